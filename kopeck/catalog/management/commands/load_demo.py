@@ -1,0 +1,43 @@
+"""`manage.py load_demo`: the demo shop's goods, with pictures; does nothing where there are items already."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from django.core.files.base import ContentFile
+from django.core.management.base import BaseCommand
+from django.db import transaction
+
+from kopeck.catalog import pictures
+from kopeck.catalog.models import Item
+
+DEMO = Path(__file__).resolve().parent.parent.parent / "demo"
+
+
+class Command(BaseCommand):
+    help = "Fills an empty shop with the demo goods."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with transaction.atomic():
+            if Item.objects.exists():
+                self.stdout.write("The shop has items already: nothing was loaded.")
+                return
+            goods = json.loads((DEMO / "goods.json").read_text())
+            for position, good in enumerate(goods, start=1):
+                _load(good, position)
+        self.stdout.write(f"{len(goods)} items are on sale.")
+
+
+def _load(good: dict[str, Any], position: int) -> None:
+    slug = good["slug"]
+    facts = {name: good[name] for name in ("name", "description", "price", "currency")}
+    item = Item(**facts, position=position)
+    item.full_clean(exclude=["image"])
+    storage = item.image.storage
+    for width in (pictures.LARGE, pictures.SMALL):
+        name = f"items/{slug}-{width}.webp"
+        # A second demo shop on the same folder shows the same pictures.
+        if not storage.exists(name):
+            storage.save(name, ContentFile((DEMO / f"{slug}-{width}.webp").read_bytes()))
+    item.image.name = f"items/{slug}-{pictures.LARGE}.webp"
+    item.save()

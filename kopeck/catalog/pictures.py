@@ -1,0 +1,58 @@
+"""Pictures of items: whatever is uploaded is decoded and kept as WebP in two widths.
+
+Decoding and writing anew drops what a photo says about its maker (EXIF) and whatever else hides in the file.
+"""
+
+import io
+import secrets
+from typing import IO, Any
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import Storage
+from PIL import Image, ImageOps
+
+LARGE, SMALL = 960, 480
+MAX_BYTES = 10 * 1024 * 1024
+MAX_PIXELS = 40_000_000
+
+
+class PictureError(ValueError):
+    """The file is no picture that we take."""
+
+
+def upload_to(instance: Any, filename: str) -> str:
+    """Random names: a picture's address never changes its meaning, so browsers may keep it for ever."""
+    return f"items/{secrets.token_hex(8)}-{LARGE}.webp"
+
+
+def small(name: str) -> str:
+    """The name of the small picture that lies beside the large one."""
+    return name.replace(f"-{LARGE}.webp", f"-{SMALL}.webp")
+
+
+def shrink(file: IO[bytes]) -> "tuple[ContentFile[bytes], ContentFile[bytes]]":
+    """The picture as WebP, 960 and 480 pixels wide. Raises PictureError."""
+    try:
+        with Image.open(file, formats=["PNG", "JPEG", "WEBP", "GIF"]) as opened:
+            if opened.width * opened.height > MAX_PIXELS:
+                raise PictureError("too many pixels")
+            picture = ImageOps.exif_transpose(opened).convert("RGB")
+    except PictureError:
+        raise
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as problem:
+        raise PictureError(str(problem)) from problem
+    return _webp(picture, LARGE), _webp(picture, SMALL)
+
+
+def save_small(storage: Storage, large_name: str, content: "ContentFile[bytes]") -> None:
+    """Puts the small picture beside the large one, once that one has its name."""
+    storage.save(small(large_name), content)
+
+
+def _webp(picture: Image.Image, width: int) -> "ContentFile[bytes]":
+    scaled = picture
+    if picture.width > width:
+        scaled = picture.resize((width, max(1, round(picture.height * width / picture.width))))
+    out = io.BytesIO()
+    scaled.save(out, "WEBP", quality=82, method=4)
+    return ContentFile(out.getvalue())

@@ -1,0 +1,82 @@
+"""Starts a program that ends when the one that started it ends, even by `kill -9`.
+
+Run as a script, this file asks Linux for a signal at its parent's death, gives up root where told to, and
+becomes the program, with the same pid. A script and not Popen's `preexec_fn`, which threads make unsafe.
+Elsewhere than on Linux the wish is dropped: a leftover is then found at the next start.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+class Account(NamedTuple):
+    """The system account that a child runs as."""
+
+    uid: int
+    gid: int
+
+
+def spawn(
+    command: Sequence[str],
+    *,
+    log: Path,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    account: Account | None = None,
+    end_signal: signal.Signals = signal.SIGTERM,
+) -> "subprocess.Popen[bytes]":
+    """Start `command` in its own session (Ctrl-C reaches the parent alone), its output appended to `log`.
+
+    It ends with the calling *thread*, as Linux has it: call this from one that stays, such as the main one.
+    """
+    uid, gid = account or (-1, -1)
+    wrapper = [sys.executable, "-I", "-S", str(Path(__file__).resolve())]
+    told = [str(os.getpid()), str(int(end_signal)), str(uid), str(gid)]
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [*wrapper, *told, *command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=cwd,
+            env=env,
+            start_new_session=True,
+        )
+
+
+def tail(log: Path, lines: int = 15) -> str:
+    """The last lines of a log, indented; empty if there is none."""
+    try:
+        text = log.read_text(errors="replace")
+    except OSError:
+        return ""
+    return "".join(f"    {line}\n" for line in text.splitlines()[-lines:])
+
+
+def _become(parent: int, end_signal: int, uid: int, gid: int, command: list[str]) -> None:
+    prctl = None
+    if sys.platform == "linux":
+        import ctypes  # while we are still who may read Python's own files
+
+        prctl = ctypes.CDLL(None).prctl
+    if uid >= 0:
+        os.setgroups([])
+        os.setgid(gid)
+        os.setuid(uid)
+    if prctl:
+        # After setuid, which clears it. The parent may have died before this line: hence the question.
+        prctl(PR_SET_PDEATHSIG, end_signal, 0, 0, 0)
+        if os.getppid() != parent:
+            sys.exit("the program that started this one has ended already")
+    os.execvp(command[0], command)  # noqa: S606
+
+
+if __name__ == "__main__":
+    _become(*map(int, sys.argv[1:5]), sys.argv[5:])  # type: ignore[call-arg, arg-type]

@@ -1,0 +1,119 @@
+"""Money: integer minor units plus a currency, as Stripe counts them. Never a float.
+
+The one table of currencies and the only way in and out of minor units. Stripe sends ISK and UGX with
+two decimals that must be 00, and wants the last digit of three-decimal amounts to be 0; people still
+read crowns and fils. Source: Stripe's currency pages (docs.stripe.com/currencies), CLDR through Babel.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+
+from babel import Locale
+from babel.numbers import parse_pattern
+
+#: The largest amount of one payment, in minor units (Stripe: eight digits).
+MAXIMUM = 99_999_999
+
+
+class MoneyError(ValueError):
+    """An amount that this currency cannot have; `str()` is a sentence for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Currency:
+    """A currency as Stripe counts it.
+
+    `digits`: decimals of Stripe's minor unit (usd 2, jpy 0, kwd 3). `shown`: decimals that people see
+    and type. `step`: amounts in minor units are multiples of it. `minimum`: Stripe's smallest charge in
+    minor units, 0 where Stripe names none.
+    """
+
+    code: str
+    digits: int = 2
+    shown: int = 2
+    step: int = 1
+    minimum: int = 0
+
+
+_TWO_DECIMALS = """
+    aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bmd bnd bob brl bsd bwp byn bzd cad cdf chf
+    cny cop crc cve czk dkk dop dzd egp etb eur fjd fkp gbp gel gip gmd gtq gyd hkd hnl htg huf idr ils
+    inr jmd kes kgs khr kyd kzt lak lbp lkr lrd lsl mad mdl mkd mmk mnt mop mur mvr mwk mxn myr mzn nad
+    ngn nio nok npr nzd pab pen pgk php pkr pln qar ron rsd rub sar sbd scr sek sgd shp sle sos srd std
+    szl thb tjs top try ttd twd tzs uah usd uyu uzs wst xcd xcg yer zar zmw
+""".split()
+_ZERO_DECIMALS = "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split()
+_THREE_DECIMALS = "bhd jod kwd omr tnd".split()
+_TWO_DECIMALS_ALWAYS_00 = "isk ugx".split()
+
+_MINIMUMS = dict.fromkeys("usd eur aud cad chf nzd sgd brl inr rub ils idr php zar ars cop".split(), 50)
+_MINIMUMS |= {"gbp": 30, "aed": 200, "czk": 1500, "dkk": 250, "hkd": 400, "huf": 17500, "jpy": 50, "krw": 50}
+_MINIMUMS |= {"mxn": 1000, "myr": 200, "nok": 300, "pln": 200, "ron": 200, "sek": 300, "thb": 1000}
+
+CURRENCIES: dict[str, Currency] = {
+    **{c: Currency(c, minimum=_MINIMUMS.get(c, 0)) for c in _TWO_DECIMALS},
+    **{c: Currency(c, digits=0, shown=0, minimum=_MINIMUMS.get(c, 0)) for c in _ZERO_DECIMALS},
+    **{c: Currency(c, digits=3, shown=3, step=10) for c in _THREE_DECIMALS},
+    **{c: Currency(c, digits=2, shown=0, step=100) for c in _TWO_DECIMALS_ALWAYS_00},
+}
+
+
+def currency(code: str) -> Currency:
+    """The currency of Stripe's lower-case code; MoneyError for one that Stripe does not take."""
+    try:
+        return CURRENCIES[code]
+    except KeyError:
+        raise MoneyError(f"Stripe takes no payments in the currency {code!r}.") from None
+
+
+def to_minor(amount: Decimal, code: str) -> int:
+    """A decimal amount as people write it, in minor units: 48.20 usd -> 4820, 6800 jpy -> 6800.
+
+    Refuses (MoneyError) what the currency cannot express; never rounds.
+    """
+    of = currency(code)
+    if not amount.is_finite():
+        raise MoneyError("This is not an amount of money.")
+    if abs(amount) > MAXIMUM:
+        raise MoneyError("This amount is larger than Stripe takes.")
+    shown = Fraction(amount) * 10**of.shown
+    minor = Fraction(amount) * 10**of.digits
+    if shown.denominator != 1 or minor % of.step:
+        raise MoneyError(_too_precise(of))
+    if abs(minor) > MAXIMUM:
+        raise MoneyError("This amount is larger than Stripe takes.")
+    return int(minor)
+
+
+def to_decimal(minor: int, code: str) -> Decimal:
+    """Minor units as a decimal with the decimals that people see: 4820 usd -> 48.20, 500 isk -> 5."""
+    of = currency(code)
+    return Decimal(minor).scaleb(-of.digits).quantize(Decimal(1).scaleb(-of.shown))
+
+
+def half_up(amount: Fraction) -> int:
+    """The nearest integer, ties away from zero: how Stripe rounds tax (0.225 -> 0.23)."""
+    sign = -1 if amount < 0 else 1
+    return sign * int((abs(amount) * 2 + 1) // 2)
+
+
+def format_money(minor: int, code: str, locale: Locale) -> str:
+    """Minor units for people, as `locale` writes them: 4820 usd -> "$48.20" (en), "48,20 $" (de)."""
+    of = currency(code)
+    # CLDR shows some currencies with other decimals than Stripe charges (HUF, TWD, RSD ...): ours win,
+    # or the page would hide cents that the card pays.
+    pattern = parse_pattern(locale.currency_formats["standard"].pattern)
+    pattern.frac_prec = (of.shown, of.shown)
+    return str(
+        pattern.apply(to_decimal(minor, code), locale, currency=of.code.upper(), currency_digits=False)
+    )
+
+
+def _too_precise(of: Currency) -> str:
+    name = of.code.upper()
+    if of.shown == 0:
+        return f"An amount in {name} has no decimals."
+    if of.step > 1:
+        return f"An amount in {name} has at most {of.shown} decimals, and Stripe wants the last one to be 0."
+    return f"An amount in {name} has at most {of.shown} decimals."

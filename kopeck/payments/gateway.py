@@ -1,0 +1,147 @@
+"""The wire to Stripe: the only file that imports `stripe`. Plain dicts come in and go out.
+
+One client per account, built once and shared by all threads; API version, time-outs and retries set.
+Nothing of ours is held while Stripe is asked: the database connection goes back to the pool first, and
+an open transaction is a programming error.
+"""
+
+import json
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import stripe
+from django.conf import settings
+from django.db import connection
+
+from kopeck.payments.accounts import Account
+
+API_VERSION = "2026-10-28.endive"
+#: Seconds after which a signed event is refused as a replay.
+TOLERANCE = 300
+
+# The library would write an id to the home folder and report timings to Stripe.
+stripe.enable_telemetry = False
+
+
+class StripeUnavailable(Exception):
+    """Stripe is down, slow or busy. What was asked may have been done: ask again with the same key."""
+
+
+class StripeRefused(Exception):
+    """Stripe understood and said no. `code` and `param` are Stripe's; `missing`: it knows no such object."""
+
+    def __init__(self, message: str, *, code: str = "", param: str = "", missing: bool = False) -> None:
+        super().__init__(message)
+        self.code, self.param, self.missing = code, param, missing
+
+
+class BadEvent(Exception):
+    """A webhook call that proves nothing. `code` names which check failed."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code, self.message = code, message
+
+
+class Gateway:
+    """Stripe as one account sees it. Raises StripeUnavailable and StripeRefused, nothing of the library's."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self._client = stripe.StripeClient(
+            account.secret_key,
+            stripe_version=API_VERSION,
+            max_network_retries=settings.STRIPE_RETRIES,
+            http_client=stripe.RequestsClient(timeout=(3, settings.STRIPE_TIMEOUT)),
+            base_addresses={"api": settings.STRIPE_API_BASE} if settings.STRIPE_API_BASE else None,
+        )
+
+    def create_session(self, inputs: dict[str, Any], *, idempotency_key: str) -> dict[str, Any]:
+        """`checkout.Session.create`: the Checkout Session as a dict."""
+        sessions = self._client.v1.checkout.sessions
+        return self._ask(
+            lambda: sessions.create(inputs, {"idempotency_key": idempotency_key})  # type: ignore[arg-type]
+        )
+
+    def retrieve_session(self, stripe_id: str) -> dict[str, Any]:
+        """The Checkout Session, with its payment intent and latest charge inside."""
+        sessions = self._client.v1.checkout.sessions
+        return self._ask(lambda: sessions.retrieve(stripe_id, {"expand": ["payment_intent.latest_charge"]}))
+
+    def expire_session(self, stripe_id: str) -> dict[str, Any]:
+        """Closes the session; where it is not open any more, the session as it is now (it may be paid)."""
+        try:
+            self._ask(lambda: self._client.v1.checkout.sessions.expire(stripe_id))
+        except StripeRefused as refusal:
+            if refusal.missing:
+                raise
+        return self.retrieve_session(stripe_id)
+
+    def _ask(self, call: Callable[[], stripe.StripeObject]) -> dict[str, Any]:
+        release_database()
+        try:
+            answer: dict[str, Any] = call().to_dict()
+        except (stripe.APIConnectionError, stripe.RateLimitError, stripe.APIError) as error:
+            raise StripeUnavailable(_describe(error)) from error
+        except stripe.StripeError as error:
+            raise StripeRefused(
+                _describe(error),
+                code=error.code or "",
+                param=str(getattr(error, "param", None) or ""),
+                missing=error.http_status == 404,
+            ) from error
+        return answer
+
+
+def _describe(error: stripe.StripeError) -> str:
+    """For logs and the admin: what Stripe said and its request id; Stripe's messages hold no keys in full."""
+    said = f"{type(error).__name__}: {error.user_message or 'no answer'}"
+    return f"{said} ({error.request_id})" if error.request_id else said
+
+
+@cache
+def gateway(account_name: str) -> Gateway:
+    """The gateway of a configured account. KeyError for a name that is not configured."""
+    return Gateway(settings.STRIPE_ACCOUNTS[account_name])
+
+
+def release_database() -> None:
+    """Gives this thread's database connection back: 200 buyers waiting for Stripe hold none."""
+    if connection.in_atomic_block:
+        raise RuntimeError("Stripe must not be asked inside a transaction.")
+    connection.close()
+
+
+def read_event(account: Account, body: bytes, signature: str) -> dict[str, Any]:
+    """The event that Stripe signed: the raw bytes, tried with each of the account's secrets. Or BadEvent."""
+    if not signature:
+        raise BadEvent("signature_missing", "The Stripe-Signature header is missing.")
+    try:
+        payload = body.decode()
+    except UnicodeDecodeError:
+        raise BadEvent("payload_unreadable", "The body is not UTF-8.") from None
+    problem = ""
+    for secret in account.webhook_secrets:
+        try:
+            stripe.WebhookSignature.verify_header(payload, signature, secret, TOLERANCE)
+            break
+        except stripe.SignatureVerificationError as error:
+            problem = str(error)
+    else:
+        if "tolerance" in problem:
+            raise BadEvent("signature_too_old", "The signature is older than five minutes: check the clock.")
+        raise BadEvent(
+            "signature_wrong", "No webhook secret of this account made this signature of this body."
+        )
+    try:
+        event = json.loads(payload)
+    except ValueError:
+        raise BadEvent("payload_unreadable", "The body is not JSON.") from None
+    if (
+        not isinstance(event, dict)
+        or not isinstance(event.get("id"), str)
+        or not isinstance(event.get("type"), str)
+    ):
+        raise BadEvent("payload_unreadable", "The body is not an event.")
+    return event

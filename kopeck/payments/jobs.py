@@ -1,0 +1,85 @@
+"""Jobs of the worker: what a lost webhook or a crash left behind is asked of Stripe again.
+
+Periodic and cheap; every answer goes through `sync`, so a job and a webhook at the same moment agree.
+"""
+
+import logging
+from datetime import timedelta
+
+from django.db.models import Q
+from django.utils import timezone
+from procrastinate.contrib.django import app
+
+from kopeck.orders.models import Order
+from kopeck.payments import sync
+from kopeck.payments.gateway import StripeRefused, StripeUnavailable
+from kopeck.payments.models import Payment, StripeEvent
+
+log = logging.getLogger(__name__)
+
+#: How many payments and events one sweep works on: a backlog is worked off over minutes, not in one burst.
+BATCH = 100
+#: A live payment is asked about this often, a failed event retried after this long.
+ASK_AGAIN = timedelta(minutes=5)
+RETRY = timedelta(minutes=1)
+#: Stripe forgets idempotency keys after 24 hours; a session that nobody was handed can't be paid long before.
+GIVE_UP = timedelta(hours=1)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(queueing_lock="sweep", pass_context=False)
+def sweep(timestamp: int) -> None:
+    """Every minute: unfinished events, payments not heard of for a while, attempts that crashed."""
+    retry_events()
+    ask_about_payments()
+    give_up_attempts()
+
+
+def retry_events() -> int:
+    """Works off events that failed or were cut off; how many."""
+    before = timezone.now() - RETRY
+    waiting = StripeEvent.objects.filter(
+        status__in=[StripeEvent.Status.RECEIVED, StripeEvent.Status.FAILED], received__lt=before
+    ).order_by("received")[:BATCH]
+    done = 0
+    for event in waiting:
+        try:
+            sync.work_off(event)
+            done += 1
+        except (StripeUnavailable, StripeRefused) as trouble:
+            log.warning("event %s waits on: %s", event.event_id, trouble)
+        except Exception:
+            log.exception("event %s failed again", event.event_id)
+    return done
+
+
+def ask_about_payments() -> int:
+    """Asks Stripe about live payments that are over or were not asked about lately; how many."""
+    now = timezone.now()
+    stale = Q(asked_at__lt=now - ASK_AGAIN) | Q(asked_at=None, created__lt=now - ASK_AGAIN)
+    over = Q(expires_at__lt=now) & (Q(asked_at=None) | Q(asked_at__lt=now - RETRY))
+    live = Payment.objects.filter(status__in=Payment.LIVE, stripe_id__isnull=False).filter(stale | over)
+    asked = 0
+    for payment in live.order_by("asked_at", "pk")[:BATCH]:
+        try:
+            sync.refresh(payment)
+            asked += 1
+        except (StripeUnavailable, StripeRefused) as trouble:
+            log.warning("payment %s: %s", payment, trouble)
+    return asked
+
+
+def give_up_attempts() -> int:
+    """Closes attempts whose request died before Stripe's answer was stored; how many."""
+    dead = Payment.objects.filter(
+        status=Payment.Status.CREATING, stripe_id=None, created__lt=timezone.now() - GIVE_UP
+    )
+    orders = list(dead.values_list("order_id", flat=True)[:BATCH])
+    closed = dead.filter(order_id__in=orders).update(
+        status=Payment.Status.REFUSED, lease_until=None, problem="Never confirmed by Stripe."
+    )
+    live = Payment.objects.filter(status__in=Payment.LIVE, order_id__in=orders).values("order_id")
+    Order.objects.filter(pk__in=orders, status=Order.Status.OPEN).exclude(pk__in=live).update(
+        status=Order.Status.EXPIRED
+    )
+    return closed

@@ -1,0 +1,165 @@
+"""What Stripe says: payments of orders, and the events that told of them. Money in minor units."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from kopeck.orders.models import Order
+
+
+class Payment(models.Model):
+    """One attempt to pay an order: one payable object at Stripe.
+
+    The row is written before Stripe is asked, with the very `inputs` that Stripe will get; `key` makes the
+    idempotency key. So a crash between Stripe's answer and our commit finds the same object again.
+    """
+
+    class Kind(models.TextChoices):
+        CHECKOUT = "checkout", _("Checkout")
+        INTENT = "intent", _("Payment Intent")
+
+    class Status(models.TextChoices):
+        CREATING = "creating", _("being created")
+        OPEN = "open", _("open")
+        PROCESSING = "processing", _("processing")
+        HELD = "held", _("held: Stripe took another amount")
+        PAID = "paid", _("paid")
+        EXPIRED = "expired", _("expired")
+        FAILED = "failed", _("failed")
+        REFUSED = "refused", _("refused by Stripe")
+
+    #: Something that can still become money.
+    LIVE = (Status.CREATING, Status.OPEN, Status.PROCESSING)
+
+    order = models.ForeignKey(Order, models.PROTECT, related_name="payments", verbose_name=_("order"))
+    account = models.CharField(_("Stripe account"), max_length=20)
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices, default=Kind.CHECKOUT)
+    key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    stripe_id = models.CharField(_("Stripe's id"), max_length=255, null=True, blank=True)  # noqa: DJ001 - unique
+    payment_intent = models.CharField(_("payment intent"), max_length=255, blank=True)
+    url = models.TextField(blank=True)
+    status = models.CharField(_("status"), max_length=12, choices=Status.choices, default=Status.CREATING)
+    amount = models.PositiveIntegerField(_("amount"))
+    currency = models.CharField(_("currency"), max_length=3)
+    attempt = models.PositiveSmallIntegerField(_("attempt"))
+    inputs = models.JSONField()
+    fingerprint = models.CharField(max_length=64)
+    #: While somebody asks Stripe to create it, until when they may be believed alive.
+    lease_until = models.DateTimeField(null=True, blank=True)
+    asked_at = models.DateTimeField(_("asked Stripe"), null=True, blank=True)
+    expires_at = models.DateTimeField(_("expires"))
+    paid_at = models.DateTimeField(_("paid"), null=True, blank=True)
+    card_brand = models.CharField(_("card"), max_length=20, blank=True)
+    card_last4 = models.CharField(_("last four"), max_length=4, blank=True)
+    problem = models.TextField(_("problem"), blank=True)
+    created = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("payment"), _("payments")
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "stripe_id"], name="a_stripe_object_is_one_payment"),
+            models.UniqueConstraint(fields=["order", "attempt"], name="attempts_of_an_order_are_numbered"),
+            models.UniqueConstraint(
+                fields=["order"],
+                condition=Q(status__in=["creating", "open", "processing"]),
+                name="an_order_has_at_most_one_live_payment",
+            ),
+            models.UniqueConstraint(
+                fields=["order"], condition=Q(status="paid"), name="an_order_is_paid_at_most_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["creating", "refused"]) | Q(stripe_id__isnull=False),
+                name="a_payment_that_exists_has_stripes_id",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="paid", paid_at__isnull=False)
+                | (~Q(status="paid") & Q(paid_at__isnull=True)),
+                name="a_payment_is_paid_if_and_only_if_it_has_paid_at",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["expires_at"],
+                condition=Q(status__in=["creating", "open", "processing"]),
+                name="live_payments",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.stripe_id or f"attempt {self.attempt}"
+
+    @property
+    def idempotency_key(self) -> str:
+        return f"kopeck-{self.key}"
+
+    @property
+    def is_live(self) -> bool:
+        return self.status in self.LIVE
+
+    def settle(self, status: "Payment.Status", *, paid_at: datetime | None = None, **facts: str) -> None:
+        """Writes what Stripe said. Called with the order's row locked."""
+        self.status, self.paid_at = status, paid_at
+        for name, value in facts.items():
+            setattr(self, name, value)
+        self.save(update_fields=["status", "paid_at", "asked_at", "stripe_id", *facts])
+
+
+class StripeEvent(models.Model):
+    """An event that Stripe delivered, stored once by (account, event id). Only `done` stops a retry."""
+
+    class Status(models.TextChoices):
+        RECEIVED = "received", _("received")
+        DONE = "done", _("done")
+        IGNORED = "ignored", _("ignored")
+        REJECTED = "rejected", _("rejected")
+        FAILED = "failed", _("failed")
+
+    #: Worked off: a further delivery changes nothing.
+    SETTLED = (Status.DONE, Status.IGNORED, Status.REJECTED)
+
+    account = models.CharField(_("Stripe account"), max_length=20)
+    event_id = models.CharField(_("event id"), max_length=255)
+    type = models.CharField(_("type"), max_length=100)
+    object_id = models.CharField(_("object"), max_length=255, blank=True)
+    api_version = models.CharField(_("API version"), max_length=40, blank=True)
+    payload = models.JSONField(_("payload"))
+    status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.RECEIVED)
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    outcome = models.TextField(_("outcome"), blank=True)
+    created = models.DateTimeField(_("made by Stripe"))
+    received = models.DateTimeField(_("received"), auto_now_add=True)
+    handled = models.DateTimeField(_("handled"), null=True, blank=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("Stripe event"), _("Stripe events")
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "event_id"], name="an_event_is_stored_once")
+        ]
+        indexes = [
+            models.Index(fields=["object_id"], name="events_of_an_object"),
+            models.Index(
+                fields=["received"], condition=Q(status__in=["received", "failed"]), name="events_to_work_off"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.event_id}"
+
+    @property
+    def is_settled(self) -> bool:
+        return self.status in self.SETTLED
+
+
+def without_secrets(event: dict[str, Any]) -> dict[str, Any]:
+    """The event as it may be kept: a client secret in its object would let any reader confirm the payment."""
+    data = event.get("data")
+    if not isinstance(data, dict) or not isinstance(data.get("object"), dict):
+        return event
+    shown = {name: value for name, value in data["object"].items() if name != "client_secret"}
+    return {**event, "data": {**data, "object": shown}}

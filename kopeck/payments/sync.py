@@ -1,0 +1,218 @@
+"""The one way to learn the truth: ask Stripe, then write it down in one transaction with the order locked.
+
+The webhook, the return page and the periodic job all end here. An event's body is only a hint to look;
+transitions go forward only, so any order of events, and any number of copies, ends in the same state.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from kopeck.orders.models import Order
+from kopeck.payments.gateway import StripeRefused, gateway
+from kopeck.payments.models import Payment, StripeEvent, without_secrets
+
+log = logging.getLogger(__name__)
+Status = Payment.Status
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What a Checkout Session says about a payment. Amounts in minor units."""
+
+    status: Status
+    amount: int
+    currency: str
+    paid_at: datetime | None = None
+    payment_intent: str = ""
+    email: str = ""
+    card_brand: str = ""
+    card_last4: str = ""
+
+
+def refresh(payment: Payment) -> Payment:
+    """Asks Stripe about this payment and applies the answer. Raises StripeUnavailable."""
+    if not payment.stripe_id:
+        return payment
+    try:
+        session = gateway(payment.account).retrieve_session(payment.stripe_id)
+    except StripeRefused as refusal:
+        if not refusal.missing:
+            raise
+        return _lost(payment)
+    return apply(payment, session)
+
+
+def apply(payment: Payment, session: dict[str, Any]) -> Payment:
+    """Writes what the session says on the payment and its order, and gives the payment as it now is."""
+    truth = read_session(session)
+    with transaction.atomic():
+        # The order's row is the one lock: whoever changes the order or its payments takes it first.
+        order = Order.objects.select_for_update().get(pk=payment.order_id)
+        payment = Payment.objects.get(pk=payment.pk)
+        payment.asked_at = timezone.now()
+        payment.stripe_id = payment.stripe_id or session["id"]
+        if payment.status in (Status.PAID, Status.HELD):
+            payment.save(update_fields=["asked_at"])
+            return payment
+        _move(order, payment, truth)
+    return payment
+
+
+def _move(order: Order, payment: Payment, truth: Truth) -> None:
+    match truth.status:
+        case Status.PAID if (truth.amount, truth.currency) != (payment.amount, payment.currency):
+            problem = f"Stripe took {truth.amount} {truth.currency}, not {payment.amount} {payment.currency}."
+            log.error("payment %s of order %s is held: %s", payment, order.pk, problem)
+            payment.settle(Status.HELD, problem=problem, payment_intent=truth.payment_intent)
+            order.mark_processing()
+        case Status.PAID:
+            at = truth.paid_at or timezone.now()
+            if not order.mark_paid(at, email=truth.email):
+                problem = "This order was paid before by another payment."
+                log.error("payment %s of order %s is held: %s", payment, order.pk, problem)
+                payment.settle(Status.HELD, problem=problem, payment_intent=truth.payment_intent)
+                return
+            card = {"card_brand": truth.card_brand, "card_last4": truth.card_last4}
+            payment.settle(Status.PAID, paid_at=at, payment_intent=truth.payment_intent, **card)
+            log.info("order %s is paid: %s %s", order.pk, payment.amount, payment.currency)
+        case Status.PROCESSING:
+            payment.settle(Status.PROCESSING, payment_intent=truth.payment_intent)
+            order.mark_processing()
+        case Status.FAILED:
+            payment.settle(Status.FAILED, payment_intent=truth.payment_intent)
+            order.mark_failed()
+        case Status.EXPIRED:
+            payment.settle(Status.EXPIRED)
+            if not order.payments.filter(status__in=Payment.LIVE).exists():
+                order.mark_expired()
+        case _:
+            payment.settle(Status.OPEN if payment.is_live else Status(payment.status))
+
+
+def read_session(session: dict[str, Any]) -> Truth:
+    """The session's state in our words. Fulfil on `payment_status` paid or no_payment_required only."""
+    intent = session.get("payment_intent")
+    intent = intent if isinstance(intent, dict) else {"id": intent or ""}
+    charge = intent.get("latest_charge")
+    charge = charge if isinstance(charge, dict) else {}
+    card = (charge.get("payment_method_details") or {}).get("card") or {}
+    return Truth(
+        status=_session_status(session, intent),
+        amount=session["amount_total"],
+        currency=session["currency"],
+        paid_at=datetime.fromtimestamp(charge["created"], UTC) if charge.get("created") else None,
+        payment_intent=intent["id"],
+        email=(session.get("customer_details") or {}).get("email") or "",
+        card_brand=card.get("brand") or "",
+        card_last4=card.get("last4") or "",
+    )
+
+
+def _session_status(session: dict[str, Any], intent: dict[str, Any]) -> Status:
+    if session["status"] == "expired":
+        return Status.EXPIRED
+    if session["status"] != "complete":
+        return Status.OPEN
+    if session["payment_status"] != "unpaid":
+        return Status.PAID
+    # Completed by a delayed method: the bank has not answered, or has said no.
+    if intent.get("status") in ("requires_payment_method", "canceled"):
+        return Status.FAILED
+    return Status.PROCESSING
+
+
+def _lost(payment: Payment) -> Payment:
+    """Stripe knows no such session (other keys, a sandbox that was reset): it can't be paid any more."""
+    with transaction.atomic():
+        order = Order.objects.select_for_update().get(pk=payment.order_id)
+        payment = Payment.objects.get(pk=payment.pk)
+        if payment.is_live:
+            problem = "Stripe knows no such session."
+            log.warning("payment %s of order %s: %s", payment, order.pk, problem)
+            payment.asked_at = timezone.now()
+            payment.settle(Status.EXPIRED, problem=problem)
+            order.mark_expired()
+    return payment
+
+
+# Events ------------------------------------------------------------------------------------------------
+
+
+def receive(account_name: str, event: dict[str, Any], *, livemode: bool) -> StripeEvent:
+    """Stores the event once and works it off. Raises what stopped it, after noting that on the event."""
+    stored = _store(account_name, event)
+    if bool(event.get("livemode")) != livemode:
+        return _settle(stored, StripeEvent.Status.REJECTED, "Of another mode (live, test) than our keys.")
+    return work_off(stored)
+
+
+def work_off(event: StripeEvent) -> StripeEvent:
+    """Does what the event asks for, unless that was done before."""
+    if event.is_settled:
+        return event
+    try:
+        return _handle(event)
+    except Exception as error:
+        # Noted on its own, outside whatever was rolled back; Stripe will deliver it again.
+        StripeEvent.objects.filter(pk=event.pk).exclude(status__in=StripeEvent.SETTLED).update(
+            status=StripeEvent.Status.FAILED,
+            attempts=event.attempts + 1,
+            outcome=f"{type(error).__name__}: {error}",
+        )
+        raise
+
+
+def _handle(event: StripeEvent) -> StripeEvent:
+    if not event.type.startswith("checkout.session."):
+        return _settle(event, StripeEvent.Status.IGNORED, "The shop needs no events of this type.")
+    payment = _payment_of(event)
+    if payment is None:
+        return _settle(event, StripeEvent.Status.IGNORED, "Not a payment of this shop.")
+    if not payment.stripe_id:
+        payment.stripe_id = event.object_id
+    payment = refresh(payment)
+    return _settle(event, StripeEvent.Status.DONE, f"Order {payment.order_id}: payment is {payment.status}.")
+
+
+def _payment_of(event: StripeEvent) -> Payment | None:
+    """By Stripe's id; else by our key in the metadata, for a session whose id we crashed before storing."""
+    ours = Payment.objects.filter(account=event.account)
+    payment = ours.filter(stripe_id=event.object_id).first()
+    if payment is not None:
+        return payment
+    metadata = event.payload["data"]["object"].get("metadata") or {}
+    key = metadata.get("kopeck_payment")
+    if not isinstance(key, str) or len(key) != 36:
+        return None
+    return ours.filter(key=key, stripe_id__isnull=True).first()
+
+
+def _store(account_name: str, event: dict[str, Any]) -> StripeEvent:
+    data = event.get("data")
+    body = data.get("object") if isinstance(data, dict) else None
+    body = body if isinstance(body, dict) else {}
+    created = event.get("created")
+    row = StripeEvent(
+        account=account_name,
+        event_id=event["id"][:255],
+        type=event["type"][:100],
+        object_id=str(body.get("id") or "")[:255],
+        api_version=str(event.get("api_version") or "")[:40],
+        payload=without_secrets({**event, "data": {"object": body}}),
+        created=datetime.fromtimestamp(created, UTC) if isinstance(created, int) else timezone.now(),
+    )
+    # ON CONFLICT DO NOTHING: of two copies that arrive together one row stays, and both go on with it.
+    StripeEvent.objects.bulk_create([row], ignore_conflicts=True)
+    return StripeEvent.objects.get(account=account_name, event_id=row.event_id)
+
+
+def _settle(event: StripeEvent, status: StripeEvent.Status, outcome: str) -> StripeEvent:
+    event.status, event.outcome, event.handled = status, outcome, timezone.now()
+    event.attempts += 1
+    event.save(update_fields=["status", "outcome", "handled", "attempts"])
+    return event

@@ -1,0 +1,142 @@
+"""Buy, the way back from Checkout, and Stripe's webhooks."""
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http.request import UnreadablePostError
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from kopeck.catalog.views import item_on_sale
+from kopeck.errors import ShopError
+from kopeck.orders.models import MAX_QUANTITY, Wanted
+from kopeck.orders.views import readable_order
+from kopeck.payments import checkout, sync
+from kopeck.payments.gateway import BadEvent, StripeRefused, StripeUnavailable, read_event
+from kopeck.payments.models import Payment
+from kopeck.web import ShopRequest
+
+log = logging.getLogger(__name__)
+View = Callable[..., HttpResponse]
+
+
+def _asked_here(view: View) -> View:
+    """Refuses what another site makes a browser send, by what the browser itself says of the request.
+
+    In place of a token in the form: the page then is the same for everybody, and a program without
+    cookies needs no token.
+    """
+
+    @wraps(view)
+    def checked(request: ShopRequest, **address: int) -> HttpResponse:
+        site = request.headers.get("Sec-Fetch-Site")
+        origin = request.headers.get("Origin")
+        foreign = origin is not None and urlsplit(origin).netloc != request.get_host()
+        if request.method == "POST" and (site in ("cross-site", "same-site") or (site is None and foreign)):
+            raise ShopError("foreign_request", _("This was asked by another site."), status=403)
+        if "prefetch" in request.headers.get("Sec-Purpose", request.headers.get("Purpose", "")):
+            raise ShopError("prefetch", _("Buying is never prefetched."), status=403)
+        return view(request, **address)
+
+    return csrf_exempt(checked)
+
+
+@_asked_here
+@require_http_methods(["GET", "POST"])
+def buy(request: ShopRequest, item_id: int) -> HttpResponse:
+    """GET /buy/{id}: the session as JSON. POST: 303 to its page. `quantity` 1 to 99.
+
+    GET creates, because that is the contract; it is safe to repeat: the same visitor gets the same session.
+    """
+    item = item_on_sale(item_id)
+    wanted = Wanted(item, _quantity(request))
+    payment = checkout.buy(wanted, visitor=request.visitor.key, site=_site(request))
+    return _to_checkout(request, payment)
+
+
+@_asked_here
+@require_http_methods(["GET", "POST"])
+def buy_order(request: ShopRequest, order_id: int) -> HttpResponse:
+    """GET /order/{id}/buy, POST: as `buy`, for a whole order."""
+    order = readable_order(request, order_id)
+    return _to_checkout(request, checkout.start(order.pk, _site(request)))
+
+
+def _to_checkout(request: ShopRequest, payment: Payment) -> HttpResponse:
+    answer: HttpResponse
+    if request.method == "POST":
+        answer = HttpResponseRedirect(payment.url, status=303)
+    else:
+        publishable_key = settings.STRIPE_ACCOUNTS[payment.account].publishable_key
+        answer = JsonResponse(
+            {"session_id": payment.stripe_id, "url": payment.url, "publishable_key": publishable_key}
+        )
+    answer["Cache-Control"] = "no-store"
+    answer["X-Robots-Tag"] = "noindex"
+    return answer
+
+
+def _quantity(request: ShopRequest) -> int:
+    asked = request.POST if request.method == "POST" else request.GET
+    value = asked.get("quantity", "1")
+    if not (value.isascii() and value.isdigit() and len(value) <= 2 and 1 <= int(value) <= MAX_QUANTITY):
+        raise ShopError("bad_quantity", _("Please choose a quantity from 1 to 99."), status=422)
+    return int(value)
+
+
+def _site(request: ShopRequest) -> checkout.Site:
+    return checkout.Site(settings.SITE_URL or request.build_absolute_uri("/").rstrip("/"))
+
+
+@require_safe
+def come_back(request: ShopRequest, order_id: int) -> HttpResponse:
+    """GET /order/{id}/return, from Checkout: asks Stripe, then leads to the order's page."""
+    order = readable_order(request, order_id)
+    payments = order.payments.exclude(stripe_id=None)
+    payment = payments.filter(stripe_id=request.GET.get("session_id", "")[:255]).first() or payments.first()
+    if payment is not None and payment.is_live:
+        try:
+            payment = sync.refresh(payment)
+        except (StripeUnavailable, StripeRefused) as trouble:
+            log.warning("order %s: not confirmed on return: %s", order.pk, trouble)
+    known = request.visitor.known_key == order.visitor
+    address = order.get_absolute_url() if known else order.link
+    if payment is not None and payment.is_live:
+        tries = request.GET.get("tries", "0")
+        tries = str(int(tries) + 1) if tries.isascii() and tries.isdigit() and len(tries) < 3 else "1"
+        address += ("&" if "?" in address else "?") + f"confirming={tries}"
+    answer = HttpResponseRedirect(address, status=303)
+    answer["Cache-Control"] = "no-store"
+    return answer
+
+
+@csrf_exempt
+@require_POST
+def webhook(request: ShopRequest, account_name: str) -> HttpResponse:
+    """POST /webhooks/stripe/{account}. 400: not Stripe's; 404: no endpoint; 500: ours, Stripe tries again."""
+    account = settings.STRIPE_ACCOUNTS.get(account_name)
+    if account is None or not account.webhook_secrets:
+        # Without a secret anybody could forge events: the endpoint does not exist until there is one.
+        raise ShopError("no_such_endpoint", _("No webhook endpoint is set up here."), status=404)
+    try:
+        event = read_event(account, request.body, request.headers.get("Stripe-Signature", ""))
+    except BadEvent as refusal:
+        log.warning("webhook of account %s refused: %s", account_name, refusal.message)
+        raise ShopError(refusal.code, refusal.message, status=400) from refusal
+    except (RequestDataTooBig, UnreadablePostError) as refusal:
+        raise ShopError(
+            "payload_unreadable", _("The body is too large or broke off."), status=400
+        ) from refusal
+    try:
+        stored = sync.receive(account_name, event, livemode=account.livemode)
+    except Exception:
+        log.exception("event %s of account %s failed", event["id"], account_name)
+        message = _("The event was noted but not worked off. Please deliver it again.")
+        raise ShopError("event_failed", message, status=500) from None
+    return JsonResponse({"status": stored.status})

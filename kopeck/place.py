@@ -1,0 +1,142 @@
+"""Where one `make run` has its ports, its data and its secrets, and what it tells the shop of them.
+
+Read from the environment, then from `.env`. Secrets are made once, and only their owner can read them.
+"""
+
+import errno
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+ADMIN = "admin"
+ANYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not bound to
+
+
+class Refused(Exception):
+    """The shop cannot start, or had to stop; `str()` is the sentence to show."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where this run listens and keeps its data, and the environment that its programs get."""
+
+    env: dict[str, str]
+    host: str
+    port: int
+    sandbox_port: int
+    data: Path
+    sandbox: bool
+
+    @property
+    def shop(self) -> str:
+        return f"http://{reachable(self.host)}:{self.port}"
+
+    @property
+    def sandbox_url(self) -> str:
+        return f"http://{reachable(self.host)}:{self.sandbox_port}"
+
+    @property
+    def password_file(self) -> Path:
+        return self.data / "admin-password"
+
+
+def read_place() -> Place:
+    """Read the environment and `.env` (ENV_FILE names another). Raises Refused."""
+    file = dotenv_values(os.environ.get("ENV_FILE", BASE_DIR / ".env"))
+    env = {name: value for name, value in {**file, **os.environ}.items() if value is not None}
+    keys = ("STRIPE_SECRET_KEY", "STRIPE_PUBLISHABLE_KEY")
+    place = Place(
+        env=env,
+        host=env.get("HOST") or "127.0.0.1",
+        port=_port(env, "PORT", 8000),
+        sandbox_port=_port(env, "SANDBOX_PORT", 8420),
+        data=Path(env.get("DATA_DIR") or BASE_DIR / ".data").expanduser().resolve(),
+        sandbox=not any(value and name.upper().startswith(keys) for name, value in env.items()),
+    )
+    if place.sandbox and place.port == place.sandbox_port:
+        raise Refused(f"PORT and SANDBOX_PORT are both {place.port}: set one of them to another.")
+    return place
+
+
+def _port(env: dict[str, str], name: str, default: int) -> int:
+    value = env.get(name) or str(default)
+    if not (value.isascii() and value.isdigit() and 0 < int(value) < 65536):
+        raise Refused(f"{name} should be a port, a number from 1 to 65535, not {value!r}.")
+    return int(value)
+
+
+def reachable(host: str) -> str:
+    if host in ANYWHERE:
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
+def require_free(host: str, name: str, port: int) -> None:
+    """Raises Refused, in a sentence, where this port cannot be listened on."""
+    deadline = time.monotonic() + 1.0  # a run that was killed a moment ago still lets go of its ports
+    while True:
+        try:
+            with socket.create_server(
+                (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+            ):
+                return
+        except PermissionError:
+            raise Refused(f"Port {port} is not ours to use: set {name} to one above 1023.") from None
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                why = error.strerror or error
+                raise Refused(f"HOST should be an address of this machine, not {host!r} ({why}).") from None
+            if time.monotonic() > deadline:
+                raise Refused(
+                    f"Port {port} is taken by another program: stop that one, "
+                    f"or set {name} to a free port ({name}={port + 1} make run)."
+                ) from None
+        time.sleep(0.1)
+
+
+def keep(path: Path, make: Callable[[], str]) -> str:
+    """The secret in this file, made once."""
+    with suppress(FileNotFoundError):
+        if kept := path.read_text().strip():
+            return kept
+    write_secret(path, made := make())
+    return made
+
+
+def shop_env(place: Place, database_url: str | None) -> dict[str, str]:
+    """The environment of the programs; `database_url` is the embedded one. What the owner set wins."""
+    env = {**place.env, "DATA_DIR": str(place.data), "PYTHONUNBUFFERED": "1"}
+    if database_url:
+        env["DATABASE_URL"] = database_url
+    if not any(env.get(name) for name in ("SECRET_KEY", "secret_key", "SECRET_KEY_FILE")):
+        env["SECRET_KEY"] = keep(place.data / "secret-key", lambda: secrets.token_urlsafe(50))
+    hosts = env.get("ALLOWED_HOSTS") or env.get("allowed_hosts") or "localhost,[::1]"
+    # Our own question to /readyz and the sandbox's webhooks come by this address.
+    env["ALLOWED_HOSTS"] = f"{hosts},127.0.0.1,{reachable(place.host)}"
+    if place.sandbox:
+        env["STRIPE_SANDBOX"] = "1"
+        env["SANDBOX_URL"] = env.get("SANDBOX_URL") or place.sandbox_url
+        env["STRIPE_API_BASE"] = env.get("STRIPE_API_BASE") or place.sandbox_url
+        env["STRIPE_JS_URL"] = env.get("STRIPE_JS_URL") or f"{env['SANDBOX_URL'].rstrip('/')}/v3/"
+        env["STRIPE_WEBHOOK_SECRET"] = env.get("STRIPE_WEBHOOK_SECRET") or keep(
+            place.data / "webhook-secret", lambda: f"whsec_{secrets.token_hex(24)}"
+        )
+    return env
+
+
+def write_secret(path: Path, value: str) -> None:
+    """Write a file that only its owner can read: whole, or not at all."""
+    half = path.with_name(f"{path.name}.new")
+    half.unlink(missing_ok=True)
+    descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "w") as file:
+        file.write(f"{value}\n")
+    half.replace(path)

@@ -1,0 +1,185 @@
+"""Settings: one file, read from the environment and `.env`; unsafe mixes are refused at the start.
+
+Every setting is listed with one line in `.env.example`. A secret may also come from a file named in
+NAME_FILE (Docker and systemd credentials). debug, secret_key and allowed_hosts work in lower case too.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import dj_database_url
+import django_stubs_ext
+from dotenv import load_dotenv
+
+from kopeck.payments.accounts import SANDBOX_API_BASE, ConfigurationError, read_accounts
+
+# Lets generic classes of Django (ModelAdmin[Item]) be written with their type at run time.
+django_stubs_ext.monkeypatch()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+load_dotenv(os.environ.get("ENV_FILE", BASE_DIR / ".env"))
+
+
+def env(name: str, default: str = "") -> str:
+    """The variable's value, or what the file named by NAME_FILE holds, or the default."""
+    file = os.environ.get(f"{name}_FILE")
+    if file:
+        return Path(file).read_text().strip()
+    return os.environ.get(name) or os.environ.get(name.lower()) or default
+
+
+def env_bool(name: str, default: bool = False) -> bool:
+    value = env(name).strip().lower()
+    if value not in ("", "1", "true", "yes", "on", "0", "false", "no", "off"):
+        sys.exit(f"kopeck: {name} should be 1 or 0, not {value!r}.")
+    return value in ("1", "true", "yes", "on") if value else default
+
+
+def env_int(name: str, default: int) -> int:
+    value = env(name)
+    if (value and not value.isascii()) or not (value or "0").isdigit():
+        sys.exit(f"kopeck: {name} should be a whole number, not {value!r}.")
+    return int(value) if value else default
+
+
+def env_list(name: str, default: str = "") -> list[str]:
+    return [part.strip() for part in env(name, default).split(",") if part.strip()]
+
+
+DATA_DIR = Path(env("DATA_DIR", str(BASE_DIR / ".data"))).resolve()
+DEBUG = env_bool("DEBUG")
+SHOP_NAME = env("SHOP_NAME", "Kopeck")
+
+_key_file = DATA_DIR / "secret-key"
+SECRET_KEY = env("SECRET_KEY") or (_key_file.read_text().strip() if _key_file.is_file() else "")
+if not SECRET_KEY:
+    sys.exit(
+        "kopeck: SECRET_KEY is not set: give it a long random string, or start the shop with `make run`."
+    )
+
+# Stripe ---------------------------------------------------------------------------------------------
+STRIPE_SANDBOX = env_bool("STRIPE_SANDBOX")
+STRIPE_API_BASE = env("STRIPE_API_BASE", SANDBOX_API_BASE if STRIPE_SANDBOX else "").rstrip("/")
+#: Where buyers' browsers find the sandbox (its Checkout page, its Stripe.js).
+SANDBOX_URL = env("SANDBOX_URL", STRIPE_API_BASE).rstrip("/") if STRIPE_SANDBOX else ""
+STRIPE_JS_URL = env("STRIPE_JS_URL", f"{SANDBOX_URL}/v3/" if STRIPE_SANDBOX else "https://js.stripe.com/v3/")
+#: Seconds that one request to Stripe may take; it is tried STRIPE_RETRIES more times.
+STRIPE_TIMEOUT = env_int("STRIPE_TIMEOUT", 10)
+STRIPE_RETRIES = env_int("STRIPE_RETRIES", 2)
+try:
+    STRIPE_ACCOUNTS = read_accounts(
+        {name.removesuffix("_FILE"): value for name, value in os.environ.items()},
+        env,
+        sandbox=STRIPE_SANDBOX,
+        debug=DEBUG,
+        api_base=STRIPE_API_BASE,
+    )
+except ConfigurationError as problem:
+    sys.exit(f"kopeck: {problem}")
+
+# Web ------------------------------------------------------------------------------------------------
+#: The shop's own address (https://shop.example), used in links that leave the shop; empty: as asked for.
+SITE_URL = env("SITE_URL").rstrip("/")
+ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+CSRF_TRUSTED_ORIGINS = [SITE_URL] if SITE_URL else []
+HTTPS = SITE_URL.startswith("https://")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = VISITOR_COOKIE_SECURE = HTTPS
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+if env_bool("BEHIND_PROXY"):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# An address means the same with and without its slash, answered without a redirect: kopeck.web.
+APPEND_SLASH = False
+ROOT_URLCONF = "kopeck.urls"
+WSGI_APPLICATION = "kopeck.wsgi.application"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "procrastinate.contrib.django",
+    "ninja",
+    "kopeck.catalog",
+    "kopeck.orders",
+    "kopeck.payments",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "kopeck.web.either_slash",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "kopeck.web.visitors",
+    "kopeck.web.ErrorPages",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "kopeck" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "kopeck.web.shop_context",
+            ],
+        },
+    }
+]
+
+# Data -----------------------------------------------------------------------------------------------
+DATABASES = {"default": dj_database_url.parse(env("DATABASE_URL", "postgresql:///kopeck"))}
+if DATABASES["default"].get("ENGINE") != "django.db.backends.postgresql":
+    sys.exit("kopeck: DATABASE_URL should name a PostgreSQL database (postgresql://...).")
+# A pool, and connections that go back to it: none is held while Stripe is asked, so a few serve many buyers.
+DATABASES["default"]["CONN_MAX_AGE"] = 0
+DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
+    "min_size": 1,
+    "max_size": env_int("DATABASE_POOL", 10),
+    "timeout": 10,
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+STATIC_URL = "/static/"
+#: Where `collectstatic` puts the files of a built image; empty: they are served from where they lie.
+STATIC_ROOT = env("STATIC_ROOT") or None
+STATICFILES_DIRS = [BASE_DIR / "kopeck" / "static"]
+WHITENOISE_USE_FINDERS = True
+MEDIA_URL = "/media/"
+MEDIA_ROOT = DATA_DIR / "media"
+PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"
+
+# Language and time ------------------------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "kopeck" / "locale"]
+USE_I18N = USE_TZ = True
+TIME_ZONE = env("TIME_ZONE", "UTC")
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env("LOG_LEVEL", "INFO")},
+    # The stripe library's debug log holds client secrets and addresses of buyers: never below INFO.
+    "loggers": {"stripe": {"level": "WARNING"}, "procrastinate": {"level": "WARNING"}},
+}

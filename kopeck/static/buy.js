@@ -1,0 +1,68 @@
+// Buy: asks the shop for a Checkout Session and goes to Stripe's page. Without this script the form posts.
+"use strict";
+
+for (const form of document.querySelectorAll("form[data-buy]")) {
+  const button = form.querySelector("[type=submit]");
+  const problem = form.querySelector("[role=alert]");
+  const label = button.textContent;
+
+  const rest = () => {
+    button.disabled = false;
+    button.textContent = label;
+    form.removeAttribute("aria-busy");
+  };
+
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (button.disabled) return;
+    button.disabled = true;
+    button.textContent = form.dataset.busy;
+    form.setAttribute("aria-busy", "true");
+    problem.textContent = "";
+    try {
+      await leave(await askForSession(form));
+    } catch (error) {
+      problem.textContent = error.message || form.dataset.failed;
+      rest();
+    }
+  });
+
+  // Back from Checkout: the browser may show this page as it was left, with the button still busy.
+  addEventListener("pageshow", (event) => event.persisted && rest());
+}
+
+async function askForSession(form) {
+  const address = new URL(form.action);
+  const quantity = form.elements.quantity;
+  if (quantity) address.searchParams.set("quantity", quantity.value);
+  let response, body;
+  try {
+    response = await fetch(address, { headers: { Accept: "application/json" }, cache: "no-store" });
+    body = await response.json();
+  } catch {
+    throw new Error(form.dataset.failed);
+  }
+  if (!response.ok) throw new Error(body.error?.message);
+  return body;
+}
+
+// Newer Stripe.js has no redirectToCheckout, and a blocked script no Stripe at all: then the address itself.
+async function leave({ session_id: sessionId, url, publishable_key: key }) {
+  try {
+    const result = await Stripe(key).redirectToCheckout({ sessionId });
+    if (result?.error) throw result.error;
+  } catch {
+    location.assign(url);
+  }
+}
+
+for (const button of document.querySelectorAll("[data-step]")) {
+  const input = button.parentElement.querySelector("input");
+  button.hidden = false;
+  button.addEventListener("click", () => (button.dataset.step > 0 ? input.stepUp() : input.stepDown()));
+}
+
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => print());
+}

@@ -1,0 +1,31 @@
+"""Every address of the shop on one screen. Each answers with and without a last slash (kopeck.web)."""
+
+from django.conf import settings
+from django.contrib import admin
+from django.urls import path
+from django.views.static import serve
+
+from kopeck import web
+from kopeck.api import api
+from kopeck.catalog.views import item_page, shop_window
+from kopeck.orders.views import order_page
+from kopeck.payments.views import buy, buy_order, come_back, webhook
+
+urlpatterns = [
+    path("", shop_window, name="shop"),
+    path("item/<int:item_id>", item_page, name="item"),
+    path("buy/<int:item_id>", buy, name="buy"),
+    path("order/<int:order_id>", order_page, name="order"),
+    path("order/<int:order_id>/buy", buy_order, name="buy-order"),
+    path("order/<int:order_id>/return", come_back, name="come-back"),
+    path("webhooks/stripe/<slug:account_name>", webhook, name="webhook"),
+    path("api/v1/", api.urls),
+    path("admin/", admin.site.urls),
+    path("healthz", web.healthz),
+    path("readyz", web.readyz),
+    path("media/<path:path>", serve, {"document_root": settings.MEDIA_ROOT}),
+]
+handler400 = "kopeck.web.bad_request"
+handler403 = "kopeck.web.forbidden"
+handler404 = "kopeck.web.not_found"
+handler500 = "kopeck.web.server_error"

@@ -1,0 +1,240 @@
+"""What every request shares: slashes, the visitor's cookie, errors as JSON or a page, health.
+
+Errors have one shape: `{"error": {"code", "message"}}` for programs, `error.html` for people.
+"""
+
+import hashlib
+import logging
+import re
+import secrets
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from babel import Locale, UnknownLocaleError
+from django.conf import settings
+from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import render
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.utils.translation.trans_real import parse_accept_lang_header
+
+from kopeck.errors import ShopError
+
+log = logging.getLogger(__name__)
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+VISITOR_COOKIE = "kopeck_visitor"
+_VISITOR_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+_ANSWERS_JSON = re.compile(r"/(?:api|webhooks|healthz|readyz)\b")
+_GET_ANSWERS_JSON = re.compile(r"/(?:buy|intent)/|/order/[^/]+/(?:buy|intent)/?$")
+
+
+class Visitor:
+    """The browser that asks, known by a random cookie. Orders keep a hash of it, never the cookie itself."""
+
+    def __init__(self, token: str = "") -> None:
+        self.token = token if _VISITOR_TOKEN.fullmatch(token) else ""
+        self.is_new = False
+
+    @property
+    def key(self) -> str:
+        """64 hexadecimal digits that own orders; a visitor without a cookie gets one with this answer."""
+        if not self.token:
+            self.token, self.is_new = secrets.token_urlsafe(32), True
+        return self.known_key
+
+    @property
+    def known_key(self) -> str:
+        """As `key`, but "" for a browser without a cookie, which then gets none."""
+        return hashlib.sha256(self.token.encode()).hexdigest() if self.token else ""
+
+
+class ShopRequest(HttpRequest):
+    """A request as the shop's views get it, after the middleware below."""
+
+    visitor: Visitor
+
+
+def either_slash(get_response: GetResponse) -> GetResponse:
+    """An address means the same with and without its last slash.
+
+    Answered without a redirect: Stripe counts a 3xx answer to a webhook as a failure.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        path = request.path_info
+        if path.startswith("/admin"):
+            if path == "/admin":
+                request.path_info = "/admin/"
+        elif len(path) > 1 and path.endswith("/"):
+            request.path_info = path[:-1]
+        return get_response(request)
+
+    return middleware
+
+
+def visitors(get_response: GetResponse) -> GetResponse:
+    """Gives every request its `visitor`, and the visitor its cookie once a view has asked for the key."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        visitor = Visitor(request.COOKIES.get(VISITOR_COOKIE, ""))
+        request.visitor = visitor  # type: ignore[attr-defined]
+        response = get_response(request)
+        if visitor.is_new:
+            # Lax: sent when Stripe's page leads the buyer back here, not with another site's requests.
+            response.set_cookie(
+                VISITOR_COOKIE,
+                visitor.token,
+                max_age=365 * 86400,
+                httponly=True,
+                samesite="Lax",
+                secure=settings.VISITOR_COOKIE_SECURE,
+            )
+        return response
+
+    return middleware
+
+
+class ErrorPages:
+    """Turns a ShopError into its answer, and gives an empty 405 a body."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if response.status_code == 405 and isinstance(response, HttpResponse) and not response.content:
+            refusal = ShopError(
+                "method_not_allowed", _("This address does not take that method."), status=405
+            )
+            allowed, response = response.headers.get("Allow", ""), error_response(request, refusal)
+            response["Allow"] = allowed
+        return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, ShopError):
+            return error_response(request, exception)
+        return None
+
+
+def wants_json(request: HttpRequest) -> bool:
+    """Whether errors at this address are for a program."""
+    if _ANSWERS_JSON.match(request.path_info):
+        return True
+    if request.method in ("GET", "HEAD") and _GET_ANSWERS_JSON.match(request.path_info):
+        return True
+    accept = request.headers.get("Accept", "")
+    return "application/json" in accept and "text/html" not in accept
+
+
+def error_response(request: HttpRequest, error: ShopError) -> HttpResponse:
+    """The error as JSON or as a page, never cached."""
+    response: HttpResponse
+    if wants_json(request):
+        body = {"error": {"code": error.code, "message": error.message}}
+        response = JsonResponse(body, status=error.status)
+    else:
+        context = {
+            "status": error.status,
+            "title": _ERROR_TITLES.get(error.status, _ERROR_TITLES[500])(),
+            "message": error.message,
+            "action_url": "/",
+            "action_label": _("Back to the shop"),
+        }
+        response = render(request, "error.html", context, status=error.status)
+    response["Cache-Control"] = "no-store"
+    if error.status == 503:
+        response["Retry-After"] = "10"
+    return response
+
+
+_ERROR_TITLES: dict[int, Callable[[], str]] = {
+    400: lambda: _("That request makes no sense to us"),
+    403: lambda: _("That is not yours to open"),
+    404: lambda: _("There is nothing here"),
+    405: lambda: _("Not that way"),
+    409: lambda: _("That cannot be changed any more"),
+    422: lambda: _("That does not fit"),
+    429: lambda: _("A little slower, please"),
+    500: lambda: _("Something broke on our side"),
+    502: lambda: _("The payment could not be started"),
+    503: lambda: _("The payment service does not answer"),
+}
+
+
+def bad_request(request: HttpRequest, exception: BadRequest | SuspiciousOperation) -> HttpResponse:
+    return error_response(request, ShopError("bad_request", _("We could not read that request."), status=400))
+
+
+def forbidden(request: HttpRequest, exception: PermissionDenied) -> HttpResponse:
+    return error_response(request, ShopError("forbidden", _("You may not open this page."), status=403))
+
+
+def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
+    message = _("This form was open for too long or came from another site. Please go back and try again.")
+    return error_response(request, ShopError("form_expired", message, status=403))
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    message = _("The page may have moved, or it was never here.")
+    return error_response(request, ShopError("not_found", message, status=404))
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Our own failure. Renders with nothing that could fail again: no database, no session."""
+    message = _("It is noted, and nothing was charged by this page. Please try again.")
+    if wants_json(request):
+        return JsonResponse({"error": {"code": "server_error", "message": message}}, status=500)
+    return render(None, "500.html", {"title": _ERROR_TITLES[500](), "message": message}, status=500)
+
+
+def shop_context(request: HttpRequest) -> dict[str, Any]:
+    """What every page shows."""
+    return {
+        "shop_name": settings.SHOP_NAME,
+        "sandbox": settings.STRIPE_SANDBOX,
+        "sandbox_url": f"{settings.SANDBOX_URL}/" if settings.SANDBOX_URL else "",
+        "stripe_js_url": settings.STRIPE_JS_URL,
+    }
+
+
+def money_locale(request: HttpRequest | None) -> Locale:
+    """How this visitor writes money: by the browser's languages, else by the page's language."""
+    header = request.headers.get("Accept-Language", "") if request is not None else ""
+    return _locale(header[:200], get_language() or "en")
+
+
+@lru_cache(maxsize=1000)
+def _locale(header: str, page_language: str) -> Locale:
+    for language, quality in parse_accept_lang_header(header):
+        try:
+            if quality and language != "*":
+                return Locale.parse(language, sep="-")
+        except (UnknownLocaleError, ValueError):
+            continue
+    return Locale.parse(page_language, sep="-")
+
+
+def healthz(request: HttpRequest) -> HttpResponse:
+    """The process answers."""
+    return JsonResponse({"status": "ok"})
+
+
+def readyz(request: HttpRequest) -> HttpResponse:
+    """The process can serve: its database answers and is migrated. 503 names the part that is not ready."""
+    from django.db.migrations.executor import MigrationExecutor
+
+    try:
+        executor = MigrationExecutor(connection)
+        pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except DatabaseError as problem:
+        log.warning("not ready: %s", problem)
+        return JsonResponse({"status": "not ready", "database": "does not answer"}, status=503)
+    if pending:
+        return JsonResponse(
+            {"status": "not ready", "database": f"{len(pending)} migrations to run"}, status=503
+        )
+    return JsonResponse({"status": "ready", "database": "ok"})

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+"""Three people (owner, buyer, stranger), a real sandbox behind the shop, and plain helpers."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import stripe
+from django.test import Client
+
+from kopeck.catalog.models import Item
+from kopeck.payments import gateway as wire
+# from tests.sandbox.server import CheckedSandbox, start_checked_sandbox
+
+CHROMIUM = Path("/usr/bin/chromium")
+WEBHOOK_SECRET = "whsec_tests"
+
+
+def make_item(**facts: Any) -> Item:
+    """An item on sale; `facts` replace the usual ones."""
+    usual = {"name": "Moka pot", "description": "For three cups.", "price": 4820, "currency": "usd"}
+    return Item.objects.create(**(usual | facts))
+
+
+@pytest.fixture(scope="session")
+def _sandbox_server() -> Iterator[CheckedSandbox]:
+    handle = start_checked_sandbox()
+    yield handle
+    handle.stop()
+
+
+@pytest.fixture
+def sandbox(_sandbox_server: CheckedSandbox, settings: Any) -> Iterator["ShopSandbox"]:
+    """The local Stripe, empty and without faults, with the shop's gateway pointed at it."""
+    settings.STRIPE_API_BASE = settings.SANDBOX_URL = _sandbox_server.url
+    settings.STRIPE_JS_URL = f"{_sandbox_server.url}/v3/"
+    _sandbox_server.box.reset()
+    wire.gateway.cache_clear()
+    yield ShopSandbox(_sandbox_server)
+    _sandbox_server.box.faults.reset()
+    wire.gateway.cache_clear()
+
+
+class ShopSandbox:
+    """What the tests do at Stripe's side: pay, look at the ledger, deliver events."""
+
+    def __init__(self, server: CheckedSandbox) -> None:
+        self.server, self.url, self.box = server, server.url, server.box
+        self.stripe = stripe.StripeClient(
+            "sk_test_kopeck",
+            base_addresses={"api": server.url},
+            http_client=stripe.RequestsClient(timeout=10),
+        )
+
+    def sessions(self) -> list[Any]:
+        return list(self.stripe.v1.checkout.sessions.list({"limit": 100}).auto_paging_iter())
+
+    def events(self) -> list[dict[str, Any]]:
+        """Oldest first, as plain dicts."""
+        found = self.stripe.v1.events.list({"limit": 100}).auto_paging_iter()
+        return [event.to_dict(for_json=True) for event in reversed(list(found))]
+
+    def control(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        import requests
+
+        answer = requests.request(method, f"{self.url}/_sandbox/{path}", json=body, timeout=10)
+        if answer.status_code >= 500:
+            raise AssertionError(answer.text)
+        return answer.json()
+
+    def pay(self, session_id: str, card: str = "4242424242424242", **more: Any) -> Any:
+        return self.control("POST", f"sessions/{session_id}/pay", {"card": card, **more})
+
+    def charges(self) -> list[Any]:
+        return list(self.stripe.v1.charges.list({"limit": 100}).auto_paging_iter())
+
+
+def sign(body: str, secret: str = WEBHOOK_SECRET, *, timestamp: int | None = None) -> str:
+    """The Stripe-Signature header, made by the library's own routine."""
+    return stripe.WebhookSignature.generate_signature_header(body, secret, timestamp=timestamp)
+
+
+@pytest.fixture
+def deliver() -> Callable[..., Any]:
+    """Posts an event to the shop as Stripe does."""
+    import json
+
+    def post(
+        event: dict[str, Any], *, client: Client | None = None, account: str = "default", **sign_with: Any
+    ) -> Any:
+        body = json.dumps(event)
+        headers = {"Stripe-Signature": sign(body, **sign_with)}
+        return (client or Client()).post(
+            f"/webhooks/stripe/{account}", body, content_type="application/json", headers=headers
+        )
+
+    return post
+
+
+@pytest.fixture
+def buyer() -> Client:
+    return Client(raise_request_exception=False)
+
+
+@pytest.fixture
+def stranger() -> Client:
+    return Client(raise_request_exception=False)
+
+
+@pytest.fixture
+def owner(db: None) -> Client:
+    from django.contrib.auth.models import User
+
+    client = Client(raise_request_exception=False)
+    client.force_login(User.objects.create_superuser("owner"))
+    return client
+
+
+def chromium_is_here() -> bool:
+    return CHROMIUM.exists() or bool(os.environ.get("PLAYWRIGHT_BROWSERS_PATH"))

@@ -1,0 +1,97 @@
+"""Minor units in and out, for every currency that Stripe takes."""
+
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from babel import Locale
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kopeck.money import (
+    CURRENCIES,
+    MAXIMUM,
+    MoneyError,
+    currency,
+    format_money,
+    half_up,
+    to_decimal,
+    to_minor,
+)
+
+EN = Locale.parse("en")
+
+
+@pytest.mark.parametrize(
+    ("written", "code", "minor"),
+    [
+        ("48.20", "usd", 4820),
+        ("0.01", "eur", 1),
+        ("6800", "jpy", 6800),
+        ("6800.00", "jpy", 6800),
+        ("5", "isk", 500),
+        ("10000", "ugx", 1_000_000),
+        ("5.12", "kwd", 5120),
+        ("5.120", "bhd", 5120),
+        ("1E+3", "usd", 100_000),
+    ],
+)
+def test_an_amount_as_people_write_it_becomes_stripes_minor_units(
+    written: str, code: str, minor: int
+) -> None:
+    assert to_minor(Decimal(written), code) == minor
+
+
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [("48.205", "usd"), ("1.5", "jpy"), ("5.50", "isk"), ("0.1", "ugx"), ("5.124", "kwd"), ("NaN", "usd"),
+     ("Infinity", "usd"), ("1E+30", "usd"), ("1", "xyz")],
+)  # fmt: skip
+def test_what_a_currency_cannot_express_is_refused_and_never_rounded(written: str, code: str) -> None:
+    with pytest.raises(MoneyError):
+        to_minor(Decimal(written), code)
+
+
+@given(st.sampled_from(sorted(CURRENCIES)), st.integers(0, MAXIMUM // 1000))
+def test_every_amount_of_every_currency_survives_being_written_and_read(code: str, steps: int) -> None:
+    minor = steps * CURRENCIES[code].step
+    assert to_minor(to_decimal(minor, code), code) == minor
+
+
+def test_zero_decimal_currencies_are_never_multiplied_by_a_hundred() -> None:
+    for code in "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split():
+        assert to_minor(Decimal(60), code) == 60
+
+
+@pytest.mark.parametrize(
+    ("minor", "code", "language", "shown"),
+    [
+        (4820, "usd", "en", "$48.20"),
+        (4820, "usd", "de", "48,20\xa0$"),
+        (6800, "jpy", "en", "¥6,800"),
+        (500, "isk", "en", "ISK5"),
+        (5120, "kwd", "en", "KWD5.120"),
+        # CLDR would show no cents of these, and Stripe charges them.
+        (17550, "huf", "en", "HUF175.50"),
+        (123456, "rsd", "en", "RSD1,234.56"),
+    ],
+)
+def test_money_is_shown_with_the_decimals_that_are_charged(
+    minor: int, code: str, language: str, shown: str
+) -> None:
+    text = format_money(minor, code, Locale.parse(language))
+    assert text.replace("\xa0", " ") == shown.replace("\xa0", " ")
+
+
+def test_ties_are_rounded_up_as_stripe_rounds_tax() -> None:
+    assert half_up(Fraction(45, 2)) == 23
+    assert half_up(Fraction(43, 2)) == 22
+    assert half_up(Fraction(-45, 2)) == -23
+    assert half_up(Fraction(2249, 100)) == 22
+
+
+def test_the_minimums_are_those_of_stripes_table() -> None:
+    shown = {
+        code: format_money(currency(code).minimum, code, EN) for code in ("usd", "gbp", "jpy", "huf", "czk")
+    }
+    assert shown == {"usd": "$0.50", "gbp": "£0.30", "jpy": "¥50", "huf": "HUF175.00", "czk": "CZK15.00"}
