@@ -1,0 +1,74 @@
+"""`python -m stripe_sandbox`: the local Stripe as a program."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+from .box import Box
+from .server import SandboxServer
+from .webhooks import parse_endpoint
+
+
+def webhook(text: str) -> str:
+    try:
+        parse_endpoint(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
+
+
+def read_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "python -m stripe_sandbox", description="A local Stripe: no keys, no internet."
+    )
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8420)
+    parser.add_argument(
+        "--public-url", help="base of the Checkout pages' addresses (default: the request's own host)"
+    )
+    parser.add_argument(
+        "--webhook",
+        action="append",
+        default=[],
+        type=webhook,
+        metavar="[TAIL@]URL=whsec_...",
+        help="deliver events there; with TAIL those of the account of sk_test_TAIL only; repeatable",
+    )
+    kept = parser.add_mutually_exclusive_group()
+    kept.add_argument(
+        "--data", default="stripe_sandbox.sqlite3", metavar="FILE", help="where to remember everything"
+    )
+    kept.add_argument("--memory", action="store_true", help="forget everything at the end")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = read_arguments(arguments)
+    box = Box(
+        ":memory:" if options.memory else options.data,
+        public_url=options.public_url,
+        webhooks=options.webhook,
+    )
+    try:
+        server = SandboxServer(box, options.host, options.port)
+    except OSError as error:
+        print(f"Cannot listen on {options.host}:{options.port}: {error.strerror}.", file=sys.stderr)
+        box.close()
+        return 1
+    stop = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stop.set())
+    server.start()
+    print(f"The local Stripe listens on {server.url}", flush=True)
+    stop.wait()
+    server.stop()
+    box.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

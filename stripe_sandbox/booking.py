@@ -1,0 +1,70 @@
+"""Balance transactions: what charges, refunds and disputes do to the account's balance. Amounts in minor
+units."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from . import ids
+from .arithmetic import rounded
+from .store import Obj
+
+if TYPE_CHECKING:
+    from .box import Box
+
+SETTLES_AFTER = 2 * 24 * 3600
+FEE_SHARE, FEE_FIXED = Fraction(29, 1000), 30
+
+
+def settle(box: Box, account: str, charge: Obj) -> None:
+    """Book a captured charge: its balance transaction with Stripe's usual fee (2.9 % and 30 minor units)."""
+    amount = charge["amount_captured"]
+    fee = min(amount, rounded(amount * FEE_SHARE) + FEE_FIXED)
+    entry = book(box, account, "charge", charge["id"], amount, charge["currency"], fee=fee)
+    charge["balance_transaction"] = entry["id"]
+    box.store.save(account, charge)
+
+
+def book(
+    box: Box,
+    account: str,
+    type: str,
+    source: str,
+    amount: int,
+    currency: str,
+    *,
+    fee: int = 0,
+    category: str = "",
+) -> Obj:
+    """A new balance transaction, kept; `amount` is negative for what goes out."""
+    now = box.clock.now()
+    fees = [
+        {
+            "amount": fee,
+            "application": None,
+            "currency": currency,
+            "description": "Stripe processing fees",
+            "type": "stripe_fee",
+        }
+    ]
+    entry: Obj = {
+        "id": ids.new("txn"),
+        "object": "balance_transaction",
+        "amount": amount,
+        "available_on": now + SETTLES_AFTER,
+        "balance_type": "payments",
+        "created": now,
+        "currency": currency,
+        "description": None,
+        "exchange_rate": None,
+        "fee": fee,
+        "fee_details": fees if fee else [],
+        "net": amount - fee,
+        "reporting_category": category or type,
+        "source": source,
+        "status": "pending",
+        "type": type,
+    }
+    box.store.insert(account, entry)
+    return entry

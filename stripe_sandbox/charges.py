@@ -1,0 +1,196 @@
+"""Charges: what was taken, or tried; made by `charging.py`, read and annotated here. Amounts in minor
+units."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import cards, errors, ids
+from .cards import Decline, TestCard
+from .events import save_changed
+from .routes import Call, Params, fetch, includable, listing, merge_metadata, route
+from .store import Obj
+
+if TYPE_CHECKING:
+    from .box import Box
+
+KIND = "charge"
+
+
+def make(
+    box: Box,
+    account: str,
+    intent: Obj,
+    method: Obj,
+    test_card: TestCard,
+    *,
+    authenticated: bool,
+    base_url: str,
+) -> Obj:
+    """A new charge of an intent on a card, kept: succeeded, authorized (manual capture), or failed."""
+    decline = test_card.decline
+    captured = decline is None and intent["capture_method"] != "manual"
+    id = ids.new("ch")
+    charge: Obj = {
+        "id": id,
+        "object": KIND,
+        "amount": intent["amount"],
+        "amount_captured": intent["amount"] if captured else 0,
+        "amount_refunded": 0,
+        "application": None,
+        "application_fee": None,
+        "application_fee_amount": None,
+        "balance_transaction": None,
+        "billing_details": method["billing_details"],
+        "calculated_statement_descriptor": "SANDBOX",
+        "captured": captured,
+        "created": box.clock.now(),
+        "currency": intent["currency"],
+        "customer": intent["customer"],
+        "description": intent["description"],
+        "disputed": False,
+        "failure_balance_transaction": None,
+        "failure_code": decline.code if decline else None,
+        "failure_message": decline.message if decline else None,
+        "fraud_details": {},
+        "livemode": False,
+        "metadata": dict(intent["metadata"]),
+        "on_behalf_of": None,
+        "outcome": outcome(decline),
+        "paid": decline is None,
+        "payment_intent": intent["id"],
+        "payment_method": method["id"],
+        "payment_method_details": {
+            "card": _card_details(intent, method, test_card, authenticated),
+            "type": "card",
+        },
+        "radar_options": {},
+        "receipt_email": intent["receipt_email"],
+        "receipt_number": None,
+        "receipt_url": f"{base_url}/c/receipt/{id}" if decline is None else None,
+        "refunded": False,
+        "review": None,
+        "shipping": intent["shipping"],
+        "source_transfer": None,
+        "statement_descriptor": None,
+        "statement_descriptor_suffix": intent["statement_descriptor_suffix"],
+        "status": "failed" if decline else "succeeded",
+        "transfer_data": None,
+        "transfer_group": intent["transfer_group"],
+        "_test_card": method["_test_card"],
+        "_session": intent.get("_session"),
+    }
+    box.store.insert(account, charge)
+    return charge
+
+
+def outcome(decline: Decline | None) -> Obj:
+    """Radar's and the network's view of a charge."""
+    if decline is None:
+        return {
+            "advice_code": None,
+            "network_advice_code": None,
+            "network_decline_code": None,
+            "network_status": "approved_by_network",
+            "reason": None,
+            "risk_level": "normal",
+            "risk_score": 20,
+            "seller_message": "Payment complete.",
+            "type": "authorized",
+        }
+    blocked = decline.blocked
+    return {
+        "advice_code": decline.advice_code,
+        "network_advice_code": None,
+        "network_decline_code": decline.network_decline_code,
+        "network_status": "not_sent_to_network" if blocked else "declined_by_network",
+        "reason": "highest_risk_level" if blocked else decline.decline_code,
+        "risk_level": "highest" if blocked else "normal",
+        "risk_score": 90 if blocked else 20,
+        "seller_message": (
+            "Stripe blocked this payment as too risky."
+            if blocked
+            else "The bank did not return any further details."
+        ),
+        "type": "blocked" if blocked else "issuer_declined",
+    }
+
+
+def _card_details(intent: Obj, method: Obj, test_card: TestCard, authenticated: bool) -> Obj:
+    card = method["card"]
+    declined = test_card.decline is not None
+    wrong_cvc = test_card.decline is cards.WRONG_CVC
+    checks = card["checks"]
+    checked = "pass" if checks["cvc_check"] is not None else None
+    three_d_secure: Any = None
+    if authenticated:
+        three_d_secure = {
+            "authentication_flow": "challenge",
+            "electronic_commerce_indicator": "05",
+            "exemption_indicator": None,
+            "result": "authenticated",
+            "result_reason": None,
+            "transaction_id": ids.letters(36),
+            "version": "2.2.0",
+        }
+    return {
+        "amount_authorized": None if declined else intent["amount"],
+        "authorization_code": None if declined else ids.letters(6).upper(),
+        "brand": card["brand"],
+        "checks": {**checks, "cvc_check": "fail" if wrong_cvc else checked},
+        "country": card["country"],
+        "exp_month": card["exp_month"],
+        "exp_year": card["exp_year"],
+        "extended_authorization": {"status": "disabled"},
+        "fingerprint": card["fingerprint"],
+        "funding": card["funding"],
+        "incremental_authorization": {"status": "unavailable"},
+        "installments": None,
+        "last4": card["last4"],
+        "mandate": None,
+        "multicapture": {"status": "unavailable"},
+        "network": card["brand"],
+        "network_token": {"used": False},
+        "network_transaction_id": None if declined else ids.letters(15).upper(),
+        "overcapture": {
+            "maximum_amount_capturable": 0 if declined else intent["amount"],
+            "status": "unavailable",
+        },
+        "regulated_status": "unregulated",
+        "three_d_secure": three_d_secure,
+        "wallet": None,
+    }
+
+
+@includable(KIND, "refunds")
+def refunds(box: Box, account: str, charge: Obj) -> Obj:
+    """The last ten refunds of a charge."""
+    found, has_more = box.store.list(account, "refund", where={"charge": charge["id"]}, limit=10)
+    url = f"/v1/charges/{charge['id']}/refunds"
+    return {"object": "list", "data": found, "has_more": has_more, "url": url}
+
+
+@route("GET", "/v1/charges")
+def list_(box: Box, account: str, params: Params, call: Call) -> Obj:
+    where = {name: params.get(name) for name in ("customer", "payment_intent", "transfer_group")}
+    return listing(box, account, KIND, params, call, where=where)
+
+
+@route("GET", "/v1/charges/{charge}")
+def retrieve(box: Box, account: str, params: Params, call: Call) -> Obj:
+    return fetch(box, account, KIND, call.arg(), "charge", "id")
+
+
+@route("POST", "/v1/charges/{charge}")
+def update(box: Box, account: str, params: Params, call: Call) -> Obj:
+    charge = fetch(box, account, KIND, call.arg(), "charge", "id")
+    if "metadata" in params:
+        merge_metadata(charge, params.pop("metadata"))
+    for name in ("description", "receipt_email", "shipping", "transfer_group", "customer"):
+        if name in params:
+            charge[name] = params.pop(name)
+    if report := params.pop("fraud_details", None):
+        charge["fraud_details"] = {"user_report": report["user_report"]}
+    if params:
+        raise errors.invalid(f"The local sandbox cannot change {min(params)}.", param=min(params))
+    return save_changed(box, account, charge, "charge.updated")

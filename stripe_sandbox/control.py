@@ -1,0 +1,264 @@
+"""`/_sandbox/`: what Stripe does not have, for tests, chaos runs and the dashboard. No key; JSON in and out.
+
+`HELP`, served by `GET /_sandbox/`, lists every address. Lists are `{"object": "list", "data",
+"has_more"}`, newest first, with `?limit=` (50, at most 500). A refusal is `{"error": {"code",
+"message"}}`; a declined card answers 402 with Stripe's own error body.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, Flask, Response, jsonify, request
+
+from . import charging, checkout, intent_objects, ledger, payment_methods, webhook_endpoints
+from .cards import Card
+from .charging import PayOutcome
+from .errors import StripeError
+from .faults import SPEC, BadFault
+from .sweep import sweep
+from .webhook_log import FILTERS
+from .webhooks import NoSuchEvent
+
+if TYPE_CHECKING:
+    from .box import Box
+
+Json = dict[str, Any]
+
+HELP = {
+    "GET accounts": "the accounts (key tails) that have anything",
+    "GET ledger": "every charge and refund by account, with totals; ?account=",
+    "GET objects": "newest objects as {account, object}; ?account= ?type= ?id=; with no filter, counts",
+    "GET events": "newest events, each with account and deliveries; ?account= ?type= ?id=",
+    "GET deliveries": "webhook deliveries with attempts; ?account= ?event= ?endpoint= ?status= ?event_type=",
+    "GET webhook_endpoints": "who gets events, of every account; no secrets",
+    "POST webhook_endpoints/{id}/roll": "a new secret; the old one signs along for {expires_in: 86400} s",
+    "POST webhooks/deliver": "send all pending deliveries now, in order; {event: id} sends that event again",
+    "POST sessions/{id}/pay": "pay as a buyer: {card, email, name, authenticate, exp_month, exp_year, cvc}",
+    "POST intents/{id}/pay": "the same for a PaymentIntent",
+    "GET faults": "every fault setting",
+    "PUT faults": "change some of them",
+    "GET faults/help": "what each fault setting means",
+    "GET faults/counts": "how often each fault has struck",
+    "GET clock": "{now, offset}: Unix seconds, and how far ahead of real time",
+    "POST clock/advance": "{seconds: n}; what is over by then expires, with its events",
+    "POST reset": "forget every object, event, delivery and fault; command-line webhooks stay",
+}
+MOST = 500
+PAYABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
+
+
+class Refused(Exception):
+    """A request that control cannot do: status, code, sentence."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+
+
+def register(app: Flask, box: Box) -> None:
+    """Put `/_sandbox/` on `app`."""
+    control = Control(box)
+    blueprint = Blueprint("control", __name__, url_prefix="/_sandbox")
+    views: dict[tuple[str, str], Callable[..., Any]] = {
+        ("GET", "/"): lambda: HELP,
+        ("GET", "/accounts"): lambda: _listed(ledger.accounts(box)),
+        ("GET", "/ledger"): lambda: ledger.ledger(box, request.args.get("account")),
+        ("GET", "/objects"): control.objects,
+        ("GET", "/events"): control.events,
+        ("GET", "/deliveries"): control.deliveries,
+        ("GET", "/webhook_endpoints"): control.webhook_endpoints,
+        ("POST", "/webhook_endpoints/<id>/roll"): control.roll,
+        ("POST", "/webhooks/deliver"): control.deliver,
+        ("POST", "/sessions/<id>/pay"): control.pay_session,
+        ("POST", "/intents/<id>/pay"): control.pay_intent,
+        ("GET", "/faults"): box.faults.settings,
+        ("PUT", "/faults"): lambda: box.faults.update(_body()),
+        ("GET", "/faults/help"): lambda: {name: meaning for name, (_, _, meaning) in SPEC.items()},
+        ("GET", "/faults/counts"): lambda: dict(box.faults.counts),
+        ("GET", "/clock"): control.clock,
+        ("POST", "/clock/advance"): control.advance,
+        ("POST", "/reset"): control.reset,
+    }
+    for (method, path), view in views.items():
+        blueprint.add_url_rule(path, f"{method} {path}", view, methods=[method])
+    blueprint.register_error_handler(Refused, lambda error: _refusal(error.status, error.code, error.message))
+    blueprint.register_error_handler(BadFault, lambda error: _refusal(400, "bad_fault", str(error)))
+    blueprint.register_error_handler(StripeError, _stripe_refusal)
+    app.register_blueprint(blueprint)
+
+
+def _refusal(status: int, code: str, message: str) -> tuple[Response, int]:
+    return jsonify({"error": {"code": code, "message": message}}), status
+
+
+def _stripe_refusal(error: StripeError) -> tuple[Response, int]:
+    return jsonify(error.body()), error.status
+
+
+def _listed(data: list[Any], has_more: bool = False) -> Json:
+    return {"object": "list", "data": data, "has_more": has_more}
+
+
+def _body() -> Json:
+    """The JSON object that was sent; {} where nothing was."""
+    if not request.get_data():
+        return {}
+    body = request.get_json(force=True, silent=True)
+    if not isinstance(body, dict):
+        raise Refused(400, "bad_json", "Send a JSON object.")
+    return body
+
+
+def _field(body: Json, name: str, kind: type, default: Any = None) -> Any:
+    value = body.get(name, default)
+    if value is not None and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
+        words = {str: "a text", int: "a whole number", bool: "true or false"}
+        raise Refused(400, "bad_field", f"{name} is {words[kind]}.")
+    return value
+
+
+def _only(body: Json, *names: str) -> None:
+    unknown = sorted(set(body) - set(names))
+    if unknown:
+        raise Refused(400, "unknown_field", f"Unknown: {', '.join(unknown)}. Known are {', '.join(names)}.")
+
+
+def _limit() -> int:
+    text = request.args.get("limit", "50")
+    if not text.isdecimal() or not 1 <= int(text) <= MOST:
+        raise Refused(400, "bad_limit", f"limit is a whole number from 1 to {MOST}.")
+    return int(text)
+
+
+def _told(outcome: PayOutcome) -> Json:
+    """The outcome as JSON; 402 with Stripe's error for a declined card, 409 where there is nothing to pay."""
+    if outcome.kind == "declined":
+        raise StripeError(
+            402, "card_error", outcome.message or "", code=outcome.code, decline_code=outcome.decline_code
+        )
+    if outcome.kind == "closed":
+        raise Refused(409, "closed", outcome.message or "There is nothing to pay any more.")
+    return {"outcome": outcome.kind, "redirect_url": outcome.redirect_url}
+
+
+class Control:
+    """The views of `/_sandbox/` over one box."""
+
+    def __init__(self, box: Box) -> None:
+        self._box = box
+
+    def objects(self) -> Json:
+        filters = {name: request.args.get(name) for name in ("account", "type", "id")}
+        if not any(filters.values()):
+            return _listed(ledger.counts(self._box))
+        return _listed(*ledger.objects(self._box, filters, _limit()))
+
+    def events(self) -> Json:
+        args = request.args
+        filters = {"account": args.get("account"), "id": args.get("id"), "event_type": args.get("type")}
+        return _listed(*ledger.events(self._box, filters, _limit()))
+
+    def deliveries(self) -> Json:
+        limit = _limit()
+        filters = {name: request.args.get(name) for name in FILTERS}
+        found = self._box.webhooks.log.page(filters, limit + 1)
+        return _listed(found[:limit], len(found) > limit)
+
+    def webhook_endpoints(self) -> Json:
+        return _listed(*ledger.objects(self._box, {"type": webhook_endpoints.KIND}, _limit()))
+
+    def roll(self, id: str) -> Json:
+        body = _body()
+        _only(body, "expires_in")
+        seconds = _field(body, "expires_in", int, 86400)
+        with self._box.store.transaction():
+            found = self._box.store.find(webhook_endpoints.KIND, id)
+            if found is None:
+                raise Refused(404, "no_such_endpoint", f"No such webhook endpoint: {id}.")
+            secret = webhook_endpoints.roll(self._box.store, *found, self._box.clock.now(), seconds)
+        return {"id": id, "secret": secret}
+
+    def deliver(self) -> Json:
+        body = _body()
+        _only(body, "event")
+        event = _field(body, "event", str)
+        try:
+            return _listed(self._box.webhooks.deliver(event)[::-1])
+        except NoSuchEvent as error:
+            raise Refused(404, "no_such_event", f"No such event: {event}.") from error
+
+    def pay_session(self, id: str) -> Json:
+        body = _body()
+        found = checkout.find_session(self._box, id)
+        if found is None:
+            raise Refused(404, "no_such_session", f"No such Checkout Session: {id}.")
+        account, session = found
+        # A session with nothing to pay asks for no card.
+        card = self._card(body) if session["amount_total"] or "card" in body else None
+        outcome = checkout.pay_session(
+            self._box,
+            account,
+            id,
+            card,
+            email=_field(body, "email", str),
+            name=_field(body, "name", str),
+            authenticated=_field(body, "authenticate", bool),
+        )
+        return {"session": id, **_told(outcome)}
+
+    def pay_intent(self, id: str) -> Json:
+        body = _body()
+        card = self._card(body)
+        billing = {"email": _field(body, "email", str), "name": _field(body, "name", str)}
+        authenticated = _field(body, "authenticate", bool)
+        with self._box.store.transaction():
+            found = self._box.store.find(intent_objects.KIND, id)
+            if found is None:
+                raise Refused(404, "no_such_intent", f"No such PaymentIntent: {id}.")
+            account, intent = found
+            if intent["_session"]:
+                raise Refused(
+                    409, "of_a_session", f"This belongs to a Checkout Session: pay {intent['_session']}."
+                )
+            if intent["status"] not in PAYABLE:
+                outcome = PayOutcome("closed", f"This PaymentIntent is {intent['status']}.")
+            else:
+                method = payment_methods.make(self._box, account, card, billing=billing)
+                base_url = self._box.public_url or request.host_url.rstrip("/")
+                outcome = charging.attempt(
+                    self._box, account, intent, method, authenticated=authenticated, base_url=base_url
+                )
+        return {"payment_intent": id, **_told(outcome)}
+
+    def _card(self, body: Json) -> Card:
+        _only(body, "card", "email", "name", "authenticate", "exp_month", "exp_year", "cvc")
+        number = _field(body, "card", str)
+        if not number:
+            raise Refused(400, "card_missing", "card is the number of a test card, such as 4242424242424242.")
+        year = _field(body, "exp_year", int, time.gmtime(self._box.clock.now()).tm_year + 3)
+        cvc = _field(body, "cvc", str, "1234" if number.startswith(("34", "37")) else "123")
+        return Card(number, _field(body, "exp_month", int, 12), year, cvc)
+
+    def clock(self) -> Json:
+        return {"now": self._box.clock.now(), "offset": self._box.store.setting("clock_offset", 0)}
+
+    def advance(self) -> Json:
+        body = _body()
+        _only(body, "seconds")
+        seconds = _field(body, "seconds", int)
+        if seconds is None or seconds < 0:
+            raise Refused(
+                400, "bad_seconds", "seconds is a whole number of at least 0: time only moves forward."
+            )
+        self._box.clock.advance(seconds)
+        sweep(self._box)
+        return self.clock()
+
+    def reset(self) -> Json:
+        self._box.reset()
+        self._box.faults.reset()
+        self._box.webhooks.restore()
+        return {"reset": True}

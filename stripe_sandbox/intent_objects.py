@@ -1,0 +1,113 @@
+"""The PaymentIntent object: built, cancelled, captured; whoever asks for it, API or Checkout."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import charges, ids
+from .booking import settle
+from .routes import Params
+from .store import Obj
+
+if TYPE_CHECKING:
+    from .box import Box
+
+KIND = "payment_intent"
+OFFERED = ["card"]  # what the sandbox's account has switched on
+# Parameters that are kept and shown as they came.
+ECHOED = (
+    "customer customer_account description receipt_email setup_future_usage shipping statement_descriptor "
+    "statement_descriptor_suffix transfer_group"
+).split()
+
+
+def build(box: Box, account: str, params: Params, *, session: str | None = None) -> Obj:
+    """A new intent of checked `params` (`amount` and `currency` at least), kept; its event is emitted."""
+    id = ids.new("pi")
+    intent: Obj = {
+        "id": id,
+        "object": KIND,
+        "allowed_payment_method_types": params.get("allowed_payment_method_types"),
+        "amount": params["amount"],
+        "amount_capturable": 0,
+        "amount_details": {"tip": {}},
+        "amount_received": 0,
+        "application": None,
+        "application_fee_amount": None,
+        "automatic_payment_methods": _automatic(params),
+        "canceled_at": None,
+        "cancellation_reason": None,
+        "capture_method": params.get("capture_method", "automatic_async"),
+        "client_secret": f"{id}_secret_{ids.letters(25)}",
+        "confirmation_method": params.get("confirmation_method", "automatic"),
+        "created": box.clock.now(),
+        "currency": params["currency"],
+        "excluded_payment_method_types": params.get("excluded_payment_method_types"),
+        "last_payment_error": None,
+        "latest_charge": None,
+        "livemode": False,
+        "metadata": params.get("metadata") or {},
+        "next_action": None,
+        "on_behalf_of": None,
+        "payment_method": None,
+        "payment_method_configuration_details": None,
+        "payment_method_options": payment_method_options(params.get("payment_method_options")),
+        "payment_method_types": list(OFFERED),
+        "processing": None,
+        "review": None,
+        "status": "requires_payment_method",
+        "transfer_data": None,
+        **{name: params.get(name) for name in ECHOED},
+        "_session": session,
+    }
+    box.store.insert(account, intent)
+    box.emit(account, "payment_intent.created", intent)
+    return intent
+
+
+def payment_method_options(given: Params | None) -> Obj:
+    """Cards' options, with Stripe's defaults."""
+    card: dict[str, Any] = {
+        "installments": None,
+        "mandate_options": None,
+        "network": None,
+        "request_three_d_secure": "automatic",
+    }
+    return {"card": card | ((given or {}).get("card") or {})}
+
+
+def _automatic(params: Params) -> Obj:
+    given = params.get("automatic_payment_methods") or {}
+    return {"allow_redirects": given.get("allow_redirects", "always"), "enabled": given.get("enabled", True)}
+
+
+def cancel(box: Box, account: str, intent: Obj, reason: str | None) -> Obj:
+    """Cancel an intent that can be cancelled; money held by an authorization is let go."""
+    held = box.store.get(account, charges.KIND, intent["latest_charge"]) if intent["latest_charge"] else None
+    if held and intent["status"] == "requires_capture":
+        held.update(refunded=True, amount_refunded=held["amount"])
+        box.store.save(account, held)
+        box.emit(account, "charge.refunded", held, previous={"amount_refunded": 0, "refunded": False})
+    intent.update(
+        status="canceled",
+        canceled_at=box.clock.now(),
+        cancellation_reason=reason,
+        amount_capturable=0,
+        next_action=None,
+    )
+    box.store.save(account, intent)
+    box.emit(account, "payment_intent.canceled", intent)
+    return intent
+
+
+def capture(box: Box, account: str, intent: Obj, amount: int) -> Obj:
+    """Take the money that an authorization holds, or a part of it; the rest is let go."""
+    charge = box.store.get(account, charges.KIND, intent["latest_charge"])
+    assert charge is not None  # noqa: S101 - an intent that requires capture has its charge
+    charge.update(captured=True, amount_captured=amount, amount_refunded=charge["amount"] - amount)
+    settle(box, account, charge)
+    intent.update(status="succeeded", amount_received=amount, amount_capturable=0)
+    box.store.save(account, intent)
+    box.emit(account, "charge.captured", charge)
+    box.emit(account, "payment_intent.succeeded", intent)
+    return intent

@@ -1,0 +1,127 @@
+"""Two small pages of payments: the 3-D Secure step of a PaymentIntent's `next_action`, and a charge's
+receipt."""
+
+from __future__ import annotations
+
+from secrets import compare_digest
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode, urlsplit
+
+from flask import Blueprint, Flask, redirect, request
+from werkzeug.wrappers import Response
+
+from . import intents, payment_methods
+from .account import NAME as MERCHANT
+from .charges import KIND as CHARGE
+from .intent_objects import KIND as INTENT
+from .money import choose_locale, format_amount
+from .pages import guard, page
+from .store import Obj
+
+if TYPE_CHECKING:
+    from .box import Box
+
+
+def register(app: Flask, box: Box) -> None:
+    """Put the pages on `app`."""
+    pages = Blueprint("intent_pages", __name__)
+    views = IntentPages(box)
+    path = "/c/authenticate/<intent_id>"
+    pages.add_url_rule(path, "ask", views.ask, methods=["GET"])
+    pages.add_url_rule(path, "answer", views.answer, methods=["POST"])
+    pages.add_url_rule("/c/receipt/<charge_id>", "receipt", views.receipt, methods=["GET"])
+    pages.after_request(guard)
+    app.register_blueprint(pages)
+
+
+class IntentPages:
+    """The views; whoever has an intent's client secret may answer its challenge, as in a browser."""
+
+    def __init__(self, box: Box) -> None:
+        self._box = box
+
+    def ask(self, intent_id: str) -> Response:
+        found = self._find(intent_id)
+        if found is None:
+            return _nothing()
+        account, intent = found
+        if intent["status"] != "requires_action":
+            return _leave(intent)
+        method = self._box.store.get(account, payment_methods.KIND, intent["payment_method"])
+        return page(
+            "challenge.html",
+            200,
+            merchant=MERCHANT,
+            total=_amount(intent["amount"], intent["currency"]),
+            last4=method["card"]["last4"] if method else "",
+            action=request.full_path,
+        )
+
+    def answer(self, intent_id: str) -> Response:
+        found = self._find(intent_id)
+        if found is None:
+            return _nothing()
+        account, intent = found
+        authenticated = request.form.get("result") == "authorize"
+        intents.answer_challenge(
+            self._box,
+            account,
+            intent["id"],
+            authenticated=authenticated,
+            base_url=request.host_url.rstrip("/"),
+        )
+        return _leave(self._box.store.get(account, INTENT, intent["id"]) or intent)
+
+    def receipt(self, charge_id: str) -> Response:
+        found = self._box.store.find(CHARGE, charge_id)
+        if found is None:
+            return _nothing()
+        charge = found[1]
+        card = charge["payment_method_details"]["card"]
+        sentence = f"With {card['brand']} ···· {card['last4']}. Payment {charge['payment_intent']}."
+        if charge["amount_refunded"]:
+            sentence += f" {_amount(charge['amount_refunded'], charge['currency'])} of it was refunded."
+        title = f"{_amount(charge['amount_captured'], charge['currency'])} paid to {MERCHANT}"
+        return _state(200, "good", charge["status"], title, sentence)
+
+    def _find(self, intent_id: str) -> tuple[str, Obj] | None:
+        found = self._box.store.find(INTENT, intent_id)
+        secret = request.args.get("client_secret", "")
+        return found if found and compare_digest(secret, found[1]["client_secret"]) else None
+
+
+def _leave(intent: Obj) -> Response:
+    """Back to the shop's return_url with what Stripe adds to it; in words where there is none."""
+    paid = intent["status"] in ("succeeded", "requires_capture", "processing")
+    back = intent.get("_return_url")
+    if not back:
+        title = "Authentication complete" if paid else "Authentication failed"
+        return _state(200, "good" if paid else "bad", intent["status"], title, "You can go back to the shop.")
+    facts = {
+        "payment_intent": intent["id"],
+        "payment_intent_client_secret": intent["client_secret"],
+        "redirect_status": "succeeded" if paid else "failed",
+    }
+    mark = "&" if urlsplit(back).query else "?"
+    return redirect(f"{back}{mark}{urlencode(facts)}", 303)
+
+
+def _amount(amount: int, currency: str) -> str:
+    return format_amount(amount, currency, choose_locale(None, request.accept_languages.values()))
+
+
+def _nothing() -> Response:
+    return _state(404, "bad", "unknown", "There is no such payment", "The sandbox doesn't know this address.")
+
+
+def _state(code: int, tone: str, status: str, title: str, sentence: str) -> Response:
+    return page(
+        "state.html",
+        code,
+        tone=tone,
+        session_status=status,
+        title=title,
+        sentence=sentence,
+        link="",
+        link_text="",
+    )

@@ -1,0 +1,119 @@
+"""The sandbox as an HTTP server: threads, keep-alive, quiet; used by `__main__` and by tests."""
+
+from __future__ import annotations
+
+import io
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from .app import create_app
+from .box import Box
+from .sweep import sweep
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication
+
+SWEEP_SECONDS = 1.0
+
+
+class Handler(WSGIRequestHandler):
+    """Werkzeug's handler closes each connection and waits 10 ms for leftovers; this one reads the body first
+    and keeps the connection, as Stripe's own servers do, so that clients meet pooled connections here too."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    timeout = 75
+
+    def run_wsgi(self) -> None:
+        if self.headers.get("Expect", "").lower().strip() == "100-continue":
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        environ = self.make_environ()
+        environ["wsgi.input"] = io.BytesIO(self._body(environ))
+        environ["wsgi.input_terminated"] = True
+        status, headers, body = _run(self.server.app, environ)
+        code, _, reason = status.partition(" ")
+        self.send_response(int(code), reason)
+        for name, value in headers:
+            if name.lower() not in ("content-length", "connection"):
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+        self.wfile.flush()
+
+    def _body(self, environ: dict[str, Any]) -> bytes:
+        stream = environ["wsgi.input"]
+        if environ.get("wsgi.input_terminated"):  # chunked: werkzeug has wrapped the stream
+            return bytes(stream.read())
+        return bytes(stream.read(int(environ.get("CONTENT_LENGTH") or 0)))
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """Stay quiet: the dashboard and the clients tell what was asked."""
+
+
+def _run(app: WSGIApplication, environ: dict[str, Any]) -> tuple[str, list[tuple[str, str]], bytes]:
+    started: list[tuple[str, list[tuple[str, str]]]] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        started[:] = [(status, headers)]
+        return lambda data: None
+
+    answer: StartResponse = start_response
+    chunks = app(environ, answer)
+    try:
+        body = b"".join(chunks)
+    finally:
+        if hasattr(chunks, "close"):
+            chunks.close()
+    status, headers = started[0]
+    return status, headers, body
+
+
+class SandboxServer:
+    """`start()` serves in the background; `url` is where. `app` replaces the box's own application (tests
+    wrap it)."""
+
+    def __init__(
+        self, box: Box, host: str = "127.0.0.1", port: int = 0, *, app: WSGIApplication | None = None
+    ) -> None:
+        self.box = box
+        self._server = _bind(host, port, app or create_app(box))
+        shown_host = "127.0.0.1" if host in ("0.0.0.0", "") else host  # noqa: S104 - a comparison
+        self.url = f"http://{f'[{shown_host}]' if ':' in shown_host else shown_host}:{self._server.port}"
+        self._stopping = threading.Event()
+        self._threads = [
+            threading.Thread(
+                target=self._server.serve_forever, args=(0.05,), name="sandbox-http", daemon=True
+            ),
+            threading.Thread(target=self._sweep, name="sandbox-sweep", daemon=True),
+        ]
+
+    def start(self) -> SandboxServer:
+        self.box.webhooks.start()
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Stop serving; the box stays open (its owner closes it)."""
+        self._stopping.set()
+        self._server.shutdown()
+        self._server.server_close()
+        for thread in self._threads:
+            thread.join()
+
+    def _sweep(self) -> None:
+        while not self._stopping.wait(SWEEP_SECONDS):
+            sweep(self.box)
+
+
+def _bind(host: str, port: int, app: WSGIApplication) -> BaseWSGIServer:
+    """Listen; OSError where the port is taken. (Werkzeug's own binding prints and exits instead.)"""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=128)
+    with listener:
+        return make_server(host, port, app, threaded=True, request_handler=Handler, fd=listener.detach())

@@ -1,0 +1,51 @@
+"""Stripe.js as the sandbox serves it: one script at the address of every release train, and its one question.
+
+The script works out from its own address which train it is (static/stripe.js); `/c/lookup/{session}` is what
+`redirectToCheckout` asks before it leaves. Trains: github.com/stripe/stripe-js, README "Stripe.js versions".
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flask import Flask, Response, jsonify, request
+
+from . import checkout, errors
+from .keys import read_key
+
+if TYPE_CHECKING:
+    from .box import Box
+
+TRAINS = ("acacia", "basil", "clover", "dahlia", "endive")
+SCRIPT = Path(__file__).with_name("static") / "stripe.js"
+
+
+def register(app: Flask, box: "Box") -> None:
+    """Put Stripe.js on `app` at /v3/ and at every train's address."""
+
+    def script() -> Response:
+        return open_to_all(Response(SCRIPT.read_bytes(), mimetype="text/javascript"))
+
+    def lookup(session_id: str) -> Response:
+        try:
+            account = read_key(f"Bearer {request.args.get('key', '')}").account
+            found = checkout.find_session(box, session_id)
+            # Another account's session is as unknown to this key as one that never was.
+            if found is None or found[0] != account:
+                raise errors.missing_object("checkout.session", session_id, "session")
+        except errors.StripeError as refusal:
+            answer = jsonify(refusal.body())
+            answer.status_code = refusal.status
+            return open_to_all(answer)
+        return open_to_all(jsonify({"id": session_id}))
+
+    for address in ("/v3/", *(f"/{train}/stripe.js" for train in TRAINS)):
+        app.add_url_rule(address, f"stripe_js {address}", script, methods=["GET"], strict_slashes=False)
+    app.add_url_rule("/c/lookup/<session_id>", "stripe_js lookup", lookup, methods=["GET"])
+
+
+def open_to_all(response: Response) -> Response:
+    """Any shop's page may load the script and ask; neither may be answered from a cache."""
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response

@@ -1,0 +1,52 @@
+"""Fixtures of the sandbox's own tests: one checked server, and for each test an account of its own."""
+
+import secrets
+from collections.abc import Callable, Iterator
+
+import pytest
+import stripe
+
+from tests.sandbox.server import CheckedSandbox, start_checked_sandbox
+
+stripe.enable_telemetry = False
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[CheckedSandbox]:
+    """The server that all tests share; tests keep apart by their accounts."""
+    running = start_checked_sandbox()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(autouse=True)
+def spec_is_kept(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test during which the shared server said or accepted anything that Stripe's spec does not
+    have."""
+    yield
+    if "sandbox" in request.fixturenames:
+        running: CheckedSandbox = request.getfixturevalue("sandbox")
+        found, running.violations[:] = list(running.violations), []
+        assert not found, "against Stripe's spec:\n" + "\n".join(found)
+
+
+@pytest.fixture
+def account() -> str:
+    """A new account: the tail of its keys."""
+    return secrets.token_hex(8)
+
+
+@pytest.fixture
+def make_client(sandbox: CheckedSandbox) -> Callable[..., stripe.StripeClient]:
+    """`make_client(key, **options)`: the unmodified library, pointed at the sandbox."""
+
+    def make(key: str, **options: object) -> stripe.StripeClient:
+        return stripe.StripeClient(key, base_addresses={"api": sandbox.url}, **options)  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def client(account: str, make_client: Callable[..., stripe.StripeClient]) -> stripe.StripeClient:
+    """The library with this test's secret key; it doesn't retry."""
+    return make_client(f"sk_test_{account}")
