@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,21 +60,25 @@ def tail(log: Path, lines: int = 15) -> str:
     return "".join(f"    {line}\n" for line in text.splitlines()[-lines:])
 
 
-def _become(parent: int, end_signal: int, uid: int, gid: int, command: list[str]) -> None:
-    prctl = None
-    if sys.platform == "linux":
-        import ctypes  # while we are still who may read Python's own files
+def end_with_parent(number: signal.Signals) -> Callable[[], None]:
+    """Prepare a wish, made by the returned function: this signal when the parent dies. Linux only."""
+    if sys.platform != "linux":
+        return lambda: None
+    import ctypes
 
-        prctl = ctypes.CDLL(None).prctl
+    prctl = ctypes.CDLL(None).prctl
+    return lambda: prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+
+
+def _become(parent: int, end_signal: int, uid: int, gid: int, command: list[str]) -> None:
+    wish = end_with_parent(signal.Signals(end_signal))  # while we are still who may read Python's own files
     if uid >= 0:
         os.setgroups([])
         os.setgid(gid)
         os.setuid(uid)
-    if prctl:
-        # After setuid, which clears it. The parent may have died before this line: hence the question.
-        prctl(PR_SET_PDEATHSIG, end_signal, 0, 0, 0)
-        if os.getppid() != parent:
-            sys.exit("the program that started this one has ended already")
+    wish()  # after setuid, which forgets it
+    if os.getppid() != parent:
+        sys.exit("the program that started this one has ended already")
     os.execvp(command[0], command)  # noqa: S606
 
 

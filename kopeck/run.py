@@ -19,7 +19,7 @@ from types import FrameType
 from urllib.parse import urlsplit
 
 from kopeck import postgres
-from kopeck.child import spawn, tail
+from kopeck.child import end_with_parent, spawn, tail
 from kopeck.place import ADMIN, BASE_DIR, Place, Refused, read_place, require_free, shop_env
 
 WEBHOOK_PATH = "/webhooks/stripe/default"
@@ -71,12 +71,12 @@ class Run:
         self.step("ports", f"{place.port} and {place.sandbox_port} are free" if place.sandbox else "free")
         env = shop_env(place, self.database())
         sandbox = self.start_sandbox(env) if place.sandbox else None
+        web = self.start_web(env)  # it loads while the tables are made; nobody knows its address yet
         self.prepare(env)
-        if sandbox:  # it was starting meanwhile
+        self.launch("worker", [sys.executable, "manage.py", "procrastinate", "worker"], env, patience=8)
+        if sandbox:
             self.wait(lambda: _answers(place.sandbox_url, "/"), sandbox, 30)
             self.step("sandbox", "ready, webhook registered")
-        web = self.start_web(env)
-        self.launch("worker", [sys.executable, "manage.py", "procrastinate", "worker"], env, patience=8)
         self.wait(lambda: _answers(place.shop, "/readyz", 200), web, 60)
         self.step("web, worker", "ready")
 
@@ -230,6 +230,8 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
             signal.signal(number, run.on_signal)
+    if "MAKELEVEL" in os.environ:  # a killed make would leave all of this behind
+        end_with_parent(signal.SIGTERM)()
     failure = ""
     try:
         run.start()

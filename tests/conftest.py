@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 """Three people (owner, buyer, stranger), a real sandbox behind the shop, and plain helpers."""
 
 import os
@@ -13,7 +11,7 @@ from django.test import Client
 
 from kopeck.catalog.models import Item
 from kopeck.payments import gateway as wire
-# from tests.sandbox.server import CheckedSandbox, start_checked_sandbox
+from tests.sandbox.server import CheckedSandbox, start_checked_sandbox
 
 CHROMIUM = Path("/usr/bin/chromium")
 WEBHOOK_SECRET = "whsec_tests"
@@ -42,6 +40,8 @@ def sandbox(_sandbox_server: CheckedSandbox, settings: Any) -> Iterator["ShopSan
     yield ShopSandbox(_sandbox_server)
     _sandbox_server.box.faults.reset()
     wire.gateway.cache_clear()
+    # Whatever shop and sandbox said to each other is held against Stripe's spec.
+    assert _sandbox_server.violations == []
 
 
 class ShopSandbox:

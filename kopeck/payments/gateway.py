@@ -121,15 +121,15 @@ def read_event(account: Account, body: bytes, signature: str) -> dict[str, Any]:
         payload = body.decode()
     except UnicodeDecodeError:
         raise BadEvent("payload_unreadable", "The body is not UTF-8.") from None
-    problem = ""
+    problems = []
     for secret in account.webhook_secrets:
         try:
             stripe.WebhookSignature.verify_header(payload, signature, secret, TOLERANCE)
             break
         except stripe.SignatureVerificationError as error:
-            problem = str(error)
+            problems.append(str(error))
     else:
-        if "tolerance" in problem:
+        if any("tolerance" in problem for problem in problems):
             raise BadEvent("signature_too_old", "The signature is older than five minutes: check the clock.")
         raise BadEvent(
             "signature_wrong", "No webhook secret of this account made this signature of this body."

@@ -105,8 +105,8 @@ def test_a_file_that_is_no_picture_is_refused(content: bytes) -> None:
 
 @pytest.mark.parametrize(
     "facts",
-    [{"price": -1}, {"price": 100_000_000}, {"currency": "xyz"}, {"name": ""}, {"currency": "isk", "price": 550},
-     {"currency": "kwd", "price": 5124}],
+    [{"price": -1}, {"price": 100_000_000}, {"currency": "xyz"}, {"name": ""},
+     {"currency": "isk", "price": 550}, {"currency": "kwd", "price": 5124}],
 )  # fmt: skip
 def test_the_database_itself_refuses_what_stripe_cannot_charge(facts: dict[str, Any]) -> None:
     with pytest.raises(IntegrityError), transaction.atomic():

@@ -1,0 +1,84 @@
+"""The worker's sweep: what a lost webhook or a crash left behind comes right by itself."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from kopeck.orders.models import Order
+from kopeck.payments import jobs
+from kopeck.payments.models import Payment, StripeEvent
+from tests.conftest import ShopSandbox, make_item
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def bought(buyer: Client) -> str:
+    return str(buyer.get(f"/buy/{make_item().pk}").json()["session_id"])
+
+
+def test_a_payment_whose_webhook_never_came_is_found(sandbox: ShopSandbox, buyer: Client) -> None:
+    sandbox.pay(bought(buyer))
+    assert jobs.ask_about_payments() == 0  # not at once: its webhook may be on the way
+    Payment.objects.update(created=timezone.now() - timedelta(minutes=6))
+    assert jobs.ask_about_payments() == 1
+    assert Order.objects.get().status == "paid"
+
+
+def test_a_session_that_is_over_expires_its_order(sandbox: ShopSandbox, buyer: Client) -> None:
+    bought(buyer)
+    sandbox.control("POST", "clock/advance", {"seconds": 3600})
+    Payment.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
+    jobs.ask_about_payments()
+    assert (Order.objects.get().status, Payment.objects.get().status) == ("expired", "expired")
+
+
+def test_stripe_down_during_a_sweep_leaves_everything_for_the_next(
+    sandbox: ShopSandbox, buyer: Client
+) -> None:
+    sandbox.pay(bought(buyer))
+    Payment.objects.update(created=timezone.now() - timedelta(minutes=6))
+    sandbox.control("PUT", "faults", {"error_rate": 1})
+    assert jobs.ask_about_payments() == 0
+    sandbox.control("PUT", "faults", {"error_rate": 0})
+    assert jobs.ask_about_payments() == 1
+    assert Order.objects.get().status == "paid"
+
+
+def test_a_failed_event_is_worked_off_by_the_sweep(sandbox: ShopSandbox, buyer: Client) -> None:
+    session_id = bought(buyer)
+    sandbox.pay(session_id)
+    StripeEvent.objects.create(
+        account="default", event_id="evt_1", type="checkout.session.completed", object_id=session_id,
+        payload={"data": {"object": {"id": session_id}}}, status="failed", created=timezone.now(),
+    )  # fmt: skip
+    assert jobs.retry_events() == 0
+    StripeEvent.objects.update(received=timezone.now() - timedelta(minutes=2))
+    assert jobs.retry_events() == 1
+    assert (Order.objects.get().status, StripeEvent.objects.get().status) == ("paid", "done")
+
+
+def test_an_attempt_that_never_reached_stripe_is_given_up_and_its_order_can_be_resumed(
+    sandbox: ShopSandbox, buyer: Client
+) -> None:
+    sandbox.control("PUT", "faults", {"next": [{"kind": "cut_before", "path": "/v1/checkout/sessions"}]})
+    item = make_item()
+    assert buyer.get(f"/buy/{item.pk}").status_code == 503
+    assert jobs.give_up_attempts() == 0
+    Payment.objects.update(created=timezone.now() - timedelta(hours=2))
+    assert jobs.give_up_attempts() == 1
+    order = Order.objects.get()
+    assert (order.status, order.payments.get().status) == ("expired", "refused")
+    assert buyer.get(f"/order/{order.pk}/buy").status_code == 200
+
+
+def test_the_sweep_is_a_periodic_job_of_the_worker(sandbox: ShopSandbox) -> None:
+    from procrastinate.contrib.django import app
+
+    assert "kopeck.payments.jobs.sweep" in app.tasks
+    assert any(
+        task.task.name == "kopeck.payments.jobs.sweep"
+        for task in app.periodic_registry.periodic_tasks.values()
+    )
+    jobs.sweep(0)
