@@ -1,0 +1,81 @@
+# Kopeck: `make` lists what there is. Python 3.11 or later and make are all that a machine needs.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# A stamp says which lock file the environment was made from; a later lock file makes it again.
+RUN_STAMP := $(VENV)/.installed
+DEV_STAMP := $(VENV)/.installed-dev
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
+
+# What production looks like, for Django's deployment checks: made-up values, nothing is contacted.
+PRODUCTION := DEBUG=0 SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))') \
+	ALLOWED_HOSTS=shop.example SITE_URL=https://shop.example DATABASE_URL=postgresql:///nowhere ENV_FILE=/dev/null \
+	STRIPE_SECRET_KEY=sk_test_check STRIPE_PUBLISHABLE_KEY=pk_test_check STRIPE_WEBHOOK_SECRET=whsec_check
+
+# Every template must at least compile.
+define TEMPLATES
+import django, pathlib
+from django.template import engines
+django.setup()
+found = sorted(pathlib.Path("kopeck").glob("**/templates/**/*.*"))
+for path in found:
+    engines["django"].get_template("/".join(path.parts[path.parts.index("templates") + 1:]))
+print(f"{len(found)} templates compile")
+endef
+export TEMPLATES
+
+# An environment whose Python has been removed since is made again.
+ifneq ($(wildcard $(BIN)/activate),)
+ifneq ($(shell $(BIN)/python -c 'print(1)' 2>/dev/null),1)
+$(shell rm -f $(BIN)/activate $(RUN_STAMP) $(DEV_STAMP))
+endif
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check lock
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-14s%s\n", $$1, $$2}'
+
+run: $(RUN_STAMP) ## the shop with everything it needs, on this machine; Ctrl-C stops it
+	@exec $(BIN)/python -m kopeck.run
+
+test: $(DEV_STAMP) ## every test, in parallel
+	@exec $(BIN)/python -m pytest -n auto $(ARGS)
+
+check: $(DEV_STAMP) ## style, types, import rules, missing migrations, deployment checks, templates
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(PRODUCTION) $(BIN)/mypy
+	$(PRODUCTION) $(BIN)/lint-imports
+	$(PRODUCTION) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+	$(BIN)/djade --check $$(find kopeck -path '*/templates/*' -name '*.html')
+	$(PRODUCTION) DJANGO_SETTINGS_MODULE=kopeck.settings $(BIN)/python -c "$$TEMPLATES"
+
+lock: ## requirements*.txt anew from pyproject.toml
+	@set -e; uv=$$(command -v uv || true); \
+	if [ -z "$$uv" ]; then \
+		tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
+		$(PYTHON) -m venv "$$tools"; "$$tools/bin/python" -m pip install --quiet uv; uv="$$tools/bin/uv"; \
+	fi; \
+	compile() { "$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header pyproject.toml "$$@"; }; \
+	compile -o requirements.txt; \
+	compile --extra dev -c requirements.txt -o requirements-dev.txt
+
+$(BIN)/activate:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Kopeck needs Python 3.11 or later, and $(PYTHON) is %d.%d: name another one (make PYTHON=python3.12 ...)." % sys.version_info[:2])'
+	@echo "Making the environment in $(VENV) ..."
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "$(PYTHON) could not make it: on Debian and Ubuntu, apt-get install python3-venv." >&2; rm -rf $(VENV); exit 1; }
+
+$(RUN_STAMP): requirements.txt | $(BIN)/activate
+	@echo "Installing what the shop needs (once, about half a minute) ..."
+	@$(PIP) install --require-hashes --requirement requirements.txt
+	@touch $@
+
+$(DEV_STAMP): requirements.txt requirements-dev.txt | $(BIN)/activate
+	@echo "Installing what the shop and its tests need (once, about a minute) ..."
+	@$(PIP) install --require-hashes --requirement requirements-dev.txt
+	@touch $(RUN_STAMP) $@

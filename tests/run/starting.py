@@ -1,0 +1,109 @@
+"""Starts `python -m kopeck.run` as `make run` does, in a folder and on ports of its own, and looks at it."""
+
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+import psutil
+
+BASE_DIR = Path(__file__).resolve().parents[2]
+START_SECONDS = 90.0
+OF_THE_MACHINE = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def clean_env(**more: str) -> dict[str, str]:
+    """The environment of a machine on which nobody has set anything of Kopeck's; no `.env` either."""
+    kept = {name: os.environ[name] for name in OF_THE_MACHINE if name in os.environ}
+    return {**kept, "ENV_FILE": os.devnull, **more}
+
+
+def run_to_end(**more: str) -> "subprocess.CompletedProcess[str]":
+    """For starts that are refused."""
+    command = [sys.executable, "-m", "kopeck.run"]
+    return subprocess.run(
+        command, cwd=BASE_DIR, env=clean_env(**more), capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+class Started:
+    """One run: `output` so far, `family` (it and all its children, as they were when it was ready)."""
+
+    def __init__(self, data: Path, **more: str) -> None:
+        self.port, self.sandbox_port = free_port(), free_port()
+        ports = {"PORT": str(self.port), "SANDBOX_PORT": str(self.sandbox_port)}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "kopeck.run"],
+            cwd=BASE_DIR,
+            env=clean_env(DATA_DIR=str(data), **ports, **more),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.lines: queue.Queue[str] = queue.Queue()
+        self.output = ""
+        self.family: list[psutil.Process] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        with self.process.stdout as lines:
+            for line in lines:
+                self.output += line
+                self.lines.put(line)
+        self.lines.put("")
+
+    def wait_until_ready(self) -> "Started":
+        deadline = time.monotonic() + START_SECONDS
+        while "Ctrl-C" not in self.output:
+            line = self.lines.get(timeout=max(0.1, deadline - time.monotonic()))
+            assert line, f"it ended before it was ready:\n{self.output}"
+        me = psutil.Process(self.process.pid)
+        self.family = [me, *me.children(recursive=True)]
+        return self
+
+    def get(self, path: str) -> tuple[int, str]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+            return answer.status, answer.read().decode()
+
+    def end(self, number: signal.Signals) -> int:
+        self.process.send_signal(number)
+        code = self.process.wait(40)
+        self._reader.join(10)
+        return code
+
+    def survivors(self, seconds: float = 0.0) -> list[str]:
+        """Which of the family still live, after up to so many seconds."""
+        deadline = time.monotonic() + seconds
+        while True:
+            left = [text for process in self.family if (text := _alive(process))]
+            if not left or time.monotonic() >= deadline:
+                return left
+            time.sleep(0.05)
+
+
+def _alive(process: psutil.Process) -> str:
+    try:
+        if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            return " ".join(process.cmdline()) or process.name()
+    except psutil.NoSuchProcess:
+        pass
+    return ""

@@ -1,0 +1,142 @@
+"""`make run` from nothing, then again, then after a kill: what it starts, keeps, says and stops."""
+
+import re
+import signal
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from kopeck import postgres
+from tests.run.starting import Started, listens
+
+SECRETS = ("admin-password", "secret-key", "webhook-secret")
+
+
+def look_at(run: Started, data: Path) -> dict[str, Any]:
+    """What a run shows while it runs."""
+    url = postgres.attach_url(data)
+    assert url
+    with psycopg.connect(url) as connection:
+        items = connection.execute("SELECT id, name FROM catalog_item ORDER BY id").fetchall()
+    return {
+        "run": run,
+        "shop": run.get("/"),
+        "ready": run.get("/readyz"),
+        "sandbox_listens": listens(run.sandbox_port),
+        "items": items,
+        "secrets": {name: (data / name).read_text() for name in SECRETS},
+        "modes": {stat.S_IMODE((data / name).stat().st_mode) for name in SECRETS},
+        "password": re.search(r"user admin, password (\S+)", run.output)[1],  # type: ignore[index]
+    }
+
+
+@pytest.fixture(scope="module")
+def first(folder: Path) -> Iterator[dict[str, Any]]:
+    """From nothing, ended by Ctrl-C."""
+    run = Started(folder / "data")
+    try:
+        seen = look_at(run.wait_until_ready(), folder / "data")
+        seen["code"] = run.end(signal.SIGINT)
+        seen["survivors"] = run.survivors()
+        yield seen
+    finally:
+        run.process.kill()
+
+
+@pytest.fixture(scope="module")
+def second(folder: Path, first: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """On the same data, ended by kill -9."""
+    began = time.monotonic()
+    run = Started(folder / "data")
+    try:
+        run.wait_until_ready()
+        took = time.monotonic() - began
+        seen = {**look_at(run, folder / "data"), "took": took}
+        seen["code"] = run.end(signal.SIGKILL)
+        seen["survivors"] = run.survivors(seconds=15)
+        yield seen
+    finally:
+        run.process.kill()
+
+
+@pytest.fixture(scope="module")
+def third(folder: Path, second: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """After the kill, ended by SIGTERM."""
+    run = Started(folder / "data")
+    try:
+        seen = look_at(run.wait_until_ready(), folder / "data")
+        seen["code"] = run.end(signal.SIGTERM)
+        seen["survivors"] = run.survivors()
+        yield seen
+    finally:
+        run.process.kill()
+
+
+def test_the_first_start_serves_a_shop_with_goods(first: dict[str, Any]) -> None:
+    status, page = first["shop"]
+    assert status == 200
+    assert len(first["items"]) >= 8
+    assert all(name in page for _, name in first["items"][:3])
+    assert first["ready"][0] == 200
+    assert first["sandbox_listens"]
+
+
+def test_the_summary_names_shop_admin_sandbox_and_how_to_stop(first: dict[str, Any]) -> None:
+    run = first["run"]
+    for words in (
+        f"http://127.0.0.1:{run.port}/",
+        "/admin/",
+        f"http://127.0.0.1:{run.sandbox_port}/",
+        "Ctrl-C",
+    ):
+        assert words in run.output
+    assert "\033" not in run.output  # it is not a terminal
+
+
+def test_the_printed_password_is_the_one_that_is_kept(first: dict[str, Any]) -> None:
+    assert first["password"] == first["secrets"]["admin-password"].strip()
+    assert len(first["password"]) >= 12
+
+
+def test_secrets_are_readable_by_their_owner_alone(first: dict[str, Any]) -> None:
+    assert first["modes"] == {0o600}
+
+
+def test_ctrl_c_stops_every_process_and_frees_the_ports(first: dict[str, Any]) -> None:
+    assert first["code"] == 0, first["run"].output
+    assert first["survivors"] == []
+    assert len(first["run"].family) >= 5  # itself, sandbox, web, worker, PostgreSQL
+    assert not listens(first["run"].port)
+    assert not listens(first["run"].sandbox_port)
+    assert "Stopped everything" in first["run"].output
+
+
+def test_a_second_start_is_quick(second: dict[str, Any]) -> None:
+    # 5 s on a machine of its own; the other tests run beside this one.
+    assert second["took"] < 12, second["run"].output
+
+
+def test_a_second_start_keeps_goods_password_and_keys(first: dict[str, Any], second: dict[str, Any]) -> None:
+    assert second["items"] == first["items"]
+    assert second["secrets"] == first["secrets"]
+    assert second["password"] == first["password"]
+
+
+def test_a_killed_run_takes_its_programs_with_it(second: dict[str, Any]) -> None:
+    assert second["code"] == -signal.SIGKILL
+    assert second["survivors"] == []
+
+
+def test_a_start_after_a_kill_finds_everything(second: dict[str, Any], third: dict[str, Any]) -> None:
+    assert third["items"] == second["items"]
+    assert third["shop"][0] == third["ready"][0] == 200
+
+
+def test_a_polite_request_to_stop_is_heard_like_ctrl_c(third: dict[str, Any]) -> None:
+    assert third["code"] == 0, third["run"].output
+    assert third["survivors"] == []

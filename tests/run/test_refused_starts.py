@@ -1,0 +1,54 @@
+"""A start that cannot work says so in a sentence, ends with 1, and has started nothing."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.run.starting import free_port, run_to_end
+
+
+@pytest.mark.parametrize("name", ["PORT", "SANDBOX_PORT"])
+def test_a_taken_port_is_said_in_a_sentence(name: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = str(other.getsockname()[1])
+        ports = {"PORT": str(free_port()), "SANDBOX_PORT": str(free_port()), name: taken}
+        refused = run_to_end(DATA_DIR=str(tmp_path / "data"), **ports)
+    assert refused.returncode == 1
+    (sentence,) = refused.stderr.strip().splitlines()
+    assert f"Port {taken} is taken" in sentence
+    assert f"set {name} to a free port" in sentence
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("port", ["http", "0", "65536", "8000.5"])
+def test_a_port_that_is_none_is_said_in_a_sentence(port: str, tmp_path: Path) -> None:
+    refused = run_to_end(DATA_DIR=str(tmp_path / "data"), PORT=port)
+    assert refused.returncode == 1
+    assert "PORT should be a port" in refused.stderr
+    assert len(refused.stderr.strip().splitlines()) == 1
+
+
+def test_one_port_for_both_servers_is_refused(tmp_path: Path) -> None:
+    port = str(free_port())
+    refused = run_to_end(DATA_DIR=str(tmp_path / "data"), PORT=port, SANDBOX_PORT=port)
+    assert refused.returncode == 1
+    assert "PORT and SANDBOX_PORT" in refused.stderr
+
+
+def test_the_env_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:
+    (tmp_path / "env").write_text(f"PORT=none\nSANDBOX_PORT=neither\nDATA_DIR={tmp_path / 'data'}\n")
+    from_file = run_to_end(ENV_FILE=str(tmp_path / "env"))
+    assert "PORT should be a port, a number from 1 to 65535, not 'none'" in from_file.stderr
+    both = run_to_end(ENV_FILE=str(tmp_path / "env"), PORT=str(free_port()))
+    assert "SANDBOX_PORT should be a port, a number from 1 to 65535, not 'neither'" in both.stderr
+
+
+def test_a_database_that_is_not_there_is_shown_with_its_log(tmp_path: Path) -> None:
+    ports = {"PORT": str(free_port()), "SANDBOX_PORT": str(free_port())}
+    url = f"postgresql://nobody@127.0.0.1:{free_port()}/nothing"
+    refused = run_to_end(DATA_DIR=str(tmp_path / "data"), DATABASE_URL=url, ENV_FILE=os.devnull, **ports)
+    assert refused.returncode == 1
+    assert "prepare has ended by itself (exit code 1)" in refused.stderr
+    assert "connection" in refused.stderr
