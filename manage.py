@@ -11,7 +11,7 @@ def use_local_shop() -> None:
     from dotenv import load_dotenv
 
     load_dotenv(os.environ.get("ENV_FILE", Path(__file__).parent / ".env"))
-    if os.environ.get("DATABASE_URL"):
+    if os.environ.get("DATABASE_URL") or os.environ.get("DATABASE_URL_FILE"):
         return
     from kopeck import postgres
 

@@ -3,17 +3,24 @@
 Its OpenAPI document is at /api/v1/openapi.json, and to be read and tried at /api/v1/docs.
 """
 
-from typing import Any
+from collections import defaultdict
+from typing import Annotated, Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
-from ninja import NinjaAPI, Schema
+from ninja import Field, NinjaAPI, Query, Schema
 from ninja.errors import HttpError, ValidationError
+from ninja.responses import Status
 
+from kopeck.catalog.models import Discount, Item
 from kopeck.errors import ShopError
 from kopeck.orders.models import Order
-from kopeck.orders.views import readable_order
-from kopeck.web import ShopRequest, error_response
+from kopeck.orders.views import find_orders_of_item, readable_order
+from kopeck.orders.wanted import MAX_LINES, MAX_QUANTITY, Wanted
+from kopeck.web import ShopRequest, error_response, refuse_foreign
+
+#: PostgreSQL's largest bigint: a larger number is no id.
+MAX_ID = 2**63 - 1
 
 api = NinjaAPI(title="Kopeck", version="1", description="A self-hosted Stripe shop. Amounts are minor units.")
 
@@ -41,6 +48,27 @@ class OrderOut(Schema):
     tax: int
     total: int
     lines: list[LineOut]
+
+
+class WantedIn(Schema):
+    """One line to order."""
+
+    item: int = Field(ge=1, le=MAX_ID)
+    quantity: int = Field(1, ge=1, le=MAX_QUANTITY)
+
+
+class OrderIn(Schema):
+    """An order to make: items of one currency, and the code of a discount."""
+
+    lines: list[WantedIn] = Field(min_length=1, max_length=MAX_LINES)
+    discount_code: str = Field("", max_length=100)
+
+
+class OrderPage(Schema):
+    """A page of orders, newest first; pass `next` as `before` for the older ones."""
+
+    orders: list[OrderOut]
+    next: int | None
 
 
 class Problem(Schema):
@@ -82,6 +110,40 @@ def _show(order: Order) -> dict[str, Any]:
 def get_order(request: ShopRequest, order_id: int, key: str = "") -> dict[str, Any]:
     """For the browser that made it, whoever holds its link's key, and staff."""
     return _show(readable_order(request, order_id))
+
+
+@api.post(
+    "/orders",
+    response={201: OrderOut, 403: ErrorOut, 404: ErrorOut, 409: ErrorOut, 422: ErrorOut},
+    summary="Make an order",
+)
+def make_order(request: ShopRequest, body: OrderIn) -> Status[dict[str, Any]]:
+    """A new order with today's prices and the default taxes. It belongs to the caller's cookie."""
+    refuse_foreign(request)
+    quantities: dict[int, int] = defaultdict(int)
+    for line in body.lines:
+        quantities[line.item] += line.quantity
+    items = Item.objects.on_sale().in_bulk(list(quantities))
+    for number in quantities:
+        if number not in items:
+            message = _("Item %(item)s is not for sale.") % {"item": number}
+            raise ShopError("item_not_found", message, status=404)
+    wanted = [Wanted(items[number], quantity) for number, quantity in quantities.items()]
+    discount = Discount.by_code(body.discount_code) if body.discount_code.strip() else None
+    return Status(201, _show(Order.place(wanted, visitor=request.visitor.key, discount=discount)))
+
+
+@api.get(
+    "/items/{int:item_id}/orders",
+    response={200: OrderPage, 404: ErrorOut, 422: ErrorOut},
+    summary="The orders that contain an item",
+)
+def list_orders_of_item(
+    request: ShopRequest, item_id: int, before: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None
+) -> dict[str, Any]:
+    """Every order for staff, one's own for a buyer; 50 a page."""
+    _item, page = find_orders_of_item(request, item_id, before)
+    return {"orders": [_show(order) for order in page.orders], "next": page.next}
 
 
 @api.exception_handler(ShopError)

@@ -73,7 +73,8 @@ def to_minor(amount: Decimal, code: str) -> int:
     Refuses (MoneyError) what the currency cannot express; never rounds.
     """
     of = currency(code)
-    if not amount.is_finite():
+    # A tiny exponent would make a number of millions of digits below.
+    if not amount.is_finite() or int(amount.as_tuple().exponent) < -30:
         raise MoneyError("This is not an amount of money.")
     if abs(amount) > MAXIMUM:
         raise MoneyError("This amount is larger than Stripe takes.")

@@ -8,7 +8,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,6 +100,25 @@ def require_free(host: str, name: str, port: int) -> None:
                     f"or set {name} to a free port ({name}={port + 1} make run)."
                 ) from None
         time.sleep(0.1)
+
+
+def given_database(env: Mapping[str, str]) -> str:
+    """The owner's own DATABASE_URL, if any."""
+    file = env.get("DATABASE_URL_FILE")
+    return Path(file).read_text().strip() if file else env.get("DATABASE_URL", "")
+
+
+def require_database(url: str) -> None:
+    """Raises Refused, in a sentence, where no PostgreSQL answers at this address."""
+    import psycopg
+
+    try:
+        psycopg.connect(url, connect_timeout=10).close()
+    except psycopg.ProgrammingError:
+        raise Refused("DATABASE_URL should look like postgresql://user:password@host:5432/name.") from None
+    except psycopg.Error as error:
+        why = " ".join(str(error).split())
+        raise Refused(f"The PostgreSQL of DATABASE_URL does not let us in: {why}") from None
 
 
 def keep(path: Path, make: Callable[[], str]) -> str:

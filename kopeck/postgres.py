@@ -61,9 +61,12 @@ class PostgresFailed(RuntimeError):
 class EmbeddedPostgres:
     """A running server that this process owns. `url` is a DATABASE_URL; `stop` may be called twice."""
 
-    def __init__(self, url: str, process: "subprocess.Popen[bytes]", lock: IO[bytes], *, fast: bool) -> None:
+    def __init__(
+        self, url: str, process: "subprocess.Popen[bytes]", cluster: Path, lock: IO[bytes], *, fast: bool
+    ) -> None:
         self.url = url
         self.process = process
+        self._cluster = cluster
         self._lock = lock
         self._fast = fast
         self._owner = os.getpid()
@@ -77,6 +80,8 @@ class EmbeddedPostgres:
         if self.process.poll() is None:
             _end(self.process.pid, in_haste=self._fast)
             self.process.wait()
+        with suppress(OSError):
+            _short_socket_dir(self._cluster).rmdir()
         self._lock.close()
 
 
@@ -106,7 +111,7 @@ def start(data_dir: Path, *, fast: bool = False, say: Say = lambda line: None) -
     except BaseException:
         lock.close()
         raise
-    postgres = EmbeddedPostgres(url, process, lock, fast=fast)
+    postgres = EmbeddedPostgres(url, process, cluster, lock, fast=fast)
     try:
         _make_database(url)
     except BaseException:
@@ -267,7 +272,7 @@ def _serve(
 def _socket_dir(cluster: Path, account: Account | None) -> Path:
     if len(os.fsencode(cluster)) <= LONGEST_SOCKET_DIR:
         return cluster
-    short = Path("/tmp") / f"kopeck-{hashlib.sha256(os.fsencode(cluster)).hexdigest()[:12]}"  # noqa: S108
+    short = _short_socket_dir(cluster)
     uid, gid = account or (os.geteuid(), os.getegid())
     with suppress(FileExistsError):
         short.mkdir(mode=0o700)
@@ -279,6 +284,10 @@ def _socket_dir(cluster: Path, account: Account | None) -> Path:
             f"{short} belongs to somebody else: remove it, or set DATA_DIR to a shorter path."
         )
     return short
+
+
+def _short_socket_dir(cluster: Path) -> Path:
+    return Path("/tmp") / f"kopeck-{hashlib.sha256(os.fsencode(cluster)).hexdigest()[:12]}"  # noqa: S108
 
 
 def _wait_until_ready(cluster: Path, process: "subprocess.Popen[bytes]", log: Path) -> str:

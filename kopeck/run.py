@@ -20,7 +20,17 @@ from urllib.parse import urlsplit
 
 from kopeck import postgres
 from kopeck.child import end_with_parent, spawn, tail
-from kopeck.place import ADMIN, BASE_DIR, Place, Refused, read_place, require_free, shop_env
+from kopeck.place import (
+    ADMIN,
+    BASE_DIR,
+    Place,
+    Refused,
+    given_database,
+    read_place,
+    require_database,
+    require_free,
+    shop_env,
+)
 
 WEBHOOK_PATH = "/webhooks/stripe/default"
 LARGEST_LOG = 2_000_000  # bytes, then it is set aside at the next start
@@ -66,13 +76,18 @@ class Run:
         require_free(place.host, "PORT", place.port)
         if place.sandbox:
             require_free(place.host, "SANDBOX_PORT", place.sandbox_port)
-        (place.data / "logs").mkdir(parents=True, exist_ok=True)
+        try:
+            (place.data / "logs").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Refused(f"DATA_DIR cannot be {place.data}: {error.strerror}.") from None
         say(f"Starting Kopeck; its data are in {place.data}")
         self.step("ports", f"{place.port} and {place.sandbox_port} are free" if place.sandbox else "free")
         env = shop_env(place, self.database())
         sandbox = self.start_sandbox(env) if place.sandbox else None
-        web = self.start_web(env)  # it loads while the tables are made; nobody knows its address yet
+        # A shop that opened before loads meanwhile; a new one opens only when its goods are in.
+        web = self.start_web(env) if place.password_file.exists() else None
         self.prepare(env)
+        web = web or self.start_web(env)
         self.launch("worker", [sys.executable, "manage.py", "procrastinate", "worker"], env, patience=8)
         if sandbox:
             self.wait(lambda: _answers(place.sandbox_url, "/"), sandbox, 30)
@@ -81,8 +96,10 @@ class Run:
         self.step("web, worker", "ready")
 
     def database(self) -> str | None:
-        if self.place.env.get("DATABASE_URL") or self.place.env.get("DATABASE_URL_FILE"):
-            self.step("PostgreSQL", "as DATABASE_URL says")
+        """The embedded one's DATABASE_URL; None where the owner names another, which must answer."""
+        if url := given_database(self.place.env):
+            require_database(url)
+            self.step("PostgreSQL", "the one of DATABASE_URL")
             return None
         _set_aside(self.place.data / "logs" / "postgres.log")
         self.postgres = postgres.start(self.place.data, say=lambda line: say(f"  {line}"))

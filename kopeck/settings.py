@@ -25,7 +25,10 @@ def env(name: str, default: str = "") -> str:
     """The variable's value, or what the file named by NAME_FILE holds, or the default."""
     file = os.environ.get(f"{name}_FILE")
     if file:
-        return Path(file).read_text().strip()
+        try:
+            return Path(file).read_text().strip()
+        except OSError as problem:
+            sys.exit(f"kopeck: {name}_FILE can't be read: {problem}.")
     return os.environ.get(name) or os.environ.get(name.lower()) or default
 
 
@@ -112,7 +115,9 @@ INSTALLED_APPS = [
     "kopeck.orders",
     "kopeck.payments",
 ]
+CSRF_FAILURE_VIEW = "kopeck.web.csrf_failed"
 MIDDLEWARE = [
+    "kopeck.web.text_only",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "kopeck.web.either_slash",

@@ -1,21 +1,25 @@
 """Every address of the shop on one screen. Each answers with and without a last slash (kopeck.web)."""
 
-from django.conf import settings
 from django.contrib import admin
 from django.urls import path
-from django.views.static import serve
 
 from kopeck import web
 from kopeck.api import api
-from kopeck.catalog.views import item_page, shop_window
-from kopeck.orders.views import order_page
+from kopeck.catalog.views import item_page
+from kopeck.orders.views import my_orders, order_page, orders_of_item, shop_window
+from kopeck.payments.ordering import change_discount, change_lines, place
 from kopeck.payments.views import buy, buy_order, come_back, webhook
 
 urlpatterns = [
     path("", shop_window, name="shop"),
     path("item/<int:item_id>", item_page, name="item"),
     path("buy/<int:item_id>", buy, name="buy"),
+    path("item/by_order/<int:item_id>", orders_of_item, name="orders-of-item"),
+    path("order", place, name="place"),
+    path("orders", my_orders, name="my-orders"),
     path("order/<int:order_id>", order_page, name="order"),
+    path("order/<int:order_id>/lines", change_lines, name="change-lines"),
+    path("order/<int:order_id>/discount", change_discount, name="change-discount"),
     path("order/<int:order_id>/buy", buy_order, name="buy-order"),
     path("order/<int:order_id>/return", come_back, name="come-back"),
     path("webhooks/stripe/<slug:account_name>", webhook, name="webhook"),
@@ -23,7 +27,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("healthz", web.healthz),
     path("readyz", web.readyz),
-    path("media/<path:path>", serve, {"document_root": settings.MEDIA_ROOT}),
+    path("media/<path:path>", web.media),
 ]
 handler400 = "kopeck.web.bad_request"
 handler403 = "kopeck.web.forbidden"

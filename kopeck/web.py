@@ -3,23 +3,26 @@
 Errors have one shape: `{"error": {"code", "message"}}` for programs, `error.html` for people.
 """
 
+import codecs
 import hashlib
 import logging
 import re
 import secrets
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, wraps
 from typing import Any
 
 from babel import Locale, UnknownLocaleError
 from django.conf import settings
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.utils.translation.trans_real import parse_accept_lang_header
+from django.views.decorators.csrf import csrf_exempt
+from django.views.static import serve
 
 from kopeck.errors import ShopError
 
@@ -98,15 +101,42 @@ def visitors(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
+def asked_here(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Refuses what another site makes a browser send, by what the browser itself says of the request.
+
+    In place of a token in the form: the page then is the same for everybody, and a program without
+    cookies needs no token.
+    """
+
+    @wraps(view)
+    def checked(request: ShopRequest, **address: int) -> HttpResponse:
+        refuse_foreign(request)
+        if "prefetch" in request.headers.get("Sec-Purpose", request.headers.get("Purpose", "")):
+            raise ShopError("prefetch", _("Buying is never prefetched."), status=403)
+        return view(request, **address)
+
+    return csrf_exempt(checked)
+
+
+def refuse_foreign(request: HttpRequest) -> None:
+    """ShopError 403 for a POST that another site made a browser send."""
+    if request.method != "POST":
+        return
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    foreign = origin is not None and origin.partition("://")[2] != request.get_host()
+    if site in ("cross-site", "same-site") or (site is None and foreign):
+        raise ShopError("foreign_request", _("This was asked by another site."), status=403)
+
+
 class ErrorPages:
-    """Turns a ShopError into its answer, and gives an empty 405 a body."""
+    """Turns a ShopError, a 405 and a database that is away into their answers."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
-        if response.status_code == 405 and isinstance(response, HttpResponse) and not response.content:
+        if response.status_code == 405 and not request.path_info.startswith("/admin/"):
             refusal = ShopError(
                 "method_not_allowed", _("This address does not take that method."), status=405
             )
@@ -117,7 +147,37 @@ class ErrorPages:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if isinstance(exception, ShopError):
             return error_response(request, exception)
+        if isinstance(exception, OperationalError | InterfaceError):
+            log.error("the database does not answer: %s", exception)
+            mend_database()
+            message = _("The shop is catching its breath. Please try again in a moment.")
+            return error_response(request, ShopError("database_unavailable", message, status=503))
         return None
+
+
+def mend_database() -> None:
+    """Drops the pool's dead connections all at once: after a restart of PostgreSQL each costs an answer."""
+    connection.close()
+    pool = getattr(connection, "pool", None)
+    if pool is not None:
+        pool.check()
+
+
+def text_only(get_response: GetResponse) -> GetResponse:
+    """Refuses a `charset` that is no text encoding (base64, rot13): Django would decode the query with it."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        charset = (request.content_params or {}).get("charset", "")
+        try:
+            known = not charset or (codecs.lookup(charset)._is_text_encoding and charset != "undefined")
+        except (LookupError, ValueError):
+            known = True  # Django passes over what it does not know
+        if not known:
+            request.encoding = "utf-8"
+            return error_response(request, ShopError("bad_charset", _("We could not read that."), status=400))
+        return get_response(request)
+
+    return middleware
 
 
 def wants_json(request: HttpRequest) -> bool:
@@ -216,6 +276,13 @@ def _locale(header: str, page_language: str) -> Locale:
         except (UnknownLocaleError, ValueError):
             continue
     return Locale.parse(page_language, sep="-")
+
+
+def media(request: HttpRequest, path: str) -> HttpResponseBase:
+    """A picture that was uploaded. Its name never gets another meaning: browsers may keep it for ever."""
+    response = serve(request, path, document_root=str(settings.MEDIA_ROOT))
+    response["Cache-Control"] = "public, max-age=31536000, immutable"
+    return response
 
 
 def healthz(request: HttpRequest) -> HttpResponse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import sqlite3
 import sys
 import threading
 from collections.abc import Sequence
@@ -48,15 +49,17 @@ def read_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = read_arguments(arguments)
-    box = Box(
-        ":memory:" if options.memory else options.data,
-        public_url=options.public_url,
-        webhooks=options.webhook,
-    )
+    data = ":memory:" if options.memory else options.data
+    try:
+        box = Box(data, public_url=options.public_url, webhooks=options.webhook)
+    except sqlite3.Error as error:
+        print(f"Cannot use {data}: {error}.", file=sys.stderr)
+        return 1
     try:
         server = SandboxServer(box, options.host, options.port)
-    except OSError as error:
-        print(f"Cannot listen on {options.host}:{options.port}: {error.strerror}.", file=sys.stderr)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        print(f"Cannot listen on {options.host}:{options.port}: {reason}.", file=sys.stderr)
         box.close()
         return 1
     stop = threading.Event()

@@ -1,15 +1,13 @@
-"""The arithmetic of Checkout: discounts and taxes on lines, in integer minor units, exact until each
-rounding.
+"""The arithmetic of Checkout: discounts and taxes on lines, in integer minor units, exact until rounded.
 
-Rules and worked numbers: docs.stripe.com/tax/tax-rates, /payments/checkout/discounts,
-/billing/subscriptions/prorations. A discount comes before tax; ties round half up; each rate is rounded on
-each line.
+A discount comes before tax; ties round half up; each rate is rounded on each line. Rules and worked
+numbers: docs.stripe.com/tax/tax-rates, /payments/checkout/discounts, /billing/subscriptions/prorations.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import floor
 
@@ -60,6 +58,29 @@ class LineTotal:
     taxes: tuple[Tax, ...]
     tax: int
     total: int
+
+
+def compute_in_steps(
+    lines: Sequence[Line], discount: Discount | None, rounding: str, step: int
+) -> list[LineTotal]:
+    """`compute` for a currency whose amounts are multiples of `step` minor units: ISK and UGX have no
+    decimals, though Stripe counts them in hundredths, and the last of three decimals is always 0."""
+    if step == 1:
+        return compute(lines, discount, rounding)
+    scaled = [replace(line, unit=line.unit / step) for line in lines]
+    if discount and discount.amount is not None:
+        discount = Discount(amount=discount.amount // step)
+    return [_scaled(total, step) for total in compute(scaled, discount, rounding)]
+
+
+def _scaled(total: LineTotal, step: int) -> LineTotal:
+    return LineTotal(
+        subtotal=total.subtotal * step,
+        discount=total.discount * step,
+        taxes=tuple(Tax(tax.amount * step, tax.taxable * step) for tax in total.taxes),
+        tax=total.tax * step,
+        total=total.total * step,
+    )
 
 
 def compute(

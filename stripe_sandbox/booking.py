@@ -39,15 +39,6 @@ def book(
 ) -> Obj:
     """A new balance transaction, kept; `amount` is negative for what goes out."""
     now = box.clock.now()
-    fees = [
-        {
-            "amount": fee,
-            "application": None,
-            "currency": currency,
-            "description": "Stripe processing fees",
-            "type": "stripe_fee",
-        }
-    ]
     entry: Obj = {
         "id": ids.new("txn"),
         "object": "balance_transaction",
@@ -59,7 +50,7 @@ def book(
         "description": None,
         "exchange_rate": None,
         "fee": fee,
-        "fee_details": fees if fee else [],
+        "fee_details": [_fee(fee, currency)] if fee else [],
         "net": amount - fee,
         "reporting_category": category or type,
         "source": source,
@@ -68,3 +59,13 @@ def book(
     }
     box.store.insert(account, entry)
     return entry
+
+
+def _fee(amount: int, currency: str) -> Obj:
+    return {
+        "amount": amount,
+        "application": None,
+        "currency": currency,
+        "description": "Stripe processing fees",
+        "type": "stripe_fee",
+    }

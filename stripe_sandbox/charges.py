@@ -1,9 +1,8 @@
-"""Charges: what was taken, or tried; made by `charging.py`, read and annotated here. Amounts in minor
-units."""
+"""Charges, taken or tried: made by `charging.py`, read and annotated here. Amounts in minor units."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from . import cards, errors, ids
 from .cards import Decline, TestCard
@@ -15,6 +14,33 @@ if TYPE_CHECKING:
     from .box import Box
 
 KIND = "charge"
+# Always there, and always so in the sandbox.
+PLAIN: Obj = {
+    "amount_refunded": 0,
+    "application": None,
+    "application_fee": None,
+    "application_fee_amount": None,
+    "balance_transaction": None,
+    "calculated_statement_descriptor": "SANDBOX",
+    "disputed": False,
+    "failure_balance_transaction": None,
+    "fraud_details": {},
+    "livemode": False,
+    "on_behalf_of": None,
+    "radar_options": {},
+    "receipt_number": None,
+    "refunded": False,
+    "review": None,
+    "source_transfer": None,
+    "statement_descriptor": None,
+    "transfer_data": None,
+}
+OF_THE_INTENT = (
+    "amount currency customer description metadata receipt_email shipping statement_descriptor_suffix "
+    "transfer_group _session"
+).split()
+
+SHOWN_OF_THE_CARD = "brand country exp_month exp_year fingerprint funding last4 regulated_status".split()
 
 
 def make(
@@ -32,30 +58,16 @@ def make(
     captured = decline is None and intent["capture_method"] != "manual"
     id = ids.new("ch")
     charge: Obj = {
+        **PLAIN,
+        **{name: intent[name] for name in OF_THE_INTENT},
         "id": id,
         "object": KIND,
-        "amount": intent["amount"],
         "amount_captured": intent["amount"] if captured else 0,
-        "amount_refunded": 0,
-        "application": None,
-        "application_fee": None,
-        "application_fee_amount": None,
-        "balance_transaction": None,
         "billing_details": method["billing_details"],
-        "calculated_statement_descriptor": "SANDBOX",
         "captured": captured,
         "created": box.clock.now(),
-        "currency": intent["currency"],
-        "customer": intent["customer"],
-        "description": intent["description"],
-        "disputed": False,
-        "failure_balance_transaction": None,
         "failure_code": decline.code if decline else None,
         "failure_message": decline.message if decline else None,
-        "fraud_details": {},
-        "livemode": False,
-        "metadata": dict(intent["metadata"]),
-        "on_behalf_of": None,
         "outcome": outcome(decline),
         "paid": decline is None,
         "payment_intent": intent["id"],
@@ -64,21 +76,9 @@ def make(
             "card": _card_details(intent, method, test_card, authenticated),
             "type": "card",
         },
-        "radar_options": {},
-        "receipt_email": intent["receipt_email"],
-        "receipt_number": None,
         "receipt_url": f"{base_url}/c/receipt/{id}" if decline is None else None,
-        "refunded": False,
-        "review": None,
-        "shipping": intent["shipping"],
-        "source_transfer": None,
-        "statement_descriptor": None,
-        "statement_descriptor_suffix": intent["statement_descriptor_suffix"],
         "status": "failed" if decline else "succeeded",
-        "transfer_data": None,
-        "transfer_group": intent["transfer_group"],
         "_test_card": method["_test_card"],
-        "_session": intent.get("_session"),
     }
     box.store.insert(account, charge)
     return charge
@@ -119,34 +119,26 @@ def outcome(decline: Decline | None) -> Obj:
 def _card_details(intent: Obj, method: Obj, test_card: TestCard, authenticated: bool) -> Obj:
     card = method["card"]
     declined = test_card.decline is not None
+    checked = "pass" if card["checks"]["cvc_check"] is not None else None
     wrong_cvc = test_card.decline is cards.WRONG_CVC
-    checks = card["checks"]
-    checked = "pass" if checks["cvc_check"] is not None else None
-    three_d_secure: Any = None
-    if authenticated:
-        three_d_secure = {
-            "authentication_flow": "challenge",
-            "electronic_commerce_indicator": "05",
-            "exemption_indicator": None,
-            "result": "authenticated",
-            "result_reason": None,
-            "transaction_id": ids.letters(36),
-            "version": "2.2.0",
-        }
+    names = (
+        "brand",
+        "country",
+        "exp_month",
+        "exp_year",
+        "fingerprint",
+        "funding",
+        "last4",
+        "regulated_status",
+    )
     return {
+        **{name: card[name] for name in names},
         "amount_authorized": None if declined else intent["amount"],
         "authorization_code": None if declined else ids.letters(6).upper(),
-        "brand": card["brand"],
-        "checks": {**checks, "cvc_check": "fail" if wrong_cvc else checked},
-        "country": card["country"],
-        "exp_month": card["exp_month"],
-        "exp_year": card["exp_year"],
+        "checks": {**card["checks"], "cvc_check": "fail" if wrong_cvc else checked},
         "extended_authorization": {"status": "disabled"},
-        "fingerprint": card["fingerprint"],
-        "funding": card["funding"],
         "incremental_authorization": {"status": "unavailable"},
         "installments": None,
-        "last4": card["last4"],
         "mandate": None,
         "multicapture": {"status": "unavailable"},
         "network": card["brand"],
@@ -156,9 +148,20 @@ def _card_details(intent: Obj, method: Obj, test_card: TestCard, authenticated: 
             "maximum_amount_capturable": 0 if declined else intent["amount"],
             "status": "unavailable",
         },
-        "regulated_status": "unregulated",
-        "three_d_secure": three_d_secure,
+        "three_d_secure": _three_d_secure() if authenticated else None,
         "wallet": None,
+    }
+
+
+def _three_d_secure() -> Obj:
+    return {
+        "authentication_flow": "challenge",
+        "electronic_commerce_indicator": "05",
+        "exemption_indicator": None,
+        "result": "authenticated",
+        "result_reason": None,
+        "transaction_id": ids.letters(36),
+        "version": "2.2.0",
     }
 
 

@@ -17,6 +17,7 @@ from . import (
     intent_objects,
     payment_methods,
     promotion_codes,
+    session_object,
 )
 from .cards import Card
 from .charging import PayOutcome
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PayOutcome", "expire_due", "find_session", "pay_session"]
 
-KIND = checkout_create.KIND
+KIND = session_object.KIND
 ITEM = "item"
 # The buyer of a payment by /_sandbox/ that names nobody.
 SOMEBODY = "buyer@example.com"
@@ -195,7 +196,7 @@ def _complete(
         status="complete",
         payment_status="unpaid" if intent and intent["status"] == "requires_capture" else "paid",
         url=None,
-        customer_details=checkout_create.customer_details(email=email, name=name, done=True),
+        customer_details=session_object.customer_details(email=email, name=name, done=True),
     )
     box.store.save(account, session)
     for discount in session["discounts"]:

@@ -6,49 +6,26 @@ in a sentence that says so, never quietly ignored.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from . import amounts, checkout_discounts, checkout_lines, customers, errors, ids
+from . import amounts, checkout_discounts, checkout_lines, customers, errors, ids, session_object
 from .customers import EMAIL
-from .intent_objects import OFFERED, payment_method_options
 from .routes import Call, Params
+from .session_object import ECHOED
 from .store import Obj
 
 if TYPE_CHECKING:
     from .box import Box
 
-KIND = "checkout.session"
 SHORTEST, LONGEST = 30 * 60, 24 * 3600
-BRANDING = {
-    "background_color": "#ffffff",
-    "border_style": "rounded",
-    "button_color": "#0074d4",
-    "display_name": "Local sandbox",
-    "font_family": "default",
-    "icon": None,
-    "logo": None,
-}
-# Kept and shown as they came; they change nothing in the sandbox.
-ECHOED: dict[str, Any] = {
-    "billing_address_collection": None,
-    "cancel_url": None,
-    "client_reference_id": None,
-    "customer_email": None,
-    "integration_identifier": None,
-    "locale": None,
-    "origin_context": None,
-    "submit_type": None,
-    "success_url": None,
-    "allow_promotion_codes": None,
-}
 UNDERSTOOD = {
     *ECHOED,
-    *"adaptive_pricing allowed_payment_method_types automatic_tax branding_settings currency".split(),
-    *"customer customer_creation discounts excluded_payment_method_types expires_at invoice_creation".split(),
+    *"adaptive_pricing automatic_tax branding_settings currency".split(),
+    *"customer_creation discounts excluded_payment_method_types expires_at invoice_creation".split(),
     *"line_items managed_payments metadata mode name_collection payment_intent_data".split(),
     *"payment_method_collection payment_method_options phone_number_collection tax_id_collection".split(),
-    *"ui_mode wallet_options".split(),
+    "ui_mode",
 }
 # Understood as long as they are switched off.
 SWITCHES = (
@@ -68,7 +45,25 @@ def build(box: Box, account: str, params: Params, call: Call) -> Obj:
     """The new session with its items, kept. Raises StripeError as Stripe refuses."""
     _check(box, account, params)
     now = box.clock.now()
-    expires_at = _expiry(params.get("expires_at"), now, now - box.clock.offset())
+    id = ids.new("cs_test")
+    session = session_object.new_session(params) | {
+        "id": id,
+        "created": now,
+        "expires_at": _expiry(params.get("expires_at"), now, now - box.clock.offset()),
+        "url": f"{call.base_url}/c/pay/{id}",
+        "_base_url": call.base_url,
+        "_intent_data": params.get("payment_intent_data") or {},
+    }
+    items = _price(box, account, session, params)
+    box.store.insert(account, session)
+    # Lists are newest first, so the first line goes in last and comes out first.
+    for item in reversed(items):
+        box.store.insert(account, {**item, "_session": id})
+    return session
+
+
+def _price(box: Box, account: str, session: Obj, params: Params) -> list[Obj]:
+    """Resolve the lines and the discount, and write the sums into the session; its items."""
     lines = checkout_lines.resolve(box, account, params.get("line_items") or [])
     currency = lines[0].price["currency"]
     if params.get("currency", currency) != currency:
@@ -77,140 +72,25 @@ def build(box: Box, account: str, params: Params, call: Call) -> Obj:
             param="currency",
         )
     applied = checkout_discounts.resolve(box, account, params, currency)
-    id = ids.new("cs_test")
-    discount = applied.discount_object(id, now, params.get("customer")) if applied else None
+    discount = applied.discount_object(session) if applied else None
     priced = checkout_lines.price(lines, applied, discount, box.faults.rounding)
     if applied:
         bought = [line.product["id"] for line in lines]
         checkout_discounts.check_fits(box, account, applied, bought, priced.subtotal, currency, params)
     amounts.check_session_total(priced.total, currency)
-    session = {
-        **_settings(params),
-        "id": id,
+    session |= {
         "amount_subtotal": priced.subtotal,
         "amount_total": priced.total,
-        "created": now,
         "currency": currency,
-        "discounts": _discounts(applied),
-        "expires_at": expires_at,
+        "discounts": [applied.in_session()] if applied else [],
         "total_details": {
             "amount_discount": priced.discount,
             "amount_shipping": 0,
             "amount_tax": priced.tax,
             "+breakdown": priced.breakdown,
         },
-        "url": f"{call.base_url}/c/pay/{id}",
-        "_base_url": call.base_url,
-        "_intent_data": {
-            name: value
-            for name, value in (params.get("payment_intent_data") or {}).items()
-            if name in INTENT_DATA
-        },
     }
-    box.store.insert(account, session)
-    # Lists are newest first, so the first line goes in last and comes out first.
-    for item in reversed(priced.items):
-        box.store.insert(account, {**item, "_session": id})
-    return session
-
-
-def _discounts(applied: checkout_discounts.Applied | None) -> list[Obj]:
-    if applied is None:
-        return []
-    code = applied.promotion_code
-    return [{"coupon": applied.coupon["id"], "promotion_code": code["id"] if code else None}]
-
-
-def _settings(params: Params) -> Obj:
-    """All of a new session that doesn't come from its lines."""
-    return {
-        "object": KIND,
-        "adaptive_pricing": {"enabled": (params.get("adaptive_pricing") or {}).get("enabled", True)},
-        "after_expiration": None,
-        "allowed_payment_method_types": params.get("allowed_payment_method_types"),
-        "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
-        "branding_settings": {**BRANDING, **_kept(params.get("branding_settings"), BRANDING)},
-        "client_secret": None,
-        "collected_information": None,
-        "consent": None,
-        "consent_collection": None,
-        "currency_conversion": None,
-        "custom_fields": [],
-        "custom_text": dict.fromkeys(
-            ("after_submit", "shipping_address", "submit", "terms_of_service_acceptance")
-        ),
-        "customer": params.get("customer"),
-        "customer_account": None,
-        "customer_creation": None if "customer" in params else params.get("customer_creation", "if_required"),
-        "customer_details": customer_details(email=params["customer_email"])
-        if "customer_email" in params
-        else None,
-        "excluded_payment_method_types": params.get("excluded_payment_method_types") or [],
-        "invoice": None,
-        "invoice_creation": _invoice_creation(),
-        "livemode": False,
-        "managed_payments": {"enabled": False},
-        "metadata": params.get("metadata") or {},
-        "mode": "payment",
-        "name_collection": {},
-        "optional_items": None,
-        "payment_intent": None,
-        "payment_link": None,
-        "payment_method_collection": params.get("payment_method_collection", "if_required"),
-        "payment_method_configuration_details": None,
-        "payment_method_options": _card_options(params),
-        "payment_method_types": list(OFFERED),
-        "payment_status": "unpaid",
-        "permissions": None,
-        "phone_number_collection": {"enabled": False},
-        "recovered_from": None,
-        "saved_payment_method_options": None,
-        "setup_intent": None,
-        "shipping_address_collection": None,
-        "shipping_cost": None,
-        "shipping_options": [],
-        "status": "open",
-        "subscription": None,
-        "tax_id_collection": {"enabled": False, "required": "never"},
-        "ui_mode": "hosted_page",
-        "wallet_options": params.get("wallet_options"),
-        **{name: params.get(name, default) for name, default in ECHOED.items()},
-    }
-
-
-def _kept(given: Params | None, known: Obj) -> Obj:
-    return {name: value for name, value in (given or {}).items() if name in known and value is not None}
-
-
-def _card_options(params: Params) -> Obj:
-    card = payment_method_options(params.get("payment_method_options"))["card"]
-    return {
-        "card": {
-            name: card[name] for name in card if name not in ("installments", "mandate_options", "network")
-        }
-    }
-
-
-def _invoice_creation() -> Obj:
-    nothing = dict.fromkeys(
-        ("account_tax_ids", "custom_fields", "description", "footer", "issuer", "rendering_options")
-    )
-    return {"enabled": False, "invoice_data": {**nothing, "metadata": {}}}
-
-
-def customer_details(*, email: str | None, name: str | None = None, done: bool = False) -> Obj:
-    """Who buys: what is known while the session is open, or all that was typed once it is `done`."""
-    nowhere = dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state"))
-    return {
-        "address": nowhere if done else None,
-        "business_name": None,
-        "email": email,
-        "individual_name": None,
-        "name": name,
-        "phone": None,
-        "tax_exempt": "none",
-        "tax_ids": [] if done else None,
-    }
+    return priced.items
 
 
 def _check(box: Box, account: str, params: Params) -> None:
@@ -224,6 +104,8 @@ def _check(box: Box, account: str, params: Params) -> None:
     for kind in ("business", "individual"):
         if ((params.get("name_collection") or {}).get(kind) or {}).get("enabled"):
             raise _unsupported("name_collection", param=f"name_collection[{kind}][enabled]")
+    if params.get("allow_promotion_codes") and "discounts" not in params:
+        raise _unsupported("allow_promotion_codes")
     _check_urls(params)
     _check_customer(box, account, params)
     _check_intent_data(params.get("payment_intent_data") or {})

@@ -28,20 +28,27 @@ class Applied:
     def covers(self, product: str) -> bool:
         return not self.products or product in self.products
 
-    def discount_object(self, session_id: str, now: int, customer: str | None) -> Obj:
+    def in_session(self) -> Obj:
+        """As the session's `discounts` show it."""
+        return {
+            "coupon": self.coupon["id"],
+            "promotion_code": self.promotion_code["id"] if self.promotion_code else None,
+        }
+
+    def discount_object(self, session: Obj) -> Obj:
         """Stripe's Discount, as the breakdown shows it."""
         return {
             "id": ids.new("di"),
             "object": "discount",
-            "checkout_session": session_id,
-            "customer": customer,
+            "checkout_session": session["id"],
+            "customer": session["customer"],
             "customer_account": None,
             "end": None,
             "invoice": None,
             "invoice_item": None,
-            "promotion_code": self.promotion_code["id"] if self.promotion_code else None,
+            "promotion_code": self.in_session()["promotion_code"],
             "source": {"coupon": self.coupon["id"], "type": "coupon"},
-            "start": now,
+            "start": session["created"],
             "subscription": None,
             "subscription_item": None,
         }

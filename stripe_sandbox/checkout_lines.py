@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from . import currencies, errors, ids, prices, products
-from .arithmetic import Line, LineTotal, Rate, compute
+from .arithmetic import Line, LineTotal, Rate, compute_in_steps
 from .checkout_discounts import Applied
 from .routes import Params
 from .store import Obj
@@ -181,7 +181,7 @@ class Priced:
 
 def price(lines: Sequence[Bought], applied: Applied | None, discount: Obj | None, rounding: str) -> Priced:
     """Compute every line; `discount` is the Discount object that `applied` became in this session."""
-    totals = compute(
+    totals = compute_in_steps(
         [
             Line(
                 unit=Fraction(line.price["unit_amount_decimal"]),
@@ -195,6 +195,7 @@ def price(lines: Sequence[Bought], applied: Applied | None, discount: Obj | None
         ],
         applied.rule if applied else None,
         rounding,
+        currencies.step(lines[0].price["currency"]),
     )
     off = sum(total.discount for total in totals)
     return Priced(

@@ -84,10 +84,17 @@ def register(app: Flask, box: Box) -> None:
     }
     for (method, path), view in views.items():
         blueprint.add_url_rule(path, f"{method} {path}", view, methods=[method])
+    blueprint.before_request(_not_from_elsewhere)
     blueprint.register_error_handler(Refused, lambda error: _refusal(error.status, error.code, error.message))
     blueprint.register_error_handler(BadFault, lambda error: _refusal(400, "bad_fault", str(error)))
     blueprint.register_error_handler(StripeError, _stripe_refusal)
     app.register_blueprint(blueprint)
+
+
+def _not_from_elsewhere() -> None:
+    """A page of another site in the same browser must not be able to reset the sandbox or to pay."""
+    if request.method != "GET" and request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
+        raise Refused(403, "cross_site", "Pages of other sites cannot control the sandbox.")
 
 
 def _refusal(status: int, code: str, message: str) -> tuple[Response, int]:

@@ -30,8 +30,24 @@ EVIDENCE = (
 def open_dispute(box: Box, account: str, charge: Obj, reason: str) -> Obj:
     """The buyer's bank disputes a charge: the money leaves at once, except for an inquiry."""
     inquiry = reason == "inquiry"
-    now = box.clock.now()
-    dispute: Obj = {
+    dispute = _build(charge, reason, box.clock.now())
+    # An inquiry is not a chargeback yet: its charge can still be refunded.
+    charge.update(disputed=True, _inquiry=inquiry)
+    box.store.save(account, charge)
+    if inquiry:
+        return insert_new(box, account, dispute, "charge.dispute.created")
+    lost, currency = -dispute["amount"], dispute["currency"]
+    entry = book(box, account, "adjustment", dispute["id"], lost, currency, fee=FEE, category="dispute")
+    dispute["balance_transactions"] = [entry]
+    insert_new(box, account, dispute, "charge.dispute.created")
+    box.emit(account, "charge.dispute.funds_withdrawn", dispute)
+    return dispute
+
+
+def _build(charge: Obj, reason: str, now: int) -> Obj:
+    inquiry = reason == "inquiry"
+    card = charge["payment_method_details"]["card"]
+    return {
         "id": ids.new("dp"),
         "object": KIND,
         "amount": charge["amount"],
@@ -52,37 +68,19 @@ def open_dispute(box: Box, account: str, charge: Obj, reason: str) -> Obj:
         "livemode": False,
         "metadata": {},
         "payment_intent": charge["payment_intent"],
-        "payment_method_details": {
-            "card": {
-                "brand": charge["payment_method_details"]["card"]["brand"],
-                "case_type": "inquiry" if inquiry else "chargeback",
-                "network": charge["payment_method_details"]["card"]["network"],
-                "network_reason_code": "10.4" if reason == "fraudulent" else "13.1",
-            },
-            "type": "card",
-        },
+        "payment_method_details": {"card": _card(card, reason), "type": "card"},
         "reason": "general" if inquiry else reason,
         "status": "warning_needs_response" if inquiry else "needs_response",
     }
-    # An inquiry is not a chargeback yet: its charge can still be refunded.
-    charge.update(disputed=True, _inquiry=inquiry)
-    box.store.save(account, charge)
-    if not inquiry:
-        lost = book(
-            box,
-            account,
-            "adjustment",
-            dispute["id"],
-            -dispute["amount"],
-            dispute["currency"],
-            fee=FEE,
-            category="dispute",
-        )
-        dispute["balance_transactions"] = [lost]
-    insert_new(box, account, dispute, "charge.dispute.created")
-    if not inquiry:
-        box.emit(account, "charge.dispute.funds_withdrawn", dispute)
-    return dispute
+
+
+def _card(card: Obj, reason: str) -> Obj:
+    return {
+        "brand": card["brand"],
+        "case_type": "inquiry" if reason == "inquiry" else "chargeback",
+        "network": card["network"],
+        "network_reason_code": "10.4" if reason == "fraudulent" else "13.1",
+    }
 
 
 @route("GET", "/v1/disputes")

@@ -37,6 +37,9 @@ EMPTY = frozenset(
     "source_transfer_reversal subscription tax_code transfer transfer_reversal".split()
 )
 
+# Those that an object has only in a certain state.
+SOMETIMES = frozenset({"failure_balance_transaction"})
+
 
 def expand(box: Box, account: str, obj: Obj, paths: list[str]) -> None:
     """Expand in place. Raises StripeError (400) for what cannot be expanded."""
@@ -59,7 +62,8 @@ def _expand(box: Box, account: str, obj: Obj, parts: list[str]) -> bool:
         value = obj[head] = _referred(box, account, head, value)
     if value is None:
         # Nothing to open here; all there is to tell is whether the name is one that could be opened.
-        return head in REFERENCES or head in EMPTY or (head in obj and (bool(rest) or head == "source"))
+        openable = head in REFERENCES or head in EMPTY or head == "source" or bool(rest)
+        return (head in obj and openable) or head in SOMETIMES
     if isinstance(value, list):
         inner = [item for item in value if isinstance(item, dict)]
         if not rest:

@@ -16,8 +16,15 @@ KIND = "payment_intent"
 OFFERED = ["card"]  # what the sandbox's account has switched on
 # Parameters that are kept and shown as they came.
 ECHOED = (
-    "customer customer_account description receipt_email setup_future_usage shipping statement_descriptor "
-    "statement_descriptor_suffix transfer_group"
+    "allowed_payment_method_types customer customer_account description excluded_payment_method_types "
+    "receipt_email setup_future_usage shipping statement_descriptor statement_descriptor_suffix "
+    "transfer_group"
+).split()
+# Fields of a new intent that nothing has happened to yet, or that stay so in the sandbox.
+EMPTY = (
+    "application application_fee_amount canceled_at cancellation_reason last_payment_error latest_charge "
+    "next_action on_behalf_of payment_method payment_method_configuration_details processing review "
+    "transfer_data"
 ).split()
 
 
@@ -27,36 +34,22 @@ def build(box: Box, account: str, params: Params, *, session: str | None = None)
     intent: Obj = {
         "id": id,
         "object": KIND,
-        "allowed_payment_method_types": params.get("allowed_payment_method_types"),
         "amount": params["amount"],
         "amount_capturable": 0,
         "amount_details": {"tip": {}},
         "amount_received": 0,
-        "application": None,
-        "application_fee_amount": None,
         "automatic_payment_methods": _automatic(params),
-        "canceled_at": None,
-        "cancellation_reason": None,
         "capture_method": params.get("capture_method", "automatic_async"),
         "client_secret": f"{id}_secret_{ids.letters(25)}",
         "confirmation_method": params.get("confirmation_method", "automatic"),
         "created": box.clock.now(),
         "currency": params["currency"],
-        "excluded_payment_method_types": params.get("excluded_payment_method_types"),
-        "last_payment_error": None,
-        "latest_charge": None,
         "livemode": False,
         "metadata": params.get("metadata") or {},
-        "next_action": None,
-        "on_behalf_of": None,
-        "payment_method": None,
-        "payment_method_configuration_details": None,
         "payment_method_options": payment_method_options(params.get("payment_method_options")),
         "payment_method_types": list(OFFERED),
-        "processing": None,
-        "review": None,
         "status": "requires_payment_method",
-        "transfer_data": None,
+        **dict.fromkeys(EMPTY),
         **{name: params.get(name) for name in ECHOED},
         "_session": session,
     }
@@ -108,6 +101,9 @@ def capture(box: Box, account: str, intent: Obj, amount: int) -> Obj:
     settle(box, account, charge)
     intent.update(status="succeeded", amount_received=amount, amount_capturable=0)
     box.store.save(account, intent)
+    session = box.store.get(account, "checkout.session", intent["_session"]) if intent["_session"] else None
+    if session:
+        box.store.save(account, {**session, "payment_status": "paid"})
     box.emit(account, "charge.captured", charge)
     box.emit(account, "payment_intent.succeeded", intent)
     return intent

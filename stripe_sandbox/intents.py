@@ -97,7 +97,7 @@ def update(box: Box, account: str, params: Params, call: Call) -> Obj:
         merge_metadata(intent, params["metadata"])
     if "payment_method_options" in params:
         intent["payment_method_options"] = payment_method_options(params["payment_method_options"])
-    for name in (*ECHOED, "capture_method", "allowed_payment_method_types", "excluded_payment_method_types"):
+    for name in (*ECHOED, "capture_method"):
         if name in params:
             intent[name] = params[name]
     _take_method(box, account, intent, params)

@@ -19,7 +19,6 @@ FIELD_OF_CODE = {
     "expired_card": "cardExpiry",
     "incorrect_cvc": "cardCvc",
     "invalid_cvc": "cardCvc",
-    "email_invalid": "email",
 }
 
 

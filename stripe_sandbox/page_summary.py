@@ -47,7 +47,6 @@ class Summary:
     taxes: list[Row]
     total: str
     free: bool
-    currency: str
 
 
 def summarize(session: dict[str, Any], locale: Locale, find: Lookup) -> Summary:
@@ -66,7 +65,6 @@ def summarize(session: dict[str, Any], locale: Locale, find: Lookup) -> Summary:
         taxes=[_tax(entry, money, locale) for entry in breakdown.get("taxes", [])],
         total=money(total),
         free=total == 0,
-        currency=currency.upper(),
     )
 
 

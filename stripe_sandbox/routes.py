@@ -1,9 +1,7 @@
-"""The table of API methods: resource modules register handlers here, `app.py` serves them.
+"""The table of API methods: resource modules register handlers with @route, `app.py` serves them.
 
-    @route("POST", "/v1/refunds/{refund}")
-    def update(box, account, params, call): ...return the object
-
-Paths are the spec's own templates, so that `forms.py` finds the parameters of each method by them.
+Paths are the spec's own templates (`/v1/refunds/{refund}`), so that `forms.py` finds the parameters of each
+method by them.
 """
 
 from __future__ import annotations

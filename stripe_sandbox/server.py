@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import socket
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
@@ -19,13 +20,52 @@ if TYPE_CHECKING:
 SWEEP_SECONDS = 1.0
 
 
+class Connections:
+    """The open sockets of one server, so that stopping it hangs up on clients that keep theirs."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+        self._closed = False
+
+    def add(self, connection: socket.socket) -> None:
+        with self._lock:
+            self._open.add(connection)
+            if self._closed:
+                _shut(connection)
+
+    def discard(self, connection: socket.socket) -> None:
+        with self._lock:
+            self._open.discard(connection)
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            for connection in self._open:
+                _shut(connection)
+
+
+def _shut(connection: socket.socket) -> None:
+    with suppress(OSError):  # the client was quicker
+        connection.shutdown(socket.SHUT_RDWR)
+
+
 class Handler(WSGIRequestHandler):
     """Werkzeug's handler closes each connection and waits 10 ms for leftovers; this one reads the body first
     and keeps the connection, as Stripe's own servers do, so that clients meet pooled connections here too."""
 
+    connections: Connections  # those of the server it belongs to
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     timeout = 75
+
+    def setup(self) -> None:
+        super().setup()
+        self.connections.add(self.connection)
+
+    def finish(self) -> None:
+        self.connections.discard(self.connection)
+        super().finish()
 
     def run_wsgi(self) -> None:
         if self.headers.get("Expect", "").lower().strip() == "100-continue":
@@ -81,7 +121,8 @@ class SandboxServer:
         self, box: Box, host: str = "127.0.0.1", port: int = 0, *, app: WSGIApplication | None = None
     ) -> None:
         self.box = box
-        self._server = _bind(host, port, app or create_app(box))
+        self._connections = Connections()
+        self._server = _bind(host, port, app or create_app(box), self._connections)
         shown_host = "127.0.0.1" if host in ("0.0.0.0", "") else host  # noqa: S104 - a comparison
         self.url = f"http://{f'[{shown_host}]' if ':' in shown_host else shown_host}:{self._server.port}"
         self._stopping = threading.Event()
@@ -99,10 +140,11 @@ class SandboxServer:
         return self
 
     def stop(self) -> None:
-        """Stop serving; the box stays open (its owner closes it)."""
+        """Stop serving and hang up on everybody; the box stays open (its owner closes it)."""
         self._stopping.set()
         self._server.shutdown()
         self._server.server_close()
+        self._connections.close()
         for thread in self._threads:
             thread.join()
 
@@ -111,9 +153,11 @@ class SandboxServer:
             sweep(self.box)
 
 
-def _bind(host: str, port: int, app: WSGIApplication) -> BaseWSGIServer:
+def _bind(host: str, port: int, app: WSGIApplication, connections: Connections) -> BaseWSGIServer:
     """Listen; OSError where the port is taken. (Werkzeug's own binding prints and exits instead.)"""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    handler = type("Handler", (Handler,), {"connections": connections})
     listener = socket.create_server((host, port), family=family, backlog=128)
     with listener:
-        return make_server(host, port, app, threaded=True, request_handler=Handler, fd=listener.detach())
+        # Werkzeug listens on a duplicate of the descriptor, so ours must be closed here.
+        return make_server(host, port, app, threaded=True, request_handler=handler, fd=listener.fileno())

@@ -115,8 +115,7 @@ class Webhooks:
             self._queue.add(delivery, tries)
             self._changed.notify_all()
 
-    # -- sending
-    # ------------------------------------------------------------------------------------------------
+    # -- sending --------------------------------------------------------------------------------
 
     def _dispatch(self) -> None:
         """The dispatcher's thread: a short-lived sender per due delivery, a few at a time per endpoint."""
@@ -157,8 +156,7 @@ class Webhooks:
                 self._senders.discard(threading.current_thread())
 
     def _attempt(self, job: Job, *, by_hand: bool) -> None:
-        """Send a job that the caller has marked busy, write down what happened, and free it or plan the
-        retry."""
+        """Send a job that is marked busy, write down what happened, and free it or plan the retry."""
         after: Delivery | None = None
         try:
             answer = self._post(job.delivery, by_hand)
@@ -195,12 +193,10 @@ class Webhooks:
                 self._count_pending(delivery["account"], delivery["event"])
             return after
 
-    # -- by hand, and waiting
-    # -------------------------------------------------------------------------------------
+    # -- by hand, and waiting --------------------------------------------------------------------
 
     def deliver(self, event_id: str | None = None) -> list[dict[str, Any]]:
-        """Send now, in order, every pending delivery, paused or not; or this event again to all its
-        endpoints.
+        """Send every pending delivery now, in order, paused or not; or this event to all its endpoints.
 
         Answers the deliveries that were sent, oldest first, each with its attempts. Raises NoSuchEvent.
         """
@@ -258,14 +254,12 @@ class Webhooks:
 
     def wait_idle(self, seconds: float) -> bool:
         """Wait until no delivery is due or under way (retries planned for later don't count)."""
-        return self._wait(
-            lambda: (
-                not any(
-                    job.busy or job.tries == 0 or job.due <= time.time() for job in self._queue.jobs.values()
-                )
-            ),
-            seconds,
-        )
+
+        def idle() -> bool:
+            now = time.time()
+            return not any(job.busy or not job.tries or job.due <= now for job in self._queue.jobs.values())
+
+        return self._wait(idle, seconds)
 
     def _wait(self, done: Callable[[], bool], seconds: float) -> bool:
         with self._changed:

@@ -1,15 +1,20 @@
-"""What the owner edits: items. Prices are integer minor units in Stripe's lower-case currency."""
+"""What the owner edits: items, discounts, taxes. Money in minor units, currencies as Stripe's codes."""
 
+from decimal import Decimal
+from fractions import Fraction
 from typing import ClassVar
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Mod
+from django.db.models.functions import Mod, Upper
+from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from kopeck.catalog import pictures
+from kopeck.errors import ShopError
 from kopeck.money import CURRENCIES, MAXIMUM
 
 _STEP_100 = [c.code for c in CURRENCIES.values() if c.step == 100]
@@ -75,3 +80,143 @@ class Item(models.Model):
     def image_small_url(self) -> str | None:
         """The picture, 480 pixels wide; the large one where there is no small one."""
         return self.image.storage.url(pictures.small(self.image.name or "")) if self.image else None
+
+
+class Discount(models.Model):
+    """Money off an order: `percent_off` of each line, or `amount_off` minor units of `currency` off them all.
+
+    With a `code` buyers enter it themselves; without one staff attaches it. `minimum_subtotal` is in minor
+    units of `currency`. At Stripe it is a coupon in every account.
+    """
+
+    name = models.CharField(_("name"), max_length=40, help_text=_("Buyers see it on Checkout."))
+    code = models.CharField(
+        _("code"),
+        max_length=40,
+        blank=True,
+        validators=[RegexValidator(r"^[A-Za-z0-9_-]*$", _("Letters, digits, - and _ only."))],
+        help_text=_("What buyers enter; capitals do not matter. Empty: only staff can give it."),
+    )
+    percent_off = models.DecimalField(
+        _("percent off"),
+        max_digits=7,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(Decimal("0.01")), MaxValueValidator(100)],
+    )
+    amount_off = models.PositiveIntegerField(_("amount off"), null=True, blank=True)
+    currency = models.CharField(_("currency"), max_length=3, blank=True)
+    minimum_subtotal = models.PositiveIntegerField(_("minimum subtotal"), null=True, blank=True)
+    valid_from = models.DateTimeField(_("valid from"), null=True, blank=True)
+    valid_until = models.DateTimeField(_("valid until"), null=True, blank=True)
+    max_redemptions = models.PositiveIntegerField(_("maximum uses"), null=True, blank=True)
+    active = models.BooleanField(_("active"), default=True)
+
+    objects: ClassVar[models.Manager["Discount"]] = models.Manager()
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("discount"), _("discounts")
+        ordering = ["name", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(percent_off__isnull=True) ^ Q(amount_off__isnull=True),
+                name="a_discount_is_a_percent_xor_an_amount",
+            ),
+            models.CheckConstraint(
+                condition=Q(percent_off__isnull=True)
+                | Q(percent_off__gte=Decimal("0.01"), percent_off__lte=100),
+                name="a_percent_off_is_between_0_01_and_100",
+            ),
+            models.CheckConstraint(
+                condition=Q(amount_off__isnull=True, minimum_subtotal__isnull=True)
+                | Q(currency__in=sorted(CURRENCIES)),
+                name="an_amount_or_a_minimum_has_a_currency",
+            ),
+            models.CheckConstraint(
+                condition=Q(amount_off__isnull=True) | Q(amount_off__gte=1, amount_off__lte=MAXIMUM),
+                name="an_amount_off_is_something",
+            ),
+            models.UniqueConstraint(Upper("code"), condition=~Q(code=""), name="a_code_names_one_discount"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def by_code(cls, code: str) -> "Discount":
+        """The discount of this code, or ShopError `discount_unknown` (422)."""
+        code = code.strip()
+        found = cls.objects.filter(code__iexact=code).first() if code and "\x00" not in code else None
+        if found is None:
+            raise ShopError("discount_unknown", gettext("We know no such code."), status=422)
+        return found
+
+    @property
+    def exact_percent(self) -> Fraction | None:
+        """The percentage off, exactly."""
+        return None if self.percent_off is None else Fraction(self.percent_off)
+
+    def refuse_for(self, currency: str, subtotal: int) -> None:
+        """ShopError (422), each reason with its own code and sentence, if an order cannot have this discount.
+
+        `subtotal` in minor units of `currency`. How often it may be used is counted by orders.
+        """
+        now = timezone.now()
+        if not self.active:
+            raise ShopError("discount_inactive", gettext("This code is not valid any more."), status=422)
+        if self.valid_from and now < self.valid_from:
+            raise ShopError("discount_not_yet", gettext("This code is not valid yet."), status=422)
+        if self.valid_until and now >= self.valid_until:
+            raise ShopError("discount_over", gettext("This code has run out."), status=422)
+        if self.currency and self.currency != currency and (self.amount_off or self.minimum_subtotal):
+            message = gettext("This code is for orders in %(currency)s.") % {
+                "currency": self.currency.upper()
+            }
+            raise ShopError("discount_other_currency", message, status=422)
+        if self.minimum_subtotal and subtotal < self.minimum_subtotal:
+            message = gettext("This order is too small for that code.")
+            raise ShopError("discount_minimum", message, status=422)
+
+
+class Tax(models.Model):
+    """A tax in percent, inside the price (`inclusive`) or added. At Stripe a tax rate in every account."""
+
+    display_name = models.CharField(_("name"), max_length=50, help_text=_("Buyers see it: VAT, Sales tax."))
+    percentage = models.DecimalField(
+        _("percentage"),
+        max_digits=7,
+        decimal_places=4,
+        validators=[MinValueValidator(0), MaxValueValidator(100)],
+    )
+    inclusive = models.BooleanField(_("included in prices"), default=False)
+    country = models.CharField(_("country"), max_length=2, blank=True, help_text=_("Two letters: DE."))
+    state = models.CharField(_("state"), max_length=50, blank=True)
+    jurisdiction = models.CharField(_("jurisdiction"), max_length=50, blank=True)
+    is_default = models.BooleanField(_("on every new order"), default=False)
+    active = models.BooleanField(_("active"), default=True)
+
+    objects: ClassVar[models.Manager["Tax"]] = models.Manager()
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("tax"), _("taxes")
+        ordering = ["pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(percentage__gte=0, percentage__lte=100), name="a_tax_is_between_0_and_100_percent"
+            ),
+            models.CheckConstraint(condition=~Q(display_name=""), name="a_tax_has_a_name"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.display_name} {shown_percent(self.percentage)} %"
+
+    @property
+    def exact(self) -> Fraction:
+        """The percentage, exactly."""
+        return Fraction(self.percentage)
+
+
+def shown_percent(percentage: Decimal) -> str:
+    """20.0000 -> "20", 8.8750 -> "8.875"."""
+    return f"{percentage.normalize():f}"

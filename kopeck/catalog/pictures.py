@@ -36,12 +36,22 @@ def shrink(file: IO[bytes]) -> "tuple[ContentFile[bytes], ContentFile[bytes]]":
         with Image.open(file, formats=["PNG", "JPEG", "WEBP", "GIF"]) as opened:
             if opened.width * opened.height > MAX_PIXELS:
                 raise PictureError("too many pixels")
-            picture = ImageOps.exif_transpose(opened).convert("RGB")
+            picture = _opaque(ImageOps.exif_transpose(opened))
+        return _webp(picture, LARGE), _webp(picture, SMALL)
     except PictureError:
         raise
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as problem:
         raise PictureError(str(problem)) from problem
-    return _webp(picture, LARGE), _webp(picture, SMALL)
+
+
+def _opaque(picture: Image.Image) -> Image.Image:
+    """On white where it is transparent: what lies under transparent pixels is nobody's choice."""
+    if picture.mode == "P" or picture.mode.endswith(("A", "a")):
+        picture = picture.convert("RGBA")
+        ground = Image.new("RGBA", picture.size, "white")
+        ground.alpha_composite(picture)
+        picture = ground
+    return picture.convert("RGB")
 
 
 def save_small(storage: Storage, large_name: str, content: "ContentFile[bytes]") -> None:
@@ -50,9 +60,9 @@ def save_small(storage: Storage, large_name: str, content: "ContentFile[bytes]")
 
 
 def _webp(picture: Image.Image, width: int) -> "ContentFile[bytes]":
-    scaled = picture
-    if picture.width > width:
-        scaled = picture.resize((width, max(1, round(picture.height * width / picture.width))))
+    """At most so wide, and at most four times as high: WebP ends at 16,383 pixels, a page much earlier."""
+    scaled = picture.copy()
+    scaled.thumbnail((width, 4 * width))
     out = io.BytesIO()
     scaled.save(out, "WEBP", quality=82, method=4)
     return ContentFile(out.getvalue())

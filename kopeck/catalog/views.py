@@ -1,4 +1,4 @@
-"""The shop window and the page of one item."""
+"""The page of one item."""
 
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -12,12 +12,6 @@ from kopeck.web import ShopRequest
 
 
 @require_safe
-def shop_window(request: ShopRequest) -> HttpResponse:
-    """GET /: everything on sale."""
-    return _private(render(request, "shop.html", {"items": Item.objects.on_sale()}))
-
-
-@require_safe
 def item_page(request: ShopRequest, item_id: int) -> HttpResponse:
     """GET /item/{id}: one item with its Buy button; `?cancelled` when back from Checkout, `?quantity`."""
     item = item_on_sale(item_id)
@@ -26,7 +20,7 @@ def item_page(request: ShopRequest, item_id: int) -> HttpResponse:
     quantity = request.GET.get("quantity", "")
     quantity = quantity if quantity.isascii() and quantity.isdigit() and len(quantity) <= 2 else "1"
     context = {"item": item, "quantity": max(1, int(quantity)), "cancelled": "cancelled" in request.GET}
-    return _private(render(request, "item.html", context))
+    return private(render(request, "item.html", context))
 
 
 def item_on_sale(item_id: int) -> Item:
@@ -37,7 +31,7 @@ def item_on_sale(item_id: int) -> Item:
     return item
 
 
-def _private(response: HttpResponse) -> HttpResponse:
+def private(response: HttpResponse) -> HttpResponse:
     """Pages differ by cookie and by language: a shared cache must not keep them."""
     response["Cache-Control"] = "private, no-cache"
     patch_vary_headers(response, ["Accept-Language", "Cookie"])

@@ -1,8 +1,9 @@
 """What buyers make: orders of items. Money in integer minor units of the order's one currency."""
 
+import hashlib
+import json
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
@@ -13,23 +14,15 @@ from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from kopeck.catalog.models import Item
+from kopeck.catalog.models import Discount, Item, Tax, shown_percent
 from kopeck.errors import ShopError
 from kopeck.money import CURRENCIES, MAXIMUM
-
-MAX_QUANTITY = 99
+from kopeck.orders.pricing import DiscountRule, LineTotals, TaxRule, Totals, price
+from kopeck.orders.wanted import MAX_QUANTITY, Wanted, refuse_lines
 
 
 def _new_key() -> str:
     return secrets.token_urlsafe(18)
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """One line that a buyer asks for."""
-
-    item: Item
-    quantity: int
 
 
 class Order(models.Model):
@@ -66,6 +59,17 @@ class Order(models.Model):
     visitor = models.CharField(max_length=64, blank=True)
     key = models.CharField(max_length=32, default=_new_key, unique=True, editable=False)
     buy_item = models.ForeignKey(Item, models.PROTECT, null=True, blank=True, related_name="+")
+    discount = models.ForeignKey(
+        Discount,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="orders",
+        verbose_name=gettext_lazy("discount"),
+    )
+    discount_name = models.CharField(max_length=40, blank=True)
+    #: Hash of all that the total was made of; another one needs another payment.
+    terms = models.CharField(max_length=64, blank=True)
     email = models.EmailField(gettext_lazy("e-mail"), blank=True)
     created = models.DateTimeField(gettext_lazy("created"), auto_now_add=True)
     paid_at = models.DateTimeField(gettext_lazy("paid"), null=True, blank=True)
@@ -112,21 +116,44 @@ class Order(models.Model):
             or (bool(key) and constant_time_compare(key, self.key))
         )
 
+    # What buyers do -------------------------------------------------------------------------------------
+
+    @classmethod
+    def place(
+        cls,
+        wanted: Sequence[Wanted],
+        *,
+        visitor: str,
+        discount: Discount | None = None,
+        buy_item: Item | None = None,
+    ) -> "Order":
+        """A new order of these items, all in one currency, with the default taxes. Raises ShopError."""
+        with transaction.atomic():
+            order = cls(visitor=visitor, buy_item=buy_item)
+            order.rewrite(wanted, discount, list(Tax.objects.filter(active=True, is_default=True)))
+            return order
+
+    @classmethod
+    def place_in_window(cls, wanted: Sequence[Wanted], *, visitor: str) -> "Order":
+        """The visitor's open order of the window in this currency, or a new one of these items."""
+        with transaction.atomic():
+            _one_at_a_time(f"window {visitor}")
+            order = cls.open_in_window(visitor).filter(currency=wanted[0].item.currency).first()
+            return order or cls.place(wanted, visitor=visitor)
+
+    @classmethod
+    def open_in_window(cls, visitor: str) -> "models.QuerySet[Order]":
+        """The visitor's unpaid orders that the shop window shows and changes: one a currency."""
+        found = cls.objects.filter(visitor=visitor, buy_item=None, status__in=cls.PAYABLE)
+        return found if visitor else found.none()
+
     @classmethod
     def place_for_buy(cls, wanted: Wanted, *, visitor: str) -> "Order":
         """The visitor's open order of this item (whose lines may differ: see `holds`), or a new one."""
         with transaction.atomic():
             _one_at_a_time(f"buy {visitor}")
-            order = cls.objects.filter(visitor=visitor, buy_item=wanted.item, status=cls.Status.OPEN).first()
-            return order or cls._place([wanted], visitor=visitor, buy_item=wanted.item)
-
-    @classmethod
-    def _place(cls, wanted: Sequence[Wanted], *, visitor: str, buy_item: Item | None = None) -> "Order":
-        order = cls(currency=wanted[0].item.currency, visitor=visitor, buy_item=buy_item)
-        lines = order._price(wanted)
-        order.save(force_insert=True)
-        OrderLine.objects.bulk_create(lines)
-        return order
+            order = cls.objects.filter(visitor=visitor, buy_item=wanted.item, status__in=cls.PAYABLE).first()
+            return order or cls.place([wanted], visitor=visitor, buy_item=wanted.item)
 
     def holds(self, wanted: Sequence[Wanted]) -> bool:
         """Whether the lines are exactly these, at today's names and prices."""
@@ -134,37 +161,107 @@ class Order(models.Model):
         theirs = sorted((w.item.pk, w.item.name, w.item.price, w.quantity) for w in wanted)
         return mine == theirs and self.currency == wanted[0].item.currency
 
-    def change(self, wanted: Sequence[Wanted]) -> bool:
-        """Replaces the lines of an order that is still open; False if it is not open any more.
+    # The next ones change what is paid for. Call them inside a transaction that holds this order's row, with
+    # no payment under way (payments.checkout.change does both), or the buyer could pay the old total.
 
-        Call it inside a transaction that holds this order's row, with no payment under way.
-        """
-        if self.status not in self.PAYABLE:
+    def set_lines(self, wanted: Sequence[Wanted]) -> None:
+        """Other items or quantities. A discount that does not fit them any more is dropped, with a note."""
+        discount = self.discount
+        try:
+            self.rewrite(wanted, discount, self._taxes())
+        except ShopError as refusal:
+            if discount is None or not refusal.code.startswith("discount_"):
+                raise
+            self.rewrite(wanted, None, self._taxes())
+            self.note(f"The discount {discount} was dropped: {refusal.message}")
+
+    def set_discount(self, discount: "Discount | None") -> None:
+        """Raises ShopError where the order cannot have it."""
+        self.rewrite(self._wanted(), discount, self._taxes())
+
+    def set_taxes(self, taxes: "Sequence[Tax]") -> None:
+        self.rewrite(self._wanted(), self.discount, taxes)
+
+    def refresh(self) -> bool:
+        """Prices the order anew if its items, discount or taxes have changed; whether it became dearer."""
+        wanted, taxes, before = self._wanted(), self._taxes(), self.total
+        refuse_lines(wanted)
+        if self.terms == _terms(wanted, self.discount, taxes) and self._discount_still_fits():
             return False
-        self.currency = wanted[0].item.currency
-        lines = self._price(wanted)
-        self.lines.all().delete()
-        self.save()
-        OrderLine.objects.bulk_create(lines)
+        self.set_lines(wanted)
+        return self.total > before
+
+    def _discount_still_fits(self) -> bool:
+        try:
+            if self.discount is not None:
+                self.discount.refuse_for(self.currency, self.subtotal)
+        except ShopError:
+            return False
         return True
 
-    def _price(self, wanted: Sequence[Wanted]) -> "list[OrderLine]":
-        """Sets the totals and gives the unsaved lines."""
-        lines = [
-            OrderLine(order=self, item=w.item, name=w.item.name, unit_price=w.item.price, quantity=w.quantity)
-            for w in wanted
-        ]
-        for line in lines:
-            line.total = line.unit_price * line.quantity
-        self.subtotal = self.total = sum(line.total for line in lines)
-        self._refuse_impossible_total()
-        return lines
+    def cancel(self) -> None:
+        """The buyer wants none of it any more."""
+        if self.status in self.PAYABLE:
+            self._move(self.Status.CANCELLED)
 
-    def _refuse_impossible_total(self) -> None:
-        if self.total > MAXIMUM:
+    def rewrite(self, wanted: Sequence[Wanted], discount: "Discount | None", taxes: "Sequence[Tax]") -> None:
+        """Prices and stores the order with these lines, discount, taxes. A ShopError stores nothing."""
+        refuse_lines(wanted)
+        self.currency = wanted[0].item.currency
+        subtotals = [w.item.price * w.quantity for w in wanted]
+        if discount is not None:
+            discount.refuse_for(self.currency, sum(subtotals))
+        rule = DiscountRule(discount.exact_percent, discount.amount_off) if discount else None
+        rules = [TaxRule(tax.exact, tax.inclusive) for tax in taxes]
+        totals = price(subtotals, rule, rules, step=CURRENCIES[self.currency].step)
+        self._refuse_impossible_total(totals.total)
+        self.discount, self.discount_name = discount, discount.name if discount else ""
+        self.terms = _terms(wanted, discount, taxes)
+        self._freeze(totals)
+        self.save()
+        self.lines.all().delete()
+        self.taxes.all().delete()
+        OrderLine.objects.bulk_create(
+            OrderLine.of(self, w, line) for w, line in zip(wanted, totals.lines, strict=True)
+        )
+        OrderTax.objects.bulk_create(
+            OrderTax.of(self, tax, amount) for tax, amount in zip(taxes, totals.taxes, strict=True)
+        )
+
+    def _freeze(self, totals: Totals) -> None:
+        self.subtotal, self.discount_total = totals.subtotal, totals.discount
+        self.tax_total, self.tax_included, self.total = totals.tax, totals.tax_included, totals.total
+
+    def adopt(self, totals: Totals) -> None:
+        """Takes Stripe's figures in place of ours, line by line. Called with the row locked."""
+        for line, figures in zip(self.lines.all(), totals.lines, strict=True):
+            line.discount_amount, line.tax_amount = figures.discount, figures.tax
+            line.tax_included, line.total = figures.tax_included, figures.total
+            line.save(update_fields=["discount_amount", "tax_amount", "tax_included", "total"])
+        for tax, amount in zip(self.taxes.all(), totals.taxes, strict=True):
+            tax.amount = amount
+            tax.save(update_fields=["amount"])
+        before = self.total
+        self._freeze(totals)
+        self.save()
+        self.note(f"Stripe's figures were adopted: the total is {self.total}, by our own rules {before}.")
+
+    def note(self, text: str) -> None:
+        """Adds a line to the order's timeline, for the owner."""
+        OrderNote.objects.create(order=self, text=text)
+
+    def _wanted(self) -> list[Wanted]:
+        return [Wanted(line.item, line.quantity) for line in self.lines.select_related("item")]
+
+    def _taxes(self) -> "list[Tax]":
+        """The order's taxes as they are today, without those the owner has switched off."""
+        return [row.tax for row in self.taxes.select_related("tax") if row.tax.active]
+
+    def _refuse_impossible_total(self, total: int) -> None:
+        if total > MAXIMUM:
             message = _("The total is larger than one payment may be. Please order less at once.")
             raise ShopError("amount_too_large", message, status=422)
-        if 0 < self.total < CURRENCIES[self.currency].minimum:
+        if 0 < total < CURRENCIES[self.currency].minimum:
             message = _("The total is below the smallest amount that cards can pay. Please order more.")
             raise ShopError("amount_too_small", message, status=422)
 
@@ -242,6 +339,80 @@ class OrderLine(models.Model):
 
     def __str__(self) -> str:
         return f"{self.quantity} × {self.name}"
+
+    @classmethod
+    def of(cls, order: Order, wanted: Wanted, totals: LineTotals) -> "OrderLine":
+        return cls(
+            order=order,
+            item=wanted.item,
+            name=wanted.item.name,
+            unit_price=wanted.item.price,
+            quantity=wanted.quantity,
+            discount_amount=totals.discount,
+            tax_amount=totals.tax,
+            tax_included=totals.tax_included,
+            total=totals.total,
+        )
+
+    @property
+    def subtotal(self) -> int:
+        """Before discount and tax, in minor units."""
+        return self.unit_price * self.quantity
+
+
+class OrderTax(models.Model):
+    """A tax of an order, as it was when the order was priced, and what it comes to in minor units."""
+
+    order = models.ForeignKey(Order, models.CASCADE, related_name="taxes")
+    tax = models.ForeignKey(Tax, models.PROTECT, related_name="order_taxes")
+    display_name = models.CharField(gettext_lazy("name"), max_length=50)
+    percentage = models.DecimalField(gettext_lazy("percentage"), max_digits=7, decimal_places=4)
+    inclusive = models.BooleanField(gettext_lazy("included in prices"))
+    amount = models.PositiveIntegerField(gettext_lazy("amount"))
+
+    objects: ClassVar[models.Manager["OrderTax"]] = models.Manager()
+
+    class Meta:
+        verbose_name, verbose_name_plural = (
+            gettext_lazy("tax of the order"),
+            gettext_lazy("taxes of the order"),
+        )
+        ordering = ["pk"]
+        constraints = [models.UniqueConstraint(fields=["order", "tax"], name="a_tax_stands_once_on_an_order")]
+
+    def __str__(self) -> str:
+        return f"{self.display_name} {self.shown_percentage} %"
+
+    @classmethod
+    def of(cls, order: Order, tax: Tax, amount: int) -> "OrderTax":
+        facts = {"display_name": tax.display_name, "percentage": tax.percentage, "inclusive": tax.inclusive}
+        return cls(order=order, tax=tax, amount=amount, **facts)
+
+    @property
+    def shown_percentage(self) -> str:
+        return shown_percent(self.percentage)
+
+
+class OrderNote(models.Model):
+    """One line of an order's timeline, written by the shop for its owner."""
+
+    order = models.ForeignKey(Order, models.CASCADE, related_name="notes")
+    text = models.TextField(gettext_lazy("note"))
+    created = models.DateTimeField(gettext_lazy("written"), auto_now_add=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = gettext_lazy("note"), gettext_lazy("notes")
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def _terms(wanted: Sequence[Wanted], discount: Discount | None, taxes: Sequence[Tax]) -> str:
+    lines = [(w.item.pk, w.item.name, w.item.price, w.item.currency, w.quantity) for w in wanted]
+    off = [discount.pk, discount.name, str(discount.percent_off), discount.amount_off] if discount else None
+    rates = [(tax.pk, tax.display_name, str(tax.percentage), tax.inclusive) for tax in taxes]
+    return hashlib.sha256(json.dumps([lines, off, rates]).encode()).hexdigest()
 
 
 def _one_at_a_time(what: str) -> None:

@@ -1,26 +1,45 @@
-"""The page of an order, for those who may read it."""
+"""The shop window, a visitor's orders, the page of one order, and the orders that contain an item."""
 
-from django.http import HttpResponse
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from kopeck.catalog.models import Item
+from kopeck.catalog.views import private
 from kopeck.errors import ShopError
-from kopeck.orders.models import Order
+from kopeck.orders.lists import Page, orders_of_visitor, orders_with_item
+from kopeck.orders.models import Order, OrderLine
 from kopeck.web import ShopRequest
 
 #: How often the page of an unconfirmed payment asks again, every three seconds.
 CONFIRMING_TRIES = 20
 
 
-def readable_order(request: ShopRequest, order_id: int) -> Order:
+@require_safe
+def shop_window(request: ShopRequest) -> HttpResponse:
+    """GET /: everything on sale, with the quantities of the visitor's open orders."""
+    items = list(Item.objects.on_sale())
+    open_orders = list(Order.open_in_window(request.visitor.known_key)) if request.visitor.token else []
+    wanted = dict(
+        OrderLine.objects.filter(order__in=open_orders).values_list("item_id", "quantity")
+        if open_orders
+        else []
+    )
+    for item in items:
+        item.wanted = wanted.get(item.pk, 0)  # type: ignore[attr-defined]
+    return private(render(request, "shop.html", {"items": items, "open_orders": open_orders}))
+
+
+def readable_order(request: HttpRequest, order_id: int) -> Order:
     """The order, or ShopError 404 for whoever may not read it: strangers do not learn that it exists."""
     order = Order.objects.filter(pk=order_id).first()
     key = request.GET.get("key", "") or request.POST.get("key", "")
+    visitor: str = request.visitor.known_key  # type: ignore[attr-defined]
     # Staff last: asking who is logged in reads the session from the database.
-    if order is None or not (
-        order.may_be_read_by(request.visitor.known_key, key, is_staff=False) or request.user.is_staff
-    ):
+    if order is None or not (order.may_be_read_by(visitor, key, is_staff=False) or request.user.is_staff):
         raise ShopError("order_not_found", _("There is no such order, or it is not yours."), status=404)
     return order
 
@@ -28,32 +47,59 @@ def readable_order(request: ShopRequest, order_id: int) -> Order:
 @require_safe
 def order_page(request: ShopRequest, order_id: int) -> HttpResponse:
     """GET /order/{id}: the receipt, with the state of its payment."""
-    order = readable_order(request, order_id)
-    payment = order.payments.filter(status="paid").first()
+    return show_order(request, readable_order(request, order_id))
+
+
+def show_order(request: ShopRequest, order: Order, *, status: int = 200, **more: Any) -> HttpResponse:
+    """The order's page. `more` replaces parts of its context: a code that was refused, say."""
     title, text, stamp = _state(order)
     context = {
         "order": order,
         "lines": order.lines.all(),
-        "payment": payment,
+        "order_taxes": order.taxes.all(),
+        "payment": order.payments.filter(status="paid").first(),
         "status_title": title,
         "status_text": text,
         "stamp_class": stamp,
         "can_pay": order.status in Order.PAYABLE,
+        "can_change": order.status in Order.PAYABLE and order.buy_item_id is None,
         "order_key": request.GET.get("key", ""),
+        "message": _notice(request.GET.get("notice", "")),
         "refresh_url": "",
     }
-    confirming = request.GET.get("confirming", "")
-    unsettled = order.status in (Order.Status.OPEN, Order.Status.PROCESSING)
-    if unsettled and confirming.isascii() and confirming.isdigit() and int(confirming[:4]) < CONFIRMING_TRIES:
-        key = f"&key={order.key}" if context["order_key"] else ""
-        context["refresh_url"] = f"{order.get_absolute_url()}/return?tries={int(confirming)}{key}"
-        context["can_pay"] = False
-        context["status_title"] = _("Confirming your payment…")
-        context["status_text"] = _("We are asking the bank. This page renews itself; you can also close it.")
-    response = render(request, "order.html", context)
+    response = render(request, "order.html", context | _confirming(request, order) | more, status=status)
     response["Cache-Control"] = "private, no-store"
     response["X-Robots-Tag"] = "noindex"
     return response
+
+
+def _confirming(request: ShopRequest, order: Order) -> dict[str, Any]:
+    """While Stripe has not confirmed the payment that the buyer comes from: the page asks again by itself."""
+    tries = request.GET.get("confirming", "")
+    unsettled = order.status in (Order.Status.OPEN, Order.Status.PROCESSING)
+    if not (unsettled and tries.isascii() and tries.isdigit() and len(tries) <= 2):
+        return {}
+    if int(tries) >= CONFIRMING_TRIES:
+        return {}
+    key = f"&key={order.key}" if request.GET.get("key") else ""
+    return {
+        "refresh_url": f"{order.get_absolute_url()}/return?tries={int(tries)}{key}",
+        "can_pay": False,
+        "can_change": False,
+        "status_title": _("Confirming your payment…"),
+        "status_text": _("We are asking the bank. This page renews itself; you can also close it."),
+    }
+
+
+def _notice(name: str) -> str:
+    """The sentence of a notice that another page left in the address; nothing for a name that is none."""
+    match name:
+        case "price_changed":
+            return _("Something in your order has become dearer. Please look at the new total.")
+        case "paid_meanwhile":
+            return _("Your order was paid in the meantime, so it was not changed.")
+        case _other:
+            return ""
 
 
 def _state(order: Order) -> tuple[str, str, str]:
@@ -82,3 +128,37 @@ def _state(order: Order) -> tuple[str, str, str]:
             return _("Partly refunded"), _("A part of your money is on its way back to you."), "plain"
         case _other:
             return _("Not paid yet"), _("Your order is kept. You can pay when you are ready."), "plain"
+
+
+@require_safe
+def my_orders(request: ShopRequest) -> HttpResponse:
+    """GET /orders: the orders of this browser, newest first."""
+    page = orders_of_visitor(request.visitor.known_key, before=_before(request))
+    return private(render(request, "orders.html", _listed(request, page)))
+
+
+@require_safe
+def orders_of_item(request: ShopRequest, item_id: int) -> HttpResponse:
+    """GET /item/by_order/{id}: every order that contains the item; all for staff, one's own for a buyer."""
+    item, page = find_orders_of_item(request, item_id, _before(request))
+    context = {**_listed(request, page), "item": item, "for_staff": request.user.is_staff}
+    return private(render(request, "by_order.html", context))
+
+
+def find_orders_of_item(request: HttpRequest, item_id: int, before: int | None) -> tuple[Item, Page]:
+    """The item, sold still or not, and a page of the orders that the asker may see. ShopError 404."""
+    item = Item.objects.filter(pk=item_id).first()
+    if item is None:
+        raise ShopError("item_not_found", _("There is no such item."), status=404)
+    visitor: str = request.visitor.known_key  # type: ignore[attr-defined]
+    return item, orders_with_item(item, before=before, visitor=None if request.user.is_staff else visitor)
+
+
+def _before(request: ShopRequest) -> int | None:
+    """The page's upper bound: an order's number; anything else is the first page."""
+    value = request.GET.get("before", "")
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 19 else None
+
+
+def _listed(request: ShopRequest, page: Page) -> dict[str, Any]:
+    return {"orders": page.orders, "next_url": f"{request.path}?before={page.next}" if page.next else None}

@@ -8,7 +8,6 @@ could charge the wrong card or the wrong account is refused here, before the sho
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from kopeck.money import CURRENCIES
 
@@ -107,10 +106,9 @@ def _refuse_dangerous_mixes(account: Account, *, sandbox: bool, debug: bool, api
         raise ConfigurationError(
             f"The live key of account {account.name} must not be used with STRIPE_SANDBOX."
         )
-    host = urlsplit(api_base).hostname
-    if api_base and host != "api.stripe.com":
+    if api_base and api_base != "https://api.stripe.com":
         raise ConfigurationError(
-            f"The live key of account {account.name} would be sent to {host}: unset STRIPE_API_BASE."
+            f"The live key of account {account.name} would be sent to {api_base}: unset STRIPE_API_BASE."
         )
 
 

@@ -5,3 +5,8 @@ from django.utils.translation import gettext_lazy as _
 class PaymentsConfig(AppConfig):
     name = "kopeck.payments"
     verbose_name = _("Payments")
+
+    def ready(self) -> None:
+        from kopeck.payments import copies_admin, mirror  # noqa: F401 - registers its admin
+
+        mirror.connect()

@@ -5,26 +5,30 @@ lease asks Stripe, the others wait for what it writes down. A crash leaves a row
 idempotency key, so the next request finds at Stripe what was made, if it was.
 """
 
-import hashlib
-import json
 import logging
+import re
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from enum import Enum, auto
 from typing import Any, NoReturn
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from kopeck.catalog.models import Discount
 from kopeck.errors import ShopError
-from kopeck.orders.models import Order, Wanted
-from kopeck.payments import sync
-from kopeck.payments.accounts import for_currency
+from kopeck.orders.models import Order
+from kopeck.orders.wanted import Wanted
+from kopeck.payments import mirror, sync
+from kopeck.payments.accounts import Account, for_currency
+from kopeck.payments.figures import Verdict, compare, read_figures
 from kopeck.payments.gateway import StripeRefused, StripeUnavailable, gateway, release_database
+from kopeck.payments.inputs import Site, session_inputs
 from kopeck.payments.models import Payment
 
 log = logging.getLogger(__name__)
@@ -48,47 +52,67 @@ class Turn(Enum):
     WAIT = auto()
     WITHDRAW = auto()
     ASK = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """The shop's own address as the buyer reached it, with no slash at the end."""
-
-    base: str
-
-    def back_from(self, order: Order) -> tuple[str, str]:
-        """Where Checkout leads: after paying, and by its Back link."""
-        success = f"{self.base}/order/{order.pk}/return?key={order.key}&session_id={{CHECKOUT_SESSION_ID}}"
-        if order.buy_item_id:
-            quantity = order.lines.get().quantity
-            return success, f"{self.base}/item/{order.buy_item_id}?cancelled=1&quantity={quantity}"
-        return success, f"{self.base}{order.link}"
+    MIRROR = auto()
+    DEARER = auto()
 
 
 def buy(wanted: Wanted, *, visitor: str, site: Site) -> Payment:
     """The visitor's open session for this item and quantity. Raises ShopError."""
     for _attempt in range(3):
         order = Order.place_for_buy(wanted, visitor=visitor)
-        if not order.holds([wanted]) and not change(order, [wanted], site):
+        if not order.holds([wanted]) and not set_lines(order, [wanted], site):
             continue  # it was paid in this very moment: what is bought now is a new order
         try:
-            return start(order.pk, site)
+            payment = start(order.pk, site)
+            if _is_for(payment, wanted):
+                return payment  # else a second tab has changed the order since
         except ShopError as refusal:
             if refusal.code not in ("order_paid", "order_processing"):
                 raise
     raise ShopError("try_again", _("Your order has just changed. Please press Buy once more."), status=409)
 
 
-def change(order: Order, wanted: list[Wanted], site: Site) -> bool:
-    """Replaces the lines once nothing can be paid for the old ones; False if they were paid meanwhile."""
+def _is_for(payment: Payment, wanted: Wanted) -> bool:
+    (line,) = payment.inputs["line_items"]
+    price = line["price_data"]
+    asked = (wanted.quantity, wanted.item.price, wanted.item.currency)
+    return (line["quantity"], price["unit_amount"], price["currency"]) == asked
+
+
+def set_lines(order: Order, wanted: list[Wanted], site: Site) -> bool:
+    """`change` to these lines; an order that holds them by now keeps its open session."""
+    return change(order, lambda it: it.set_lines(wanted), site, done=lambda it: it.holds(wanted))
+
+
+class _Rehearsed(Exception):
+    """Rolls a rehearsal back."""
+
+
+def change(
+    order: Order,
+    act: Callable[[Order], None],
+    site: Site,
+    *,
+    done: Callable[[Order], bool] = lambda order: False,
+) -> bool:
+    """Does `act` to the locked order once nothing can be paid for its old total; False if it was paid.
+
+    What `act` raises leaves order and session as they were: it is rehearsed before the session is closed.
+    """
     for _attempt in range(5):
         with transaction.atomic():
             locked = Order.objects.select_for_update().get(pk=order.pk)
+            if locked.status not in Order.PAYABLE:
+                return False
+            if done(locked):
+                return True
             live = locked.payments.filter(status__in=Payment.LIVE).first()
             if live is None:
-                return locked.change(wanted)
-            if live.status == Status.PROCESSING:
-                return False
+                act(locked)
+                return True
+            with suppress(_Rehearsed), transaction.atomic():
+                act(locked)
+                raise _Rehearsed
         _withdraw(live if live.stripe_id else start(order.pk, site))
     raise _busy()
 
@@ -100,10 +124,15 @@ def start(order_id: int, site: Site) -> Payment:
         turn, payment = _take_turn(order_id, site)
         match turn:
             case Turn.HAND_OUT:
-                return payment
+                handed_out: Payment = payment
+                return handed_out
             case Turn.CREATE:
-                if created := _create(payment):
-                    return created
+                # Not handed out from here: Stripe repeats its first answer for a session that is over by now.
+                _create(payment)
+            case Turn.MIRROR:
+                _mirror(order_id)
+            case Turn.DEARER:
+                raise _price_changed()
             case Turn.WAIT:
                 _wait(payment, deadline)
             case Turn.WITHDRAW:
@@ -113,7 +142,7 @@ def start(order_id: int, site: Site) -> Payment:
     raise _busy()
 
 
-def _take_turn(order_id: int, site: Site) -> tuple[Turn, Payment]:
+def _take_turn(order_id: int, site: Site) -> tuple[Turn, Any]:
     """Decides, with the order locked and for a moment only, who does what."""
     now = timezone.now()
     with transaction.atomic():
@@ -121,15 +150,14 @@ def _take_turn(order_id: int, site: Site) -> tuple[Turn, Payment]:
         _refuse_unpayable(order)
         live = order.payments.filter(status__in=Payment.LIVE).first()
         if live is None:
-            order.mark_open()
-            return Turn.CREATE, _new_attempt(order, site)
+            return _begin(order, site)
         if not live.stripe_id:
             if live.lease_until and live.lease_until > now:
                 return Turn.WAIT, live
             live.lease_until = now + LEASE
             live.save(update_fields=["lease_until"])
             return Turn.CREATE, live
-        if live.fingerprint != _fingerprint(order):
+        if live.fingerprint != order.terms:
             return Turn.WITHDRAW, live
         if live.expires_at <= now:
             return Turn.ASK, live
@@ -145,13 +173,48 @@ def _refuse_unpayable(order: Order) -> None:
         raise ShopError("order_cancelled", _("This order was cancelled."), status=409)
 
 
-def _new_attempt(order: Order, site: Site) -> Payment:
+def _begin(order: Order, site: Site) -> tuple[Turn, Payment | None]:
+    """A new attempt, unless the order became dearer or Stripe lacks its coupon or a tax rate."""
+    account = _account_of(order)
+    if order.refresh():
+        return Turn.DEARER, None
+    copies = mirror.copies_of(account.name, order)
+    if copies is None:
+        return Turn.MIRROR, None
+    _hold_discount(order)
+    order.mark_open()
+    return Turn.CREATE, _new_attempt(order, account, site, copies)
+
+
+def _account_of(order: Order) -> Account:
     account = for_currency(settings.STRIPE_ACCOUNTS, order.currency)
     if account is None:
         message = _("We take no payments in %(currency)s at the moment.") % {
             "currency": order.currency.upper()
         }
         raise ShopError("currency_not_accepted", message, status=422)
+    return account
+
+
+def _hold_discount(order: Order) -> None:
+    """Refuses a discount whose last use is taken: by orders that were paid, or that can be paid right now.
+
+    The discount's row is locked, after the order's: of many buyers with the last code one gets a session.
+    """
+    if order.discount_id is None:
+        return
+    discount = Discount.objects.select_for_update().get(pk=order.discount_id)
+    if discount.max_redemptions is None:
+        return
+    paid = Q(status__in=[*Order.WAS_PAID, Order.Status.PROCESSING])
+    payable = Q(payments__status__in=Payment.LIVE)
+    taken = Order.objects.filter(paid | payable, discount=discount).exclude(pk=order.pk).distinct().count()
+    if taken >= discount.max_redemptions:
+        message = _("This code has been used as often as it may be. Take it off to pay without it.")
+        raise ShopError("discount_used_up", message, status=409)
+
+
+def _new_attempt(order: Order, account: Account, site: Site, copies: mirror.Copies) -> Payment:
     last = order.payments.aggregate(last=Max("attempt"))["last"] or 0
     payment = Payment(
         order=order,
@@ -159,58 +222,17 @@ def _new_attempt(order: Order, site: Site) -> Payment:
         amount=order.total,
         currency=order.currency,
         attempt=last + 1,
-        fingerprint=_fingerprint(order),
+        fingerprint=order.terms,
         expires_at=timezone.now() + SESSION_LIFE,
         lease_until=timezone.now() + LEASE,
     )
-    payment.inputs = _inputs(order, payment, site)
+    payment.inputs = session_inputs(order, payment, site, copies)
     payment.save(force_insert=True)
     return payment
 
 
-def _inputs(order: Order, payment: Payment, site: Site) -> dict[str, Any]:
-    """What Stripe is asked for. Stored and repeated to the letter: the idempotency key demands it."""
-    success_url, cancel_url = site.back_from(order)
-    metadata = {"kopeck_order": str(order.pk), "kopeck_payment": str(payment.key)}
-    inputs: dict[str, Any] = {
-        "mode": "payment",
-        "line_items": [_line_item(line, site) for line in order.lines.select_related("item")],
-        "success_url": success_url,
-        "cancel_url": cancel_url,
-        "client_reference_id": str(order.pk),
-        # On both: Stripe copies the session's metadata to nothing.
-        "metadata": metadata,
-        "payment_intent_data": {"metadata": metadata},
-        "expires_at": int(payment.expires_at.timestamp()),
-        # An account's defaults could turn these on and charge another amount than the order's.
-        "automatic_tax": {"enabled": False},
-        "adaptive_pricing": {"enabled": False},
-    }
-    if order.email:
-        inputs["customer_email"] = order.email
-    return inputs
-
-
-def _line_item(line: Any, site: Site) -> dict[str, Any]:
-    product: dict[str, Any] = {"name": line.name}
-    if line.item.description:
-        product["description"] = line.item.description[:500]
-    # Stripe fetches pictures from the internet; a shop that is not there would show broken ones.
-    if line.item.image_url and (site.base.startswith("https://") or settings.STRIPE_SANDBOX):
-        product["images"] = [f"{site.base}{line.item.image_url}"]
-    price = {"currency": line.order.currency, "unit_amount": line.unit_price, "product_data": product}
-    return {"price_data": price, "quantity": line.quantity}
-
-
-def _fingerprint(order: Order) -> str:
-    """Changes whenever another session would be needed: lines, prices, currency, total."""
-    lines = list(order.lines.order_by("pk").values_list("item_id", "name", "unit_price", "quantity"))
-    facts = json.dumps([order.currency, order.total, lines])
-    return hashlib.sha256(facts.encode()).hexdigest()
-
-
-def _create(payment: Payment) -> Payment | None:
-    """Asks Stripe for this attempt's session; None if it came too late and a new attempt is needed."""
+def _create(payment: Payment) -> None:
+    """Asks Stripe for this attempt's session, or closes an attempt that came too late for it."""
     ours = Payment.objects.filter(pk=payment.pk)
     try:
         session = gateway(payment.account).create_session(
@@ -223,29 +245,63 @@ def _create(payment: Payment) -> Payment | None:
         raise _unavailable() from trouble
     except StripeRefused as refusal:
         ours.filter(stripe_id=None).update(status=Status.REFUSED, lease_until=None, problem=str(refusal))
-        if refusal.param == "expires_at":
-            return None
+        if refusal.param == "expires_at" or _forget_copies(payment, refusal):
+            return
         log.error("order %s: Stripe refuses the session: %s", payment.order_id, refusal)
         raise _refused() from refusal
     except BaseException:
         ours.update(lease_until=None)
         raise
-    payment = _store(payment, session)
-    if (session["amount_total"], session["currency"]) != (payment.amount, payment.currency):
+    if session["line_items"]["has_more"]:
+        lines = gateway(payment.account).session_lines(session["id"])
+        session["line_items"] = {"data": lines, "has_more": False}
+    payment, verdict = _store(payment, session)
+    if verdict is Verdict.REFUSE:
         _refuse_other_total(payment, session)
-    return payment
 
 
-def _store(payment: Payment, session: dict[str, Any]) -> Payment:
+def _forget_copies(payment: Payment, refusal: StripeRefused) -> bool:
+    """Whether Stripe refused a coupon or tax rate of ours (gone, archived); they are then made anew."""
+    if not re.search("coupon|tax_rate", refusal.param):
+        return False
+    mirror.forget(payment.account, payment.order)
+    return True
+
+
+def _mirror(order_id: int) -> None:
+    order = Order.objects.get(pk=order_id)
+    try:
+        mirror.ensure(_account_of(order).name, order)
+    except StripeUnavailable as trouble:
+        raise _unavailable() from trouble
+    except StripeRefused as refusal:
+        log.error("order %s: its discount or taxes can't be made at Stripe: %s", order_id, refusal)
+        raise _refused() from refusal
+
+
+def _store(payment: Payment, session: dict[str, Any]) -> tuple[Payment, Verdict]:
+    """Keeps the session, and Stripe's figures where they may take the place of ours."""
     with transaction.atomic():
-        Order.objects.select_for_update().get(pk=payment.order_id)
+        order = Order.objects.select_for_update().get(pk=payment.order_id)
         payment = Payment.objects.get(pk=payment.pk)
+        theirs = read_figures(session, payment.inputs["line_items"][0].get("tax_rates", []))
+        verdict = compare(order, theirs) if session["currency"] == order.currency else Verdict.REFUSE
+        if verdict is Verdict.ADOPT:
+            order.adopt(theirs)
+            payment.amount = theirs.total
+        elif verdict is Verdict.REFUSE:
+            order.note(
+                f"Refused: Stripe's total was {theirs.total}, ours {order.total}. Nothing was charged."
+            )
+            payment.fingerprint = ""  # like no order's: whoever finds this session closes it
         payment.stripe_id, payment.url = session["id"], session["url"] or payment.url
         payment.lease_until, payment.problem = None, ""
         if payment.status == Status.CREATING:
             payment.status = Status.OPEN
-        payment.save(update_fields=["stripe_id", "url", "status", "lease_until", "problem"])
-    return payment
+        payment.save(
+            update_fields=["stripe_id", "url", "status", "amount", "fingerprint", "lease_until", "problem"]
+        )
+    return payment, verdict
 
 
 def _refuse_other_total(payment: Payment, session: dict[str, Any]) -> NoReturn:
@@ -298,6 +354,13 @@ def _ask(payment: Payment) -> None:
         raise _refused() from refusal
     if payment.status == Status.OPEN and payment.expires_at <= timezone.now():
         _withdraw(payment)  # our clock is ahead of Stripe's
+
+
+def _price_changed() -> ShopError:
+    message = _(
+        "Something in your order has become dearer. Please look at the new total and pay if you agree."
+    )
+    return ShopError("price_changed", message, status=409)
 
 
 def _unavailable() -> ShopError:

@@ -6,7 +6,7 @@ an open transaction is a programming error.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -69,6 +69,13 @@ class Gateway:
         sessions = self._client.v1.checkout.sessions
         return self._ask(lambda: sessions.retrieve(stripe_id, {"expand": ["payment_intent.latest_charge"]}))
 
+    def session_lines(self, stripe_id: str) -> list[dict[str, Any]]:
+        """All lines of the session, with their taxes; the session itself shows the first ten."""
+        items = self._client.v1.checkout.sessions.line_items
+        answer = self._ask(lambda: items.list(stripe_id, {"limit": 100, "expand": ["data.taxes"]}))
+        lines: list[dict[str, Any]] = answer["data"]
+        return lines
+
     def expire_session(self, stripe_id: str) -> dict[str, Any]:
         """Closes the session; where it is not open any more, the session as it is now (it may be paid)."""
         try:
@@ -77,6 +84,43 @@ class Gateway:
             if refusal.missing:
                 raise
         return self.retrieve_session(stripe_id)
+
+    # `kind` is "coupon" or "tax_rate".
+
+    def create_copy(self, kind: str, inputs: dict[str, Any], *, idempotency_key: str) -> dict[str, Any]:
+        """A new coupon or tax rate, as a dict."""
+        service = self._mirrored(kind)
+        return self._ask(lambda: service.create(inputs, {"idempotency_key": idempotency_key}))
+
+    def retrieve_copy(self, kind: str, stripe_id: str) -> dict[str, Any]:
+        service = self._mirrored(kind)
+        return self._ask(lambda: service.retrieve(stripe_id))
+
+    def update_copy(self, kind: str, stripe_id: str, changes: dict[str, Any]) -> dict[str, Any]:
+        """Changes what Stripe lets be changed: a coupon's name, a tax rate's display_name and active."""
+        service = self._mirrored(kind)
+        return self._ask(lambda: service.update(stripe_id, changes))
+
+    def retire_copy(self, kind: str, stripe_id: str) -> None:
+        """Deletes the coupon, or archives the tax rate, which Stripe never deletes. Where it is used it stays."""
+        if kind == "tax_rate":
+            self.update_copy(kind, stripe_id, {"active": False})
+        else:
+            self._ask(lambda: self._client.v1.coupons.delete(stripe_id))
+
+    def list_copies(self, kind: str, *, since: int = 0) -> Iterator[dict[str, Any]]:
+        """Every coupon or tax rate of the account, newest first; `since`: made at that Unix second or later."""
+        service = self._mirrored(kind)
+        asked: dict[str, Any] = {"limit": 100, **({"created": {"gte": since}} if since else {})}
+        while True:
+            page = self._ask(lambda: service.list(asked))
+            yield from page["data"]
+            if not page["has_more"]:
+                return
+            asked = {**asked, "starting_after": page["data"][-1]["id"]}
+
+    def _mirrored(self, kind: str) -> Any:
+        return {"coupon": self._client.v1.coupons, "tax_rate": self._client.v1.tax_rates}[kind]
 
     def _ask(self, call: Callable[[], stripe.StripeObject]) -> dict[str, Any]:
         release_database()
@@ -102,8 +146,11 @@ def _describe(error: stripe.StripeError) -> str:
 
 @cache
 def gateway(account_name: str) -> Gateway:
-    """The gateway of a configured account. KeyError for a name that is not configured."""
-    return Gateway(settings.STRIPE_ACCOUNTS[account_name])
+    """The gateway of an account. StripeUnavailable for one whose keys are not configured (any more)."""
+    account = settings.STRIPE_ACCOUNTS.get(account_name)
+    if account is None:
+        raise StripeUnavailable(f"No keys are configured for the account {account_name}.")
+    return Gateway(account)
 
 
 def release_database() -> None:
@@ -115,6 +162,8 @@ def release_database() -> None:
 
 def read_event(account: Account, body: bytes, signature: str) -> dict[str, Any]:
     """The event that Stripe signed: the raw bytes, tried with each of the account's secrets. Or BadEvent."""
+    if not signature.isascii():
+        raise BadEvent("signature_wrong", "The Stripe-Signature header is no signature.")
     if not signature:
         raise BadEvent("signature_missing", "The Stripe-Signature header is missing.")
     try:

@@ -6,11 +6,12 @@ Periodic and cheap; every answer goes through `sync`, so a job and a webhook at 
 import logging
 from datetime import timedelta
 
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from kopeck.orders.models import Order
+from kopeck.payments import mirror_jobs as mirror_jobs  # found by the worker through this module
 from kopeck.payments import sync
 from kopeck.payments.gateway import StripeRefused, StripeUnavailable
 from kopeck.payments.models import Payment, StripeEvent
@@ -40,7 +41,9 @@ def retry_events() -> int:
     before = timezone.now() - RETRY
     waiting = StripeEvent.objects.filter(
         status__in=[StripeEvent.Status.RECEIVED, StripeEvent.Status.FAILED], received__lt=before
-    ).order_by("received")[:BATCH]
+    )
+    # What fails for ever stands behind the others.
+    waiting = waiting.order_by("attempts", "received")[:BATCH]
     done = 0
     for event in waiting:
         try:
@@ -60,12 +63,16 @@ def ask_about_payments() -> int:
     over = Q(expires_at__lt=now) & (Q(asked_at=None) | Q(asked_at__lt=now - RETRY))
     live = Payment.objects.filter(status__in=Payment.LIVE, stripe_id__isnull=False).filter(stale | over)
     asked = 0
-    for payment in live.order_by("asked_at", "pk")[:BATCH]:
+    for payment in live.order_by(F("asked_at").asc(nulls_first=True), "pk")[:BATCH]:
+        # Noted before the answer: a payment that can't be asked about must not keep the others from their turn.
+        Payment.objects.filter(pk=payment.pk).update(asked_at=now)
         try:
             sync.refresh(payment)
             asked += 1
         except (StripeUnavailable, StripeRefused) as trouble:
             log.warning("payment %s: %s", payment, trouble)
+        except Exception:
+            log.exception("payment %s can't be settled", payment)
     return asked
 
 

@@ -80,7 +80,7 @@ def _move(order: Order, payment: Payment, truth: Truth) -> None:
             card = {"card_brand": truth.card_brand, "card_last4": truth.card_last4}
             payment.settle(Status.PAID, paid_at=at, payment_intent=truth.payment_intent, **card)
             log.info("order %s is paid: %s %s", order.pk, payment.amount, payment.currency)
-        case Status.PROCESSING:
+        case Status.PROCESSING if payment.is_live:
             payment.settle(Status.PROCESSING, payment_intent=truth.payment_intent)
             order.mark_processing()
         case Status.FAILED:
@@ -90,8 +90,11 @@ def _move(order: Order, payment: Payment, truth: Truth) -> None:
             payment.settle(Status.EXPIRED)
             if not order.payments.filter(status__in=Payment.LIVE).exists():
                 order.mark_expired()
+        case Status.OPEN if payment.status == Status.CREATING:
+            payment.settle(Status.OPEN)
         case _:
-            payment.settle(Status.OPEN if payment.is_live else Status(payment.status))
+            # An answer that is older than what we know: only the time of asking is new.
+            payment.settle(Status(payment.status))
 
 
 def read_session(session: dict[str, Any]) -> Truth:

@@ -1,9 +1,6 @@
 """Buy, the way back from Checkout, and Stripe's webhooks."""
 
 import logging
-from collections.abc import Callable
-from functools import wraps
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
@@ -15,39 +12,18 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from kopeck.catalog.views import item_on_sale
 from kopeck.errors import ShopError
-from kopeck.orders.models import MAX_QUANTITY, Wanted
 from kopeck.orders.views import readable_order
+from kopeck.orders.wanted import MAX_QUANTITY, Wanted
 from kopeck.payments import checkout, sync
-from kopeck.payments.gateway import BadEvent, StripeRefused, StripeUnavailable, read_event
+from kopeck.payments.gateway import BadEvent, StripeRefused, StripeUnavailable, gateway, read_event
+from kopeck.payments.inputs import site_of
 from kopeck.payments.models import Payment
-from kopeck.web import ShopRequest
+from kopeck.web import ShopRequest, asked_here, mend_database
 
 log = logging.getLogger(__name__)
-View = Callable[..., HttpResponse]
 
 
-def _asked_here(view: View) -> View:
-    """Refuses what another site makes a browser send, by what the browser itself says of the request.
-
-    In place of a token in the form: the page then is the same for everybody, and a program without
-    cookies needs no token.
-    """
-
-    @wraps(view)
-    def checked(request: ShopRequest, **address: int) -> HttpResponse:
-        site = request.headers.get("Sec-Fetch-Site")
-        origin = request.headers.get("Origin")
-        foreign = origin is not None and urlsplit(origin).netloc != request.get_host()
-        if request.method == "POST" and (site in ("cross-site", "same-site") or (site is None and foreign)):
-            raise ShopError("foreign_request", _("This was asked by another site."), status=403)
-        if "prefetch" in request.headers.get("Sec-Purpose", request.headers.get("Purpose", "")):
-            raise ShopError("prefetch", _("Buying is never prefetched."), status=403)
-        return view(request, **address)
-
-    return csrf_exempt(checked)
-
-
-@_asked_here
+@asked_here
 @require_http_methods(["GET", "POST"])
 def buy(request: ShopRequest, item_id: int) -> HttpResponse:
     """GET /buy/{id}: the session as JSON. POST: 303 to its page. `quantity` 1 to 99.
@@ -56,16 +32,23 @@ def buy(request: ShopRequest, item_id: int) -> HttpResponse:
     """
     item = item_on_sale(item_id)
     wanted = Wanted(item, _quantity(request))
-    payment = checkout.buy(wanted, visitor=request.visitor.key, site=_site(request))
+    payment = checkout.buy(wanted, visitor=request.visitor.key, site=site_of(request))
     return _to_checkout(request, payment)
 
 
-@_asked_here
+@asked_here
 @require_http_methods(["GET", "POST"])
 def buy_order(request: ShopRequest, order_id: int) -> HttpResponse:
     """GET /order/{id}/buy, POST: as `buy`, for a whole order."""
     order = readable_order(request, order_id)
-    return _to_checkout(request, checkout.start(order.pk, _site(request)))
+    try:
+        payment = checkout.start(order.pk, site_of(request))
+    except ShopError as refusal:
+        if refusal.code != "price_changed" or request.method != "POST":
+            raise
+        key = f"&key={order.key}" if request.GET.get("key") else ""
+        return HttpResponseRedirect(f"{order.get_absolute_url()}?notice=price_changed{key}", status=303)
+    return _to_checkout(request, payment)
 
 
 def _to_checkout(request: ShopRequest, payment: Payment) -> HttpResponse:
@@ -73,7 +56,7 @@ def _to_checkout(request: ShopRequest, payment: Payment) -> HttpResponse:
     if request.method == "POST":
         answer = HttpResponseRedirect(payment.url, status=303)
     else:
-        publishable_key = settings.STRIPE_ACCOUNTS[payment.account].publishable_key
+        publishable_key = gateway(payment.account).account.publishable_key
         answer = JsonResponse(
             {"session_id": payment.stripe_id, "url": payment.url, "publishable_key": publishable_key}
         )
@@ -90,16 +73,13 @@ def _quantity(request: ShopRequest) -> int:
     return int(value)
 
 
-def _site(request: ShopRequest) -> checkout.Site:
-    return checkout.Site(settings.SITE_URL or request.build_absolute_uri("/").rstrip("/"))
-
-
 @require_safe
 def come_back(request: ShopRequest, order_id: int) -> HttpResponse:
     """GET /order/{id}/return, from Checkout: asks Stripe, then leads to the order's page."""
     order = readable_order(request, order_id)
     payments = order.payments.exclude(stripe_id=None)
-    payment = payments.filter(stripe_id=request.GET.get("session_id", "")[:255]).first() or payments.first()
+    asked = request.GET.get("session_id", "")
+    payment = next((one for one in payments if one.stripe_id == asked), None) or payments.first()
     if payment is not None and payment.is_live:
         try:
             payment = sync.refresh(payment)
@@ -137,6 +117,7 @@ def webhook(request: ShopRequest, account_name: str) -> HttpResponse:
         stored = sync.receive(account_name, event, livemode=account.livemode)
     except Exception:
         log.exception("event %s of account %s failed", event["id"], account_name)
+        mend_database()
         message = _("The event was noted but not worked off. Please deliver it again.")
         raise ShopError("event_failed", message, status=500) from None
     return JsonResponse({"status": stored.status})

@@ -28,6 +28,9 @@ const UNCOUNTED = ["delivery", "faults"];
 const state = { kind: "event", id: "", rows: [], found: null, kinds: "", shown: "", detail: "" };
 
 const linkTo = (kind, id) => `#${kind}${id ? `/${encodeURIComponent(id)}` : ""}`;
+/** An event's type, which may break after a dot or an underscore. */
+const typeCell = (type) => make("span", {}, ...type.split(/(?<=[._])/).flatMap((part) => [part, make("wbr")]));
+
 const account = () => byId("account").value;
 
 /** Session ids have 66 letters: their two ends tell them apart, the whole is in the tooltip and the payload. */
@@ -45,14 +48,14 @@ const owner = ["Account", (row) => row.account, "extra"];
 const COLUMNS = {
   event: [
     when,
-    ["Type", (row) => row.type],
+    ["Type", (row) => typeCell(row.type)],
     ["Object", (row) => idCell(row.object.data.object.id), "wide extra"],
     ["Answers", (row) => answers(row.deliveries)],
     owner,
   ],
   delivery: [
     when,
-    ["Event", (row) => row.object.event_type],
+    ["Event", (row) => typeCell(row.object.event_type)],
     ["Answers", (row) => answers([row.object])],
     ["State", (row) => stateWord(row.object.status), "extra"],
     ["Endpoint", (row) => row.object.url.replace(/^https?:\/\//, ""), "wide extra"],

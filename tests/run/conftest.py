@@ -1,4 +1,4 @@
-"""Each test here starts servers: one after the other, in one worker."""
+"""Each test here starts servers: those of one file one after the other, in one worker (their xdist group)."""
 
 import shutil
 import tempfile
@@ -8,15 +8,10 @@ from pathlib import Path
 import pytest
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("run"))
-
-
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """A folder whose parents anybody may pass through, unlike pytest's: as root PostgreSQL is not root."""
+    """A folder that others may pass through, unlike pytest's own: PostgreSQL never runs as root."""
     path = Path(tempfile.mkdtemp(prefix="kopeck-Run-"))  # a capital, for it once broke the database's address
+    path.chmod(0o755)
     yield path
     shutil.rmtree(path)

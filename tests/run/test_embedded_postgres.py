@@ -27,7 +27,7 @@ time.sleep(60)
 
 
 def test_it_serves_the_database_that_its_url_names(folder: Path) -> None:
-    server = postgres.start(folder / "one", fast=True)
+    server = postgres.start(folder / "data", fast=True)
     try:
         parsed = dj_database_url.parse(server.url)
         assert (parsed["NAME"], parsed["PORT"]) == ("kopeck", 5432)
@@ -40,16 +40,16 @@ def test_it_serves_the_database_that_its_url_names(folder: Path) -> None:
             assert connection.execute("SELECT 'ЁЛКА' ILIKE 'ёлка'").fetchone() == (True,)
     finally:
         server.stop()
-    assert postgres.attach_url(folder / "one") is None
+    assert postgres.attach_url(folder / "data") is None
 
 
 def test_another_process_finds_it_and_may_not_start_a_second(folder: Path) -> None:
-    assert postgres.attach_url(folder / "two") is None
-    server = postgres.start(folder / "two", fast=True)
+    assert postgres.attach_url(folder / "data") is None
+    server = postgres.start(folder / "data", fast=True)
     try:
-        assert postgres.attach_url(folder / "two") == server.url
+        assert postgres.attach_url(folder / "data") == server.url
         with pytest.raises(postgres.PostgresFailed, match="Another process runs PostgreSQL"):
-            postgres.start(folder / "two", fast=True)
+            postgres.start(folder / "data", fast=True)
     finally:
         server.stop()
     server.stop()  # twice is as good as once
@@ -68,16 +68,17 @@ def test_a_path_too_long_for_a_socket_is_served_all_the_same(folder: Path) -> No
             assert connection.execute("SELECT 1").fetchone() == (1,)
     finally:
         server.stop()
+    assert not Path(dj_database_url.parse(server.url)["HOST"]).exists()
 
 
 def test_it_ends_with_a_killed_owner_and_keeps_what_was_committed(folder: Path) -> None:
     owner = subprocess.Popen(
-        [sys.executable, "-c", OWNER, str(folder / "three")], cwd=BASE_DIR, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", OWNER, str(folder / "data")], cwd=BASE_DIR, stdout=subprocess.PIPE, text=True
     )
     assert owner.stdout
     with owner.stdout as told:
         pid = int(told.readline())
-    url = postgres.attach_url(folder / "three")
+    url = postgres.attach_url(folder / "data")
     assert url
     with psycopg.connect(url) as connection:
         connection.execute("CREATE TABLE kept (word text)")
@@ -86,7 +87,7 @@ def test_it_ends_with_a_killed_owner_and_keeps_what_was_committed(folder: Path) 
     owner.wait()
     if sys.platform == "linux":
         _wait_until_gone(pid)
-    server = postgres.start(folder / "three", fast=True)
+    server = postgres.start(folder / "data", fast=True)
     try:
         with psycopg.connect(server.url) as connection:
             assert connection.execute("SELECT word FROM kept").fetchall() == [("safe",)]
@@ -95,25 +96,25 @@ def test_it_ends_with_a_killed_owner_and_keeps_what_was_committed(folder: Path) 
 
 
 def test_a_killed_server_recovers_at_the_next_start(folder: Path) -> None:
-    server = postgres.start(folder / "four")  # not fast: that may lose the last moment
+    server = postgres.start(folder / "data")  # not fast: that may lose the last moment
     with psycopg.connect(server.url) as connection:
-        connection.execute("CREATE TABLE kept (word text)")
+        connection.execute("CREATE TABLE recovered ()")
     os.kill(server.process.pid, signal.SIGKILL)
     server.process.wait()
     server.stop()
-    assert postgres.attach_url(folder / "four") is None
-    server = postgres.start(folder / "four", fast=True)
+    assert postgres.attach_url(folder / "data") is None
+    server = postgres.start(folder / "data", fast=True)
     try:
         with psycopg.connect(server.url) as connection:
-            assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
+            assert connection.execute("SELECT count(*) FROM recovered").fetchone() == (0,)
     finally:
         server.stop()
 
 
 def test_a_server_left_over_is_stopped_by_the_next_owner(folder: Path) -> None:
-    server = postgres.start(folder / "five", fast=True)
+    server = postgres.start(folder / "data", fast=True)
     server._lock.close()  # as if its owner had died where nothing ends a child with its parent
-    again = postgres.start(folder / "five", fast=True)
+    again = postgres.start(folder / "data", fast=True)
     try:
         assert server.process.wait(5) == 0
         with psycopg.connect(again.url) as connection:
@@ -122,18 +123,22 @@ def test_a_server_left_over_is_stopped_by_the_next_owner(folder: Path) -> None:
         again.stop()
 
 
-def test_data_of_another_version_are_refused_in_a_sentence(folder: Path) -> None:
-    postgres.start(folder / "six", fast=True).stop()
-    (postgres.cluster_dir(folder / "six") / "PG_VERSION").write_text("16\n")
-    with pytest.raises(postgres.PostgresFailed, match="made by PostgreSQL 16, and this is 18"):
-        postgres.start(folder / "six", fast=True)
-
-
-def test_a_failed_start_says_what_to_do_and_shows_the_log(folder: Path) -> None:
-    postgres.start(folder / "seven", fast=True).stop()
-    (postgres.cluster_dir(folder / "seven") / "postgresql.conf").write_text("nonsense = 'yes'\n")
-    with pytest.raises(postgres.PostgresFailed, match=r"Set DATABASE_URL(.|\n)*nonsense"):
-        postgres.start(folder / "seven", fast=True)
+@pytest.mark.parametrize(
+    ("file", "spoilt", "words"),
+    [
+        ("PG_VERSION", "16\n", "made by PostgreSQL 16, and this is 18"),
+        ("postgresql.conf", "nonsense = 'yes'\n", r"Set DATABASE_URL(.|\n)*nonsense"),
+    ],
+)
+def test_a_failed_start_says_what_to_do_and_why(folder: Path, file: str, spoilt: str, words: str) -> None:
+    postgres.start(folder / "data", fast=True).stop()
+    path = postgres.cluster_dir(folder / "data") / file
+    whole = path.read_text()
+    path.write_text(spoilt)
+    with pytest.raises(postgres.PostgresFailed, match=words):
+        postgres.start(folder / "data", fast=True)
+    path.write_text(whole)
+    postgres.start(folder / "data", fast=True).stop()  # and the lock was given back
 
 
 def _wait_until_gone(pid: int) -> None:

@@ -117,8 +117,8 @@ def test_ctrl_c_stops_every_process_and_frees_the_ports(first: dict[str, Any]) -
 
 
 def test_a_second_start_is_quick(second: dict[str, Any]) -> None:
-    # 5 s on a machine of its own; the other tests run beside this one.
-    assert second["took"] < 12, second["run"].output
+    # 2 to 3 s on a machine of its own; here other tests and their browsers run beside it.
+    assert second["took"] < 20, second["run"].output
 
 
 def test_a_second_start_keeps_goods_password_and_keys(first: dict[str, Any], second: dict[str, Any]) -> None:

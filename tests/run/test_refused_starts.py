@@ -1,19 +1,24 @@
 """A start that cannot work says so in a sentence, ends with 1, and has started nothing."""
 
-import os
+import re
 import socket
 from pathlib import Path
 
 import pytest
 
+from kopeck import postgres
 from tests.run.starting import free_port, run_to_end
+
+
+def two_ports() -> dict[str, str]:
+    return {"PORT": str(free_port()), "SANDBOX_PORT": str(free_port())}
 
 
 @pytest.mark.parametrize("name", ["PORT", "SANDBOX_PORT"])
 def test_a_taken_port_is_said_in_a_sentence(name: str, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = str(other.getsockname()[1])
-        ports = {"PORT": str(free_port()), "SANDBOX_PORT": str(free_port()), name: taken}
+        ports = {**two_ports(), name: taken}
         refused = run_to_end(DATA_DIR=str(tmp_path / "data"), **ports)
     assert refused.returncode == 1
     (sentence,) = refused.stderr.strip().splitlines()
@@ -45,10 +50,19 @@ def test_the_env_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:
     assert "SANDBOX_PORT should be a port, a number from 1 to 65535, not 'neither'" in both.stderr
 
 
-def test_a_database_that_is_not_there_is_shown_with_its_log(tmp_path: Path) -> None:
-    ports = {"PORT": str(free_port()), "SANDBOX_PORT": str(free_port())}
-    url = f"postgresql://nobody@127.0.0.1:{free_port()}/nothing"
-    refused = run_to_end(DATA_DIR=str(tmp_path / "data"), DATABASE_URL=url, ENV_FILE=os.devnull, **ports)
+@pytest.mark.parametrize(
+    "url", ["postgresql://nobody@127.0.0.1:{}/nothing", "mysql://nobody@127.0.0.1:{}/no"]
+)
+def test_a_database_that_does_not_answer_is_said_in_a_sentence(url: str, tmp_path: Path) -> None:
+    refused = run_to_end(DATA_DIR=str(tmp_path / "data"), DATABASE_URL=url.format(free_port()), **two_ports())
     assert refused.returncode == 1
-    assert "prepare has ended by itself (exit code 1)" in refused.stderr
-    assert "connection" in refused.stderr
+    assert "DATABASE_URL" in refused.stderr
+    assert len(refused.stderr.strip().splitlines()) == 1
+
+
+def test_a_program_that_ends_by_itself_is_named_with_its_last_words_and_stops_the_rest(folder: Path) -> None:
+    ended = run_to_end(DATA_DIR=str(folder / "data"), DEBUG="perhaps", **two_ports())
+    assert ended.returncode == 1
+    assert re.search(r"(prepare|web) has ended by itself \(exit code 1\)", ended.stderr)
+    assert "DEBUG should be 1 or 0, not 'perhaps'" in ended.stderr
+    assert postgres.attach_url(folder / "data") is None

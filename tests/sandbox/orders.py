@@ -12,7 +12,9 @@ DECLINED = "4000000000000002"
 ASKS_FOR_3DS = "4000002760003184"
 
 
-def line(amount: int, *, quantity: int = 1, currency: str = "usd", name: str = "Tea", **more: Any) -> dict[str, Any]:
+def line(
+    amount: int, *, quantity: int = 1, currency: str = "usd", name: str = "Tea", **more: Any
+) -> dict[str, Any]:
     """A line item with an inline price of `amount` minor units; `more` are its other parameters."""
     price = {"currency": currency, "unit_amount": amount, "product_data": {"name": name}}
     return {"quantity": quantity, "price_data": price, **more}

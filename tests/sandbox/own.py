@@ -59,6 +59,7 @@ class Receiver:
         self.received: list[Received] = []
         self.answers: list[tuple[int, bytes]] = []
         self.hold = 0.0
+        self.at_once = self.most_at_once = 0
         self._changed = threading.Condition()
         receiver = self
 
@@ -67,6 +68,7 @@ class Receiver:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 status, text = receiver._note(Received(body, dict(self.headers)))
                 time.sleep(receiver.hold)
+                receiver._leave()
                 try:
                     self.send_response(status)
                     if 300 <= status < 400:
@@ -88,8 +90,14 @@ class Receiver:
     def _note(self, received: Received) -> tuple[int, bytes]:
         with self._changed:
             self.received.append(received)
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
             self._changed.notify_all()
             return self.answers.pop(0) if self.answers else (200, b"ok")
+
+    def _leave(self) -> None:
+        with self._changed:
+            self.at_once -= 1
 
     def wait(self, count: int, seconds: float = 10) -> list[Received]:
         """The requests so far, at least `count` of them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -162,6 +163,19 @@ def test_the_ledger_tells_every_charge_and_refund_with_what_the_shop_knows_it_by
     assert told["client_reference_id"] == "order-1"
 
 
+def test_the_ledger_counts_what_was_captured(own: Own) -> None:
+    intent = own.client.v1.payment_intents.create(
+        {"amount": 700, "currency": "eur", "capture_method": "manual"}
+    )
+    own.control("POST", f"intents/{intent.id}/pay", {"card": GOOD})
+    (held,) = own.control("GET", "ledger")[1]["accounts"]
+    assert (held["totals"]["eur"]["charged"], held["charges"][0]["captured"]) == (0, False)
+    own.client.v1.payment_intents.capture(intent.id, {"amount_to_capture": 400})
+    (mine,) = own.control("GET", "ledger")[1]["accounts"]
+    assert mine["charges"][0]["captured"] is True
+    assert mine["totals"]["eur"]["net"] == 400
+
+
 def test_the_ledger_keeps_accounts_apart(own: Own) -> None:
     pay(own, new_session(own))
     own.client_of("other").v1.payment_intents.create({"amount": 100, "currency": "usd"})
@@ -207,6 +221,19 @@ def test_deliver_sends_what_is_pending_now_in_order(receiver: Receiver) -> None:
         assert [delivery["status"] for delivery in sent["data"]] == ["succeeded"] * 3
         assert all(delivery["attempts"][0]["by_hand"] for delivery in sent["data"])
         assert own.control("POST", "webhooks/deliver")[1]["data"] == []
+
+
+def test_attempts_by_hand_use_up_no_tries(receiver: Receiver) -> None:
+    with own_sandbox(webhooks=(f"{receiver.url}={SECRET}",)) as own:
+        own.faults(webhooks_paused=True, webhook_retry_seconds=[])
+        receiver.answers = [(500, b"")] * 3
+        own.client.v1.customers.create({})
+        for _ in range(3):
+            (sent,) = own.control("POST", "webhooks/deliver")[1]["data"]
+            assert sent["status"] == "pending"
+        own.faults(webhooks_paused=False)
+        receiver.wait(4)
+        eventually(lambda: own.deliveries()[0]["status"] == "succeeded")
 
 
 def test_an_event_can_be_sent_again_also_after_its_tries_ran_out(receiver: Receiver) -> None:
@@ -284,6 +311,17 @@ def test_reset_forgets_everything_but_the_command_lines_webhooks(receiver: Recei
         ]
         own.client.v1.customers.create({"name": "after"})
         assert receiver.wait(1)[0].event().data.object.name == "after"
+
+
+def test_a_page_of_another_site_cannot_reset_the_sandbox(own: Own) -> None:
+    own.client.v1.customers.create({})
+    headers = {"Sec-Fetch-Site": "cross-site"}
+    request = urllib.request.Request(f"{own.url}/_sandbox/reset", b"", headers, method="POST")
+    with pytest.raises(urllib.error.HTTPError) as refusal, urllib.request.urlopen(request):
+        pass
+    refusal.value.close()
+    assert refusal.value.code == 403
+    assert len(own.client.v1.customers.list().data) == 1
 
 
 def test_the_addresses_are_listed(own: Own) -> None:

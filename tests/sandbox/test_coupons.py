@@ -178,3 +178,29 @@ def test_lists_are_newest_first_and_paged(client: stripe.StripeClient) -> None:
     assert [coupon.id for coupon in page.data] == [ids[2], ids[1]]
     assert page.has_more
     assert [coupon.id for coupon in page.auto_paging_iter()] == ids[::-1]
+
+
+def test_a_coupon_is_used_up_by_completed_purchases_only() -> None:
+    with own_sandbox() as own:
+        coupon = own.client.v1.coupons.create({"percent_off": 50, "max_redemptions": 1})
+        code = own.client.v1.promotion_codes.create({"promotion": {"type": "coupon", "coupon": coupon.id}})
+        line: Any = {
+            "quantity": 1,
+            "price_data": {"currency": "usd", "unit_amount": 1000, "product_data": {"name": "Tea"}},
+        }
+        params: Any = {"mode": "payment", "success_url": "http://127.0.0.1/", "line_items": [line]}
+        by_code = params | {"discounts": [{"promotion_code": code.id}]}
+        first, second = (own.client.v1.checkout.sessions.create(by_code) for _ in range(2))
+        assert own.client.v1.coupons.retrieve(coupon.id).times_redeemed == 0
+        for session in (first, second):
+            # An open session keeps its discount: more than one may be redeemed, as at Stripe.
+            card = {"card": "4242424242424242"}
+            assert own.control("POST", f"sessions/{session.id}/pay", card)[0] == 200
+        used = own.client.v1.coupons.retrieve(coupon.id)
+        assert (used.times_redeemed, used.valid) == (2, False)
+        spent = own.client.v1.promotion_codes.retrieve(code.id)
+        assert (spent.times_redeemed, spent.active) == (2, False)
+        error = refusal(
+            own.client.v1.checkout.sessions.create, params | {"discounts": [{"coupon": coupon.id}]}
+        )
+        assert (error.http_status, error.code) == (400, "coupon_expired")

@@ -50,7 +50,11 @@ def test_a_missing_parameter_is_named_with_its_path(client: stripe.StripeClient)
 @pytest.mark.parametrize(
     ("changed", "code", "param"),
     [
-        ({"line_items": [line(1000, quantity="many")]}, "parameter_invalid_integer", "line_items[0][quantity]"),  # type: ignore[arg-type]
+        (
+            {"line_items": [line(1000, quantity="many")]},
+            "parameter_invalid_integer",
+            "line_items[0][quantity]",
+        ),  # type: ignore[arg-type]
         ({"allow_promotion_codes": "perhaps"}, None, "allow_promotion_codes"),
         ({"locale": "xx"}, None, "locale"),
         ({"line_items": "tea"}, None, "line_items"),

@@ -60,7 +60,9 @@ def test_created_filters(client: stripe.StripeClient) -> None:
     assert len(client.v1.events.list({"created": {"lte": session.created + 60}}).data) > 0
 
 
-def test_sessions_are_found_by_status_and_intent(client: stripe.StripeClient, sandbox: CheckedSandbox) -> None:
+def test_sessions_are_found_by_status_and_intent(
+    client: stripe.StripeClient, sandbox: CheckedSandbox
+) -> None:
     open_, paid = make_sessions(client, 2)
     pay(sandbox, paid, email="ann@shop.example")
     by_status = client.v1.checkout.sessions.list({"status": "complete"}).data
@@ -100,7 +102,9 @@ def test_expanding_nothing_is_no_error(client: stripe.StripeClient) -> None:
     assert session.payment_intent is None
 
 
-@pytest.mark.parametrize("path", ["amount_total", "nonsense", "metadata", "line_items.nonsense"])
+@pytest.mark.parametrize(
+    "path", ["amount_total", "nonsense", "metadata", "line_items.nonsense", "charge", "review"]
+)
 def test_what_is_no_object_cannot_be_expanded(client: stripe.StripeClient, path: str) -> None:
     with pytest.raises(stripe.InvalidRequestError) as caught:
         open_session(client, expand=[path])

@@ -10,6 +10,7 @@ import pytest
 import stripe
 
 from tests.sandbox.own import SECRET, Own, Receiver, eventually, own_sandbox, receiving
+from tests.sandbox.spec import object_violations
 
 
 @pytest.fixture
@@ -40,6 +41,7 @@ def test_an_event_arrives_signed_as_the_stripe_library_verifies_it(own: Own, rec
 def test_the_body_and_headers_look_like_stripes(own: Own, receiver: Receiver) -> None:
     own.client.v1.customers.create({"name": "Анна"})
     received = receiver.wait(1)[0]
+    assert object_violations(json.loads(received.body)) == []
     assert received.body == json.dumps(json.loads(received.body), indent=2, ensure_ascii=False).encode()
     assert "Анна".encode() in received.body
     assert received.headers["User-Agent"] == "Stripe/1.0 (+https://stripe.com/docs/webhooks)"
@@ -93,6 +95,14 @@ def test_the_api_answers_while_an_endpoint_hangs(own: Own, receiver: Receiver) -
     for _ in range(5):
         own.client.v1.customers.create({})
     assert time.monotonic() - started < 1
+
+
+def test_an_endpoint_is_asked_a_few_things_at_once_and_no_more(own: Own, receiver: Receiver) -> None:
+    receiver.hold = 0.2
+    for _ in range(10):
+        own.client.v1.customers.create({})
+    receiver.wait(10)
+    assert receiver.most_at_once == 4
 
 
 def test_a_hanging_endpoint_does_not_hold_up_another(receiver: Receiver) -> None:

@@ -81,11 +81,17 @@ def test_an_endpoint_can_be_changed_disabled_and_deleted(own: Own, receiver: Rec
         endpoints.retrieve(made.id)
 
 
-def test_a_delivery_to_a_deleted_endpoint_is_canceled(own: Own, receiver: Receiver) -> None:
+@pytest.mark.parametrize("how", ["deleted", "disabled"])
+def test_a_delivery_to_an_endpoint_that_is_no_more_is_canceled(
+    own: Own, receiver: Receiver, how: str
+) -> None:
     made = own.client.v1.webhook_endpoints.create({"url": receiver.url, "enabled_events": ["*"]})
     own.faults(webhooks_paused=True)
     own.client.v1.customers.create({})
-    own.client.v1.webhook_endpoints.delete(made.id)
+    if how == "deleted":
+        own.client.v1.webhook_endpoints.delete(made.id)
+    else:
+        own.client.v1.webhook_endpoints.update(made.id, {"disabled": True})
     own.faults(webhooks_paused=False)
     eventually(lambda: own.deliveries()[0]["status"] == "canceled")
     assert receiver.received == []

@@ -4,7 +4,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from kopeck.orders.models import Order, Wanted
+from kopeck.orders.models import Order
+from kopeck.orders.wanted import Wanted
 from tests.conftest import make_item
 
 pytestmark = pytest.mark.django_db

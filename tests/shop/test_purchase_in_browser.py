@@ -17,7 +17,6 @@ from tests.sandbox.chromium import launched
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.django_db(transaction=True),
-    pytest.mark.xdist_group("browser"),
 ]
 
 

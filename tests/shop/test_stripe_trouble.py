@@ -10,6 +10,7 @@ from kopeck.payments import checkout
 from kopeck.payments import gateway as wire
 from kopeck.payments.models import Payment
 from tests.conftest import ShopSandbox, make_item
+from tests.sandbox.own import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -62,6 +63,8 @@ def test_stripe_slower_than_the_time_limit_is_unavailable(
     sandbox.control("PUT", "faults", {"latency_ms": 1000})
     answer = buyer.get(f"/buy/{make_item().pk}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "stripe_unavailable")
+    sandbox.control("PUT", "faults", {"latency_ms": 0})
+    eventually(lambda: len(sandbox.sessions()) == 1)  # the late answer is to nobody
 
 
 def test_a_stripe_that_is_not_there_is_unavailable(

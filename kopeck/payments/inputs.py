@@ -1,0 +1,78 @@
+"""What Stripe is asked for: the inputs of a Checkout Session, from an order.
+
+Stored with the attempt and repeated to the letter by retries: the idempotency key demands it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from kopeck.orders.models import Order, OrderLine
+from kopeck.payments.mirror import Copies
+from kopeck.payments.models import Payment
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The shop's own address as the buyer reached it, with no slash at the end."""
+
+    base: str
+
+    def back_from(self, order: Order) -> tuple[str, str]:
+        """Where Checkout leads: after paying, and by its Back link."""
+        success = f"{self.base}/order/{order.pk}/return?key={order.key}&session_id={{CHECKOUT_SESSION_ID}}"
+        if order.buy_item_id:
+            quantity = order.lines.get().quantity
+            return success, f"{self.base}/item/{order.buy_item_id}?cancelled=1&quantity={quantity}"
+        return success, f"{self.base}{order.link}"
+
+
+def site_of(request: HttpRequest) -> Site:
+    """SITE_URL where it is set, else the address that was asked for (its host is one of ALLOWED_HOSTS)."""
+    return Site(settings.SITE_URL or request.build_absolute_uri("/").rstrip("/"))
+
+
+def session_inputs(order: Order, payment: Payment, site: Site, copies: Copies) -> dict[str, Any]:
+    """For `checkout.Session.create`. Lines stand in the order's order, and so do their tax rates."""
+    success_url, cancel_url = site.back_from(order)
+    metadata = {"kopeck_order": str(order.pk), "kopeck_payment": str(payment.key)}
+    inputs: dict[str, Any] = {
+        "mode": "payment",
+        "line_items": [
+            _line_item(line, order.currency, site, copies) for line in order.lines.select_related("item")
+        ],
+        "success_url": success_url,
+        "cancel_url": cancel_url,
+        "client_reference_id": str(order.pk),
+        # On both: Stripe copies the session's metadata to nothing.
+        "metadata": metadata,
+        "payment_intent_data": {"metadata": metadata},
+        "expires_at": int(payment.expires_at.timestamp()),
+        # An account's defaults could turn these on and charge another amount than the order's.
+        "automatic_tax": {"enabled": False},
+        "adaptive_pricing": {"enabled": False},
+        "branding_settings": {"display_name": settings.SHOP_NAME},
+        # The figures that are compared with the order's.
+        "expand": ["line_items.data.taxes", "total_details.breakdown"],
+    }
+    if copies.coupon:
+        inputs["discounts"] = [{"coupon": copies.coupon}]
+    if order.email:
+        inputs["customer_email"] = order.email
+    return inputs
+
+
+def _line_item(line: OrderLine, currency: str, site: Site, copies: Copies) -> dict[str, Any]:
+    product: dict[str, Any] = {"name": line.name}
+    if line.item.description:
+        product["description"] = line.item.description[:500]
+    # Stripe fetches pictures from the internet; a shop that is not there would show broken ones.
+    if line.item.image_url and (site.base.startswith("https://") or settings.STRIPE_SANDBOX):
+        product["images"] = [f"{site.base}{line.item.image_url}"]
+    price = {"currency": currency, "unit_amount": line.unit_price, "product_data": product}
+    inputs: dict[str, Any] = {"price_data": price, "quantity": line.quantity}
+    if copies.tax_rates:
+        inputs["tax_rates"] = list(copies.tax_rates)
+    return inputs

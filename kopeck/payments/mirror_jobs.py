@@ -1,0 +1,44 @@
+"""Jobs of the worker that keep Stripe's coupons and tax rates in step with the shop's discounts and taxes."""
+
+import logging
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+from procrastinate import RetryStrategy
+from procrastinate.contrib.django import app
+
+from kopeck.payments import copies
+from kopeck.payments.gateway import StripeRefused, StripeUnavailable
+from kopeck.payments.models import StripeCopy
+
+log = logging.getLogger(__name__)
+
+#: After 4, 16, 64 ... seconds, the last time after about an hour; from then on `catch_up` tries hourly.
+BACKOFF = RetryStrategy(
+    max_attempts=6, exponential_wait=4, retry_exceptions=(StripeUnavailable, StripeRefused)
+)
+PATIENCE = timedelta(hours=1)
+
+
+# No lock and no queueing lock: the one would let a job that waits for its retry hold back the next change, the
+# other would drop the job of a change that an earlier, already started one cannot see. `copies` keeps order.
+@app.task(retry=BACKOFF)
+def copy(account_name: str, kind: str, object_id: int) -> None:
+    """Brings one discount or tax in step in one account, whatever of it changed."""
+    if account_name not in settings.STRIPE_ACCOUNTS:
+        log.warning("%s %s: account %s is not configured any more", kind, object_id, account_name)
+        return
+    copies.bring(account_name, StripeCopy.Kind(kind), object_id)
+
+
+@app.periodic(cron="*/10 * * * *")
+@app.task(queueing_lock="mirror-catch-up", pass_context=False)
+def catch_up(timestamp: int) -> None:
+    """Every ten minutes: what no signal told of (`QuerySet.update`, a new account), and what failed for long.
+
+    Reads our own notes only; Stripe is asked by the jobs that this defers.
+    """
+    for account_name in settings.STRIPE_ACCOUNTS:
+        for kind, object_id in copies.out_of_step(account_name, untouched_since=timezone.now() - PATIENCE):
+            copy.defer(account_name=account_name, kind=str(kind), object_id=object_id)

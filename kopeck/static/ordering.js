@@ -1,0 +1,80 @@
+// The running total of the shop window. Without this script the quantities are typed and Order posts them.
+"use strict";
+
+const form = document.querySelector("[data-order]");
+const soFar = document.querySelector("[data-so-far]");
+const plural = new Intl.PluralRules(document.documentElement.lang);
+
+// "48.20" of 4820 with two digits, as a string: an amount of money never becomes a binary fraction.
+function money(amount, { currency, digits, shown }) {
+  const format = { style: "currency", currency, minimumFractionDigits: shown, maximumFractionDigits: shown };
+  return new Intl.NumberFormat(navigator.language, format).format(`${amount}e-${digits}`);
+}
+
+function count(n) {
+  const fitting = [1, 2, 5].find((sample) => plural.select(sample) === plural.select(n)) ?? 5;
+  return soFar.dataset[`count-${fitting}`].replace(fitting, n);
+}
+
+function row(tag, label, amount) {
+  const element = document.createElement(tag);
+  const [left, right] = [document.createElement("span"), document.createElement("b")];
+  left.textContent = label;
+  right.textContent = amount;
+  element.append(left, " ", right);
+  return element;
+}
+
+// The lines that are wanted, an array for each currency.
+function read() {
+  const picked = [...form.querySelectorAll("input[data-price]")]
+    .map((input) => ({ ...input.dataset, quantity: input.validity.valid ? Number(input.value) : 0 }))
+    .filter((line) => line.quantity > 0);
+  const orders = new Map();
+  for (const line of picked) orders.set(line.currency, [...(orders.get(line.currency) ?? []), line]);
+  return [...orders.values()];
+}
+
+function show() {
+  const orders = read();
+  soFar.dataset.empty = orders.length ? "no" : "yes";
+  soFar.querySelector(".picked").replaceChildren(
+    ...orders.flat().map((line) => row("li", `${line.quantity} × ${line.name}`, money(line.price * line.quantity, line)))
+  );
+  soFar.querySelector(".amounts").replaceChildren(
+    ...orders.map((lines) => {
+      const quantity = lines.reduce((sum, line) => sum + line.quantity, 0);
+      const amount = lines.reduce((sum, line) => sum + line.price * line.quantity, 0);
+      return row("p", count(quantity), money(amount, lines[0]));
+    })
+  );
+  soFar.querySelector(".separately").hidden = orders.length < 2;
+  soFar.querySelector("[type=submit]").disabled = !orders.length;
+}
+
+// "Add" till there is one. Where the focus was on a button that goes, it moves to the one that comes.
+function settle(pick) {
+  const before = pick.dataset.picked;
+  const picked = Number(pick.querySelector("input").value) > 0 ? "yes" : "no";
+  const focused = pick.contains(document.activeElement);
+  pick.dataset.picked = picked;
+  if (focused && before && before !== picked) {
+    pick.querySelector(picked === "yes" ? ".stepper [data-step='1']" : "[data-add]").focus();
+  }
+}
+
+if (form) {
+  const all = () => {
+    form.querySelectorAll(".pick").forEach(settle);
+    show();
+  };
+  // While somebody types, the field stays even when it is empty for a moment.
+  form.addEventListener("input", show);
+  form.addEventListener("change", (event) => {
+    settle(event.target.closest(".pick"));
+    show();
+  });
+  // Back from the order: some browsers fill in what was typed before.
+  addEventListener("pageshow", all);
+  all();
+}
