@@ -73,10 +73,10 @@ def to_minor(amount: Decimal, code: str) -> int:
     Refuses (MoneyError) what the currency cannot express; never rounds.
     """
     of = currency(code)
-    # A tiny exponent would make a number of millions of digits below.
+    # An absurd exponent would make a number of millions of digits below.
     if not amount.is_finite() or int(amount.as_tuple().exponent) < -30:
         raise MoneyError("This is not an amount of money.")
-    if abs(amount) > MAXIMUM:
+    if amount.adjusted() > 20:
         raise MoneyError("This amount is larger than Stripe takes.")
     shown = Fraction(amount) * 10**of.shown
     minor = Fraction(amount) * 10**of.digits

@@ -99,7 +99,6 @@ if env_bool("BEHIND_PROXY"):
 # An address means the same with and without its slash, answered without a redirect: kopeck.web.
 APPEND_SLASH = False
 ROOT_URLCONF = "kopeck.urls"
-WSGI_APPLICATION = "kopeck.wsgi.application"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 
 INSTALLED_APPS = [
@@ -117,7 +116,6 @@ INSTALLED_APPS = [
 ]
 CSRF_FAILURE_VIEW = "kopeck.web.csrf_failed"
 MIDDLEWARE = [
-    "kopeck.web.text_only",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "kopeck.web.either_slash",

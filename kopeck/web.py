@@ -3,7 +3,6 @@
 Errors have one shape: `{"error": {"code", "message"}}` for programs, `error.html` for people.
 """
 
-import codecs
 import hashlib
 import logging
 import re
@@ -161,23 +160,6 @@ def mend_database() -> None:
     pool = getattr(connection, "pool", None)
     if pool is not None:
         pool.check()
-
-
-def text_only(get_response: GetResponse) -> GetResponse:
-    """Refuses a `charset` that is no text encoding (base64, rot13): Django would decode the query with it."""
-
-    def middleware(request: HttpRequest) -> HttpResponseBase:
-        charset = (request.content_params or {}).get("charset", "")
-        try:
-            known = not charset or (codecs.lookup(charset)._is_text_encoding and charset != "undefined")
-        except (LookupError, ValueError):
-            known = True  # Django passes over what it does not know
-        if not known:
-            request.encoding = "utf-8"
-            return error_response(request, ShopError("bad_charset", _("We could not read that."), status=400))
-        return get_response(request)
-
-    return middleware
 
 
 def wants_json(request: HttpRequest) -> bool:

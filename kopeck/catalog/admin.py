@@ -1,19 +1,22 @@
-"""The owner's desk for items: prices are typed as people write them and kept in minor units."""
+"""The owner's desk: items, discounts, taxes. Money is typed as people write it and kept in minor units."""
 
 from decimal import Decimal
 from typing import Any
 
+from babel import Locale
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import UploadedFile
-from django.http import HttpRequest
-from django.utils.translation import gettext
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from kopeck.catalog import pictures
-from kopeck.catalog.models import Item
+from kopeck.catalog.models import Discount, Item, Tax, shown_percent
 from kopeck.money import CURRENCIES, MAXIMUM, Currency, MoneyError, format_money, to_decimal, to_minor
 from kopeck.web import money_locale
 
@@ -59,7 +62,7 @@ class ItemForm(forms.ModelForm[Item]):
             try:
                 cleaned["price"] = to_minor(price, currency)
             except MoneyError:
-                self.add_error("price", _price_problem(price, CURRENCIES[currency]))
+                self.add_error("price", _money_problem(price, CURRENCIES[currency]))
         return cleaned
 
     def save(self, commit: bool = True) -> Item:
@@ -75,15 +78,15 @@ class ItemForm(forms.ModelForm[Item]):
             )
 
 
-def _price_problem(price: Decimal, currency: Currency) -> str:
+def _money_problem(amount: Decimal, currency: Currency) -> str:
     names = {"currency": currency.code.upper(), "decimals": currency.shown}
-    if abs(price) > Decimal(MAXIMUM).scaleb(-currency.digits):
+    if abs(amount) > Decimal(MAXIMUM).scaleb(-currency.digits):
         return gettext("Stripe takes no payment as large as this.")
     if currency.shown == 0:
-        return gettext("A price in %(currency)s has no decimals.") % names
+        return gettext("An amount in %(currency)s has no decimals.") % names
     if currency.step > 1:
-        return gettext("A price in %(currency)s has %(decimals)s decimals, and the last one is 0.") % names
-    return gettext("A price in %(currency)s has at most %(decimals)s decimals.") % names
+        return gettext("An amount in %(currency)s has %(decimals)s decimals, and the last one is 0.") % names
+    return gettext("An amount in %(currency)s has at most %(decimals)s decimals.") % names
 
 
 @admin.register(Item)
@@ -103,3 +106,181 @@ class ItemAdmin(admin.ModelAdmin[Item]):
         super().save_model(request, obj, form, change)
         if isinstance(form, ItemForm):
             form.save_small_picture()
+
+
+class DiscountForm(forms.ModelForm[Discount]):
+    """Amounts as decimal numbers of the currency, the code in capitals, and a sentence for each odd mix."""
+
+    MONEY = ("amount_off", "minimum_subtotal")
+
+    amount_off = forms.DecimalField(
+        label=_("Amount off"),
+        required=False,
+        help_text=_("As people write it: 5.00. Or a percentage, above."),
+    )
+    minimum_subtotal = forms.DecimalField(
+        label=_("Minimum subtotal"), required=False, min_value=0, help_text=_("Before discount and tax.")
+    )
+    currency = forms.ChoiceField(
+        label=_("Currency"),
+        required=False,
+        choices=[("", "---------"), *((code, code.upper()) for code in sorted(CURRENCIES))],
+        help_text=_("Of the amount off and of the minimum."),
+    )
+
+    class Meta:
+        model = Discount
+        fields = [
+            "name",
+            "code",
+            "percent_off",
+            "amount_off",
+            "minimum_subtotal",
+            "currency",
+            "valid_from",
+            "valid_until",
+            "max_redemptions",
+            "active",
+        ]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in self.MONEY:
+            minor = getattr(self.instance, name)
+            if self.instance.pk and minor is not None and self.instance.currency in CURRENCIES:
+                self.initial[name] = to_decimal(minor, self.instance.currency)
+
+    def clean_code(self) -> str:
+        code: str = self.cleaned_data["code"].upper()
+        if code and Discount.objects.filter(code__iexact=code).exclude(pk=self.instance.pk).exists():
+            raise ValidationError(_("Another discount has this code."))
+        return code
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        self._clean_percent_or_amount(cleaned)
+        self._clean_money(cleaned)
+        start, end = cleaned.get("valid_from"), cleaned.get("valid_until")
+        if start and end and end <= start:
+            self.add_error("valid_until", _("It would end before it begins."))
+        return cleaned
+
+    def _clean_percent_or_amount(self, cleaned: dict[str, Any]) -> None:
+        if {"percent_off", "amount_off"} & set(self.errors):
+            return
+        percent, amount = cleaned.get("percent_off"), cleaned.get("amount_off")
+        if percent is not None and amount is not None:
+            self.add_error("percent_off", _("Give a percentage or an amount, not both."))
+            self.add_error("amount_off", _("Give a percentage or an amount, not both."))
+        elif percent is None and amount is None:
+            self.add_error("percent_off", _("Say how much is off: a percentage here, or an amount below."))
+            self.add_error("amount_off", _("Or an amount here."))
+        elif amount is not None and amount <= 0:
+            self.add_error("amount_off", _("An amount off is more than nothing."))
+
+    def _clean_money(self, cleaned: dict[str, Any]) -> None:
+        currency = cleaned.get("currency")
+        for name in self.MONEY:
+            amount = cleaned.get(name)
+            if not isinstance(amount, Decimal):
+                continue
+            if currency not in CURRENCIES:
+                if "currency" not in self.errors:
+                    self.add_error("currency", _("Which currency is this amount in?"))
+                continue
+            try:
+                cleaned[name] = to_minor(amount, currency)
+            except MoneyError:
+                self.add_error(name, _money_problem(amount, CURRENCIES[currency]))
+
+
+class TaxForm(forms.ModelForm[Tax]):
+    """Refuses what Stripe would refuse: a tax rate of an unknown country."""
+
+    class Meta:
+        model = Tax
+        fields = [
+            "display_name",
+            "percentage",
+            "inclusive",
+            "country",
+            "state",
+            "jurisdiction",
+            "is_default",
+            "active",
+        ]
+
+    def clean_country(self) -> str:
+        country: str = self.cleaned_data["country"].upper()
+        if country and not (country.isalpha() and country in Locale("en").territories):
+            raise ValidationError(_("This is no country's code of two letters, such as DE."))
+        return country
+
+
+class KeptByOrders(admin.ModelAdmin[Any]):
+    """What orders were priced with is never deleted; a sentence says what to do instead.
+
+    `orders` is the relation's name from here to what keeps it. Orders hold the figures that they were made
+    with, so that an edit is for orders to come.
+    """
+
+    orders: str
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        thing = self.get_object(request, object_id)
+        if thing is None or not self.has_delete_permission(request, thing) or not (kept := self._kept(thing)):
+            return super().delete_view(request, object_id, extra_context)
+        self.message_user(request, kept, messages.ERROR)
+        opts = self.opts
+        name = f"{self.admin_site.name}:{opts.app_label}_{opts.model_name}_change"
+        return HttpResponseRedirect(reverse(name, args=[thing.pk]))
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        things = list(objs)
+        if kept := [sentence for thing in things if (sentence := self._kept(thing))]:
+            return [str(thing) for thing in things], {}, set(), kept
+        return super().get_deleted_objects(objs, request)
+
+    def _kept(self, thing: Model) -> str:
+        """Why it can't be deleted; "" if it can."""
+        count = getattr(thing, self.orders).count()
+        if not count:
+            return ""
+        sentence = ngettext(
+            "“%(name)s” can't be deleted: %(count)s order has it. Switch it off instead (untick “active”).",
+            "“%(name)s” can't be deleted: %(count)s orders have it. Switch it off instead (untick “active”).",
+            count,
+        )
+        return sentence % {"name": thing, "count": count}
+
+
+@admin.register(Discount)
+class DiscountAdmin(KeptByOrders):
+    form = DiscountForm
+    orders = "orders"
+    list_display = ["name", "code", "off", "valid_from", "valid_until", "max_redemptions", "active"]
+    list_editable = ["active"]
+    list_filter = ["active", "currency"]
+    search_fields = ["name", "code"]
+
+    @admin.display(description=_("off"))
+    def off(self, discount: Discount) -> str:
+        if discount.percent_off is not None:
+            return f"{shown_percent(discount.percent_off)} %"
+        return format_money(discount.amount_off or 0, discount.currency, money_locale(None))
+
+
+@admin.register(Tax)
+class TaxAdmin(KeptByOrders):
+    form = TaxForm
+    orders = "order_taxes"
+    list_display = ["display_name", "rate", "inclusive", "country", "state", "is_default", "active"]
+    list_editable = ["is_default", "active"]
+    list_filter = ["active", "is_default", "inclusive", "country"]
+    search_fields = ["display_name", "jurisdiction"]
+
+    @admin.display(description=_("percentage"), ordering="percentage")
+    def rate(self, tax: Tax) -> str:
+        return f"{shown_percent(tax.percentage)} %"

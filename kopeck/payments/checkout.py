@@ -189,11 +189,13 @@ def _begin(order: Order, site: Site) -> tuple[Turn, Payment | None]:
 def _account_of(order: Order) -> Account:
     account = for_currency(settings.STRIPE_ACCOUNTS, order.currency)
     if account is None:
-        message = _("We take no payments in %(currency)s at the moment.") % {
-            "currency": order.currency.upper()
-        }
-        raise ShopError("currency_not_accepted", message, status=422)
+        raise currency_not_accepted(order.currency)
     return account
+
+
+def currency_not_accepted(currency: str) -> ShopError:
+    message = _("We take no payments in %(currency)s at the moment.") % {"currency": currency.upper()}
+    return ShopError("currency_not_accepted", message, status=422)
 
 
 def _hold_discount(order: Order) -> None:

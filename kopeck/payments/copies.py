@@ -1,7 +1,7 @@
 """One discount or tax, one Stripe account: the coupon or tax rate there is brought in step, step by step.
 
 Each step is decided with the copy's row locked, for a moment; then the row's lease is held while Stripe is
-asked, with no transaction or connection. Jobs and checkouts that want the same copy wait for the one who asks.
+asked, with no transaction or connection. Jobs and checkouts that want the same copy wait for who asks.
 """
 
 import hashlib
@@ -26,8 +26,8 @@ from kopeck.payments.models import StripeCopy
 log = logging.getLogger(__name__)
 Kind, Status = StripeCopy.Kind, StripeCopy.Status
 
-#: Longer than all tries of one call to Stripe together; then its asker is taken for dead.
-LEASE = timedelta(seconds=60)
+#: Longer than all tries of the two calls that a step may need; then its asker is taken for dead.
+LEASE = timedelta(seconds=90)
 #: How long one waits for another who asks Stripe about the same copy.
 PATIENCE = 25.0
 #: How far Stripe's clock and ours may differ.
@@ -76,7 +76,7 @@ def describe(thing: Discount | Tax) -> Described:
 
 def read(kind: StripeCopy.Kind, theirs: dict[str, Any]) -> Described:
     """What Stripe has: a coupon or tax rate as it answers."""
-    names = ("percent_off", "amount_off", "currency")
+    names: tuple[str, ...] = ("percent_off", "amount_off", "currency")
     if kind == Kind.TAX_RATE:
         names = ("percentage", "inclusive", "country", "state", "jurisdiction")
     facts = {name: theirs[name] for name in names if theirs.get(name) not in (None, "")}
@@ -108,11 +108,12 @@ def doubt(*which: Q) -> None:
 def out_of_step(
     account_name: str, *, untouched_since: datetime | None = None
 ) -> list[tuple[StripeCopy.Kind, int]]:
-    """What `bring` would have something to do about, by our notes; not what failed after `untouched_since`."""
+    """What `bring` would find to do, by our notes; without what failed after `untouched_since`."""
     notes = StripeCopy.objects.filter(account=account_name)
     todo = dict.fromkeys((Kind(copy.kind), copy.object_id) for copy in notes if copy.status != Status.CURRENT)
     current = {(copy.kind, copy.object_id): copy for copy in notes if copy.status == Status.CURRENT}
-    for thing in (*Discount.objects.all(), *Tax.objects.all()):
+    things: list[Discount | Tax] = [*Discount.objects.all(), *Tax.objects.all()]
+    for thing in things:
         described, name = describe(thing), (kind_of(type(thing)), thing.pk)
         copy = current.pop(name, None)
         if described.needed if copy is None else not described.is_what(copy):
@@ -216,7 +217,9 @@ def _wait(copy: StripeCopy, deadline: float) -> None:
         now = StripeCopy.objects.filter(pk=copy.pk).first()
         if now is None or not _is_leased(now):
             if now is not None and now.problem and now.tries:
-                raise StripeUnavailable(now.problem)  # no use in asking a Stripe that fails once for each of us
+                raise StripeUnavailable(
+                    now.problem
+                )  # no use in asking a Stripe that fails once for each of us
             return
         release_database()
         time.sleep(pause)

@@ -7,7 +7,7 @@ an open transaction is a programming error.
 
 import json
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import stripe
@@ -102,18 +102,18 @@ class Gateway:
         return self._ask(lambda: service.update(stripe_id, changes))
 
     def retire_copy(self, kind: str, stripe_id: str) -> None:
-        """Deletes the coupon, or archives the tax rate, which Stripe never deletes. Where it is used it stays."""
+        """Deletes the coupon, or archives the tax rate. Sessions that have it already keep it."""
         if kind == "tax_rate":
             self.update_copy(kind, stripe_id, {"active": False})
         else:
             self._ask(lambda: self._client.v1.coupons.delete(stripe_id))
 
     def list_copies(self, kind: str, *, since: int = 0) -> Iterator[dict[str, Any]]:
-        """Every coupon or tax rate of the account, newest first; `since`: made at that Unix second or later."""
+        """Every coupon or tax rate of the account, newest first; `since`: the earliest Unix second."""
         service = self._mirrored(kind)
         asked: dict[str, Any] = {"limit": 100, **({"created": {"gte": since}} if since else {})}
         while True:
-            page = self._ask(lambda: service.list(asked))
+            page = self._ask(partial(service.list, asked))
             yield from page["data"]
             if not page["has_more"]:
                 return

@@ -1,4 +1,4 @@
-"""Discounts and taxes at Stripe, as the checkout and the models see them: ids to send, and what to do on changes.
+"""Discounts and taxes at Stripe: their ids for the checkout, and the jobs that follow each change.
 
 The work itself, one copy at a time, is in `copies`.
 """

@@ -21,8 +21,8 @@ BACKOFF = RetryStrategy(
 PATIENCE = timedelta(hours=1)
 
 
-# No lock and no queueing lock: the one would let a job that waits for its retry hold back the next change, the
-# other would drop the job of a change that an earlier, already started one cannot see. `copies` keeps order.
+# No lock and no queueing lock: the one would let a job that waits for its retry hold back the next change,
+# the other would drop the job of a change that an earlier one can't see any more. `copies` keeps order.
 @app.task(retry=BACKOFF)
 def copy(account_name: str, kind: str, object_id: int) -> None:
     """Brings one discount or tax in step in one account, whatever of it changed."""

@@ -206,7 +206,9 @@ class StripeCopy(models.Model):
         verbose_name, verbose_name_plural = _("copy at Stripe"), _("copies at Stripe")
         ordering = ["kind", "object_id", "account", "pk"]
         constraints = [
-            models.UniqueConstraint(fields=["account", "kind", "stripe_id"], name="a_stripe_object_is_one_copy"),
+            models.UniqueConstraint(
+                fields=["account", "kind", "stripe_id"], name="a_stripe_object_is_one_copy"
+            ),
             models.UniqueConstraint(
                 fields=["account", "kind", "object_id"],
                 condition=Q(status__in=["creating", "current", "doubtful"]),

@@ -15,7 +15,7 @@ from kopeck.errors import ShopError
 from kopeck.orders.views import readable_order
 from kopeck.orders.wanted import MAX_QUANTITY, Wanted
 from kopeck.payments import checkout, sync
-from kopeck.payments.gateway import BadEvent, StripeRefused, StripeUnavailable, gateway, read_event
+from kopeck.payments.gateway import BadEvent, StripeRefused, StripeUnavailable, read_event
 from kopeck.payments.inputs import site_of
 from kopeck.payments.models import Payment
 from kopeck.web import ShopRequest, asked_here, mend_database
@@ -52,11 +52,14 @@ def buy_order(request: ShopRequest, order_id: int) -> HttpResponse:
 
 
 def _to_checkout(request: ShopRequest, payment: Payment) -> HttpResponse:
+    account = settings.STRIPE_ACCOUNTS.get(payment.account)
+    if account is None:  # its keys were taken away while the session was open
+        raise checkout.currency_not_accepted(payment.currency)
     answer: HttpResponse
     if request.method == "POST":
         answer = HttpResponseRedirect(payment.url, status=303)
     else:
-        publishable_key = gateway(payment.account).account.publishable_key
+        publishable_key = account.publishable_key
         answer = JsonResponse(
             {"session_id": payment.stripe_id, "url": payment.url, "publishable_key": publishable_key}
         )

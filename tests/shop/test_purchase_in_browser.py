@@ -1,8 +1,5 @@
 """The whole way in a real browser: shop, Checkout and signed webhooks, nothing in between mocked."""
 
-import os
-from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,67 +9,14 @@ from kopeck.catalog.models import Item
 from kopeck.orders.models import Order
 from kopeck.payments.models import StripeEvent
 from tests.conftest import ShopSandbox, make_item
-from tests.sandbox.chromium import launched
+from tests.shop.browsing import IN_BROWSER, expect_paid, pay
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.django_db(transaction=True),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    # Playwright's loop lives in this thread, and Django would take it for an async context.
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    try:
-        with launched() as browser:
-            yield browser
-    finally:
-        del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
-
-
-@pytest.fixture
-def shop(sandbox: ShopSandbox, live_server: Any, settings: Any) -> str:
-    """The running shop's address, with its webhook registered at the sandbox."""
-    settings.ALLOWED_HOSTS = ["*"]
-    endpoint = sandbox.stripe.v1.webhook_endpoints.create(
-        {"url": f"{live_server.url}/webhooks/stripe/default", "enabled_events": ["*"]}
-    )
-    account = replace(settings.STRIPE_ACCOUNTS["default"], webhook_secrets=(str(endpoint.secret),))
-    settings.STRIPE_ACCOUNTS = {"default": account}
-    return str(live_server.url)
+pytestmark = IN_BROWSER
 
 
 @pytest.fixture
 def item() -> Item:
     return make_item(name="Moka pot", price=4820)
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(locale="en-US")
-    context.set_default_timeout(15_000)
-    yield context
-    context.close()
-
-
-def fill_card(page: Page, number: str = "4242 4242 4242 4242") -> None:
-    page.fill("[name=email]", "buyer@example.com")
-    page.fill("[name=cardNumber]", number)
-    page.fill("[name=cardExpiry]", "12 / 34")
-    page.fill("[name=cardCvc]", "123")
-    page.fill("[name=billingName]", "A. Buyer")
-
-
-def pay(page: Page, number: str = "4242 4242 4242 4242") -> None:
-    fill_card(page, number)
-    page.click("[data-testid=hosted-payment-submit-button]")
-
-
-def expect_paid(page: Page, total: str) -> None:
-    expect(page.locator("[data-order-status]")).to_have_attribute("data-order-status", "paid")
-    expect(page.locator("main")).to_contain_text(total)
-    assert Order.objects.get().status == "paid"
 
 
 def buy_from_the_window(page: Page, shop: str) -> None:

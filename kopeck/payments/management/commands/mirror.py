@@ -1,0 +1,96 @@
+"""`manage.py mirror --check`: every difference between the shop's discounts and taxes and Stripe's copies.
+
+`--repair` mends them. Exit status 1 while there are any, 2 where Stripe can't be asked.
+"""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
+
+from kopeck.payments.drift import Difference, differences, mend
+from kopeck.payments.gateway import StripeRefused, StripeUnavailable
+from kopeck.payments.models import StripeCopy
+
+
+class Command(BaseCommand):
+    help = "Compares discounts and taxes with their coupons and tax rates in every Stripe account."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        what = parser.add_mutually_exclusive_group(required=True)
+        what.add_argument("--check", action="store_true", help="List the differences; change nothing.")
+        what.add_argument("--repair", action="store_true", help="List the differences and mend them.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        accounts = list(settings.STRIPE_ACCOUNTS)
+        found = self.compare(accounts)
+        for difference in found:
+            self.stdout.write(str(difference))
+        left = len(found)
+        if options["repair"] and found:
+            left = self.repair(accounts, found)
+        compared = f"{len(accounts)} account{'s' if len(accounts) > 1 else ''} compared"
+        self.stdout.write(
+            f"{compared}: {_differences(left)}{' left' if found and options['repair'] else ''}."
+        )
+        if left:
+            raise SystemExit(1)
+
+    def compare(self, accounts: list[str]) -> list[Difference]:
+        found: list[Difference] = []
+        with Bar(self.stderr, len(accounts) * len(StripeCopy.Kind)) as bar:
+            for account in accounts:
+                for kind in StripeCopy.Kind:
+                    bar.step(f"{account}: every {kind.label}")
+                    try:
+                        found += differences(account, kind)
+                    except (StripeUnavailable, StripeRefused) as trouble:
+                        message = f"Stripe can't be asked about account {account}: {trouble}"
+                        raise CommandError(message, returncode=2) from trouble
+        return found
+
+    def repair(self, accounts: list[str], found: list[Difference]) -> int:
+        """Mends what it can, says what it can't; how many differences are left by a second look."""
+        problems = []
+        with Bar(self.stderr, len(found)) as bar:
+            for difference in found:
+                bar.step(str(difference))
+                try:
+                    mend(difference)
+                except (StripeUnavailable, StripeRefused) as trouble:
+                    problems.append(f"not mended: {difference}: {trouble}")
+        for problem in problems:
+            self.stderr.write(problem)
+        return len(self.compare(accounts))
+
+
+class Bar:
+    """A progress bar on a terminal; nothing anywhere else. Its line is gone when it is done."""
+
+    WIDTH = 24
+
+    def __init__(self, stream: OutputWrapper, total: int) -> None:
+        self.stream, self.total, self.done = stream, total, 0
+        self.shown = stream.isatty()
+
+    def __enter__(self) -> "Bar":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._write("\r\x1b[K")
+
+    def step(self, what: str) -> None:
+        """Begins the next of the `total` steps."""
+        full = self.WIDTH * self.done // max(1, self.total)
+        self.done += 1
+        bar = f"[{'#' * full}{'.' * (self.WIDTH - full)}] {self.done}/{self.total} {what}"
+        self._write(f"\r{bar[:79]}\x1b[K")
+
+    def _write(self, text: str) -> None:
+        if self.shown:
+            self.stream.write(text, style_func=str, ending="")
+            self.stream.flush()
+
+
+def _differences(count: int) -> str:
+    return "no difference" if count == 0 else f"{count} difference{'s' if count > 1 else ''}"
