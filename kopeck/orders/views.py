@@ -22,7 +22,9 @@ CONFIRMING_TRIES = 20
 def shop_window(request: ShopRequest) -> HttpResponse:
     """GET /: everything on sale, with the quantities of the visitor's open orders."""
     items = list(Item.objects.on_sale())
-    open_orders = list(Order.open_in_window(request.visitor.known_key)) if request.visitor.token else []
+    # The newest of each currency: those that the window's form changes.
+    newest = {order.currency: order for order in reversed(Order.open_in_window(request.visitor.known_key))}
+    open_orders = list(newest.values())
     wanted = dict(
         OrderLine.objects.filter(order__in=open_orders).values_list("item_id", "quantity")
         if open_orders

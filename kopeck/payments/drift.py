@@ -48,9 +48,12 @@ def differences(account_name: str, kind: StripeCopy.Kind) -> list[Difference]:
         for said in _compare(kind, wanted, stripe_id, theirs.get(stripe_id)):
             found.append(Difference(account_name, kind, object_id, stripe_id, said))
     used = {note.stripe_id for object_id, note in in_use.items() if object_id in ours}
+    # Stripe may have made it a moment before our note of it has its id.
+    being_made = {str(note.key) for note in notes if note.status == StripeCopy.Status.CREATING}
     by_id = {note.stripe_id: note.object_id for note in notes}
-    found += _extras(account_name, kind, [it for it in theirs.values() if it["id"] not in used], by_id)
-    return found
+    unused = [it for it in theirs.values() if it["id"] not in used]
+    unused = [it for it in unused if it["metadata"].get("kopeck_copy") not in being_made]
+    return [*found, *_extras(account_name, kind, unused, by_id)]
 
 
 def _compare(
@@ -76,7 +79,7 @@ def _extras(
 ) -> Iterator[Difference]:
     owner, mark = ("kopeck_discount" if kind == Kind.COUPON else "kopeck_tax"), copies.shop_mark()
     for theirs in unused:
-        metadata = theirs.get("metadata") or {}
+        metadata = theirs["metadata"]
         object_id = noted.get(theirs["id"], 0)
         if metadata.get("kopeck_shop") == mark and str(metadata.get(owner, "")).isdecimal():
             object_id = object_id or int(metadata[owner])

@@ -64,7 +64,7 @@ def ask_about_payments() -> int:
     live = Payment.objects.filter(status__in=Payment.LIVE, stripe_id__isnull=False).filter(stale | over)
     asked = 0
     for payment in live.order_by(F("asked_at").asc(nulls_first=True), "pk")[:BATCH]:
-        # Noted before the answer: a payment that can't be asked about must not keep the others from their turn.
+        # Noted before the answer: what can't be asked about must not keep the others from their turn.
         Payment.objects.filter(pk=payment.pk).update(asked_at=now)
         try:
             sync.refresh(payment)

@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 
 from kopeck.catalog.models import Discount, Tax
 from kopeck.payments.copies import shop_mark
+from kopeck.payments.gateway import StripeUnavailable
 from kopeck.payments.models import StripeCopy
 from tests.conftest import ShopSandbox
 from tests.shop.mirroring import copy_of, coupons, down, make_discount, make_tax, rates, sync, two_accounts
@@ -143,6 +144,18 @@ def test_more_than_a_page_of_coupons_is_compared(sandbox: ShopSandbox) -> None:
     assert run("--check") == (0, ["1 account compared: no difference."])
     sandbox.stripe.v1.coupons.delete(copy_of(discount).stripe_id or "")
     assert run("--check")[0] == 1
+
+
+def test_a_coupon_whose_making_was_not_heard_of_is_adopted_and_not_deleted(sandbox: ShopSandbox) -> None:
+    once = {"kind": "cut_after", "path": "/v1/coupons", "method": "POST"}
+    sandbox.control("PUT", "faults", {"next": [once]})
+    discount = make_discount()
+    with pytest.raises(StripeUnavailable):
+        sync(discount)
+    (made,) = coupons(sandbox.stripe)
+    said = f"account default, discount {discount.pk}: missing at Stripe"
+    assert run("--repair") == (0, [said, "1 account compared: no difference left."])
+    assert [coupon.id for coupon in coupons(sandbox.stripe)] == [made.id] == [copy_of(discount).stripe_id]
 
 
 def test_coupons_of_another_shop_in_the_same_account_are_no_difference(sandbox: ShopSandbox) -> None:

@@ -1,4 +1,4 @@
-"""`manage.py load_demo`: the demo shop's goods, with pictures; does nothing where there are items already."""
+"""`manage.py load_demo`: the demo shop's goods with pictures, two codes and a tax, into an empty shop."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand
 from django.db import transaction
 
 from kopeck.catalog import pictures
-from kopeck.catalog.models import Item
+from kopeck.catalog.models import Discount, Item, Tax
 
 DEMO = Path(__file__).resolve().parent.parent.parent / "demo"
 
@@ -25,7 +25,11 @@ class Command(BaseCommand):
             goods = json.loads((DEMO / "goods.json").read_text())
             for position, good in enumerate(goods, start=1):
                 _load(good, position)
-        self.stdout.write(f"{len(goods)} items are on sale.")
+            Discount.objects.create(name="Welcome, 10 % off", code="WELCOME", percent_off=10)
+            Discount.objects.create(name="$5 off", code="FIVE", amount_off=500, currency="usd")
+            # Inside the prices: what the window shows is what is paid.
+            Tax.objects.create(display_name="VAT", percentage=20, inclusive=True, is_default=True)
+        self.stdout.write(f"{len(goods)} items are on sale; the codes WELCOME and FIVE take something off.")
 
 
 def _load(good: dict[str, Any], position: int) -> None:
