@@ -1,8 +1,6 @@
 """Three people (owner, buyer, stranger), a real sandbox behind the shop, and plain helpers."""
 
-import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +13,6 @@ from stripe_sandbox.box import Box
 from stripe_sandbox.server import SandboxServer
 from tests.sandbox.server import CheckedSandbox, start_checked_sandbox
 
-CHROMIUM = Path("/usr/bin/chromium")
 WEBHOOK_SECRET = "whsec_tests"
 
 
@@ -132,7 +129,3 @@ def owner(db: None) -> Client:
     client = Client(raise_request_exception=False)
     client.force_login(User.objects.create_superuser("owner"))
     return client
-
-
-def chromium_is_here() -> bool:
-    return CHROMIUM.exists() or bool(os.environ.get("PLAYWRIGHT_BROWSERS_PATH"))

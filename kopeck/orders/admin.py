@@ -5,7 +5,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from kopeck.money import format_money
-from kopeck.orders.models import Order, OrderLine
+from kopeck.orders.lines import OrderLine
+from kopeck.orders.models import Order
 from kopeck.web import money_locale
 
 

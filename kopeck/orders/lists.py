@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from django.db.models import QuerySet
 
 from kopeck.catalog.models import Item
-from kopeck.orders.models import Order, OrderLine
+from kopeck.orders.lines import OrderLine
+from kopeck.orders.models import Order
 
 PAGE = 50
 

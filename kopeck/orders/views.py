@@ -10,8 +10,9 @@ from django.views.decorators.http import require_safe
 from kopeck.catalog.models import Item
 from kopeck.catalog.views import private
 from kopeck.errors import ShopError
+from kopeck.orders.lines import OrderLine
 from kopeck.orders.lists import Page, orders_of_visitor, orders_with_item
-from kopeck.orders.models import Order, OrderLine
+from kopeck.orders.models import Order
 from kopeck.web import ShopRequest
 
 #: How often the page of an unconfirmed payment asks again, every three seconds.

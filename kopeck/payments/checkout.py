@@ -40,6 +40,8 @@ SESSION_LIFE = timedelta(minutes=35)
 TOO_LATE = timedelta(minutes=1)
 #: Longer than all tries of one call to Stripe together; then its asker is taken for dead.
 LEASE = timedelta(seconds=60)
+#: How often one request starts anew after a refusal that can be mended (too late, a coupon that is gone).
+MAX_HEALED = 2
 #: How long a request waits for another one that asks Stripe for the same session.
 PATIENCE = 25.0
 
@@ -119,7 +121,7 @@ def change(
 
 def start(order_id: int, site: Site) -> Payment:
     """The open session of this order, made if there is none. Raises ShopError."""
-    deadline = time.monotonic() + PATIENCE
+    deadline, healed = time.monotonic() + PATIENCE, 0
     for _attempt in range(8):
         turn, payment = _take_turn(order_id, site)
         match turn:
@@ -128,7 +130,9 @@ def start(order_id: int, site: Site) -> Payment:
                 return handed_out
             case Turn.CREATE:
                 # Not handed out from here: Stripe repeats its first answer for a session that is over by now.
-                _create(payment)
+                healed += not _create(payment)
+                if healed > MAX_HEALED:
+                    raise _refused()
             case Turn.MIRROR:
                 _mirror(order_id)
             case Turn.DEARER:
@@ -233,8 +237,8 @@ def _new_attempt(order: Order, account: Account, site: Site, copies: mirror.Copi
     return payment
 
 
-def _create(payment: Payment) -> None:
-    """Asks Stripe for this attempt's session, or closes an attempt that came too late for it."""
+def _create(payment: Payment) -> bool:
+    """Asks Stripe for this attempt's session; False: the attempt is closed, and a new one may do better."""
     ours = Payment.objects.filter(pk=payment.pk)
     try:
         session = gateway(payment.account).create_session(
@@ -248,7 +252,7 @@ def _create(payment: Payment) -> None:
     except StripeRefused as refusal:
         ours.filter(stripe_id=None).update(status=Status.REFUSED, lease_until=None, problem=str(refusal))
         if refusal.param == "expires_at" or _forget_copies(payment, refusal):
-            return
+            return False
         log.error("order %s: Stripe refuses the session: %s", payment.order_id, refusal)
         raise _refused() from refusal
     except BaseException:
@@ -260,6 +264,7 @@ def _create(payment: Payment) -> None:
     payment, verdict = _store(payment, session)
     if verdict is Verdict.REFUSE:
         _refuse_other_total(payment, session)
+    return True
 
 
 def _forget_copies(payment: Payment, refusal: StripeRefused) -> bool:

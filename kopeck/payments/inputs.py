@@ -9,7 +9,8 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
-from kopeck.orders.models import Order, OrderLine
+from kopeck.orders.lines import OrderLine
+from kopeck.orders.models import Order
 from kopeck.payments.mirror import Copies
 from kopeck.payments.models import Payment
 

@@ -1,0 +1,121 @@
+"""What an order is made of: its lines and taxes, with the facts as they were, and its timeline."""
+
+from typing import TYPE_CHECKING, ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy
+
+from kopeck.catalog.models import Item, Tax, shown_percent
+from kopeck.orders.pricing import LineTotals
+from kopeck.orders.wanted import MAX_QUANTITY, Wanted
+
+if TYPE_CHECKING:
+    from kopeck.orders.models import Order
+
+
+class OrderLine(models.Model):
+    """One item of an order, with its name and price as they were. `total` = what is paid for the line."""
+
+    order = models.ForeignKey("Order", models.CASCADE, related_name="lines")
+    item = models.ForeignKey(Item, models.PROTECT, related_name="order_lines")
+    name = models.CharField(gettext_lazy("name"), max_length=250)
+    unit_price = models.PositiveIntegerField(gettext_lazy("unit price"))
+    quantity = models.PositiveSmallIntegerField(gettext_lazy("quantity"))
+    discount_amount = models.PositiveIntegerField(gettext_lazy("discount"), default=0)
+    tax_amount = models.PositiveIntegerField(gettext_lazy("tax"), default=0)
+    tax_included = models.PositiveIntegerField(gettext_lazy("tax included in prices"), default=0)
+    total = models.PositiveIntegerField(gettext_lazy("total"))
+
+    objects: ClassVar[models.Manager["OrderLine"]] = models.Manager()
+
+    class Meta:
+        verbose_name, verbose_name_plural = gettext_lazy("order line"), gettext_lazy("order lines")
+        ordering = ["pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(quantity__gte=1, quantity__lte=MAX_QUANTITY),
+                name="a_quantity_is_between_1_and_99",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    total=F("unit_price") * F("quantity")
+                    - F("discount_amount")
+                    + F("tax_amount")
+                    - F("tax_included")
+                ),
+                name="a_lines_total_adds_up",
+            ),
+            models.UniqueConstraint(fields=["order", "item"], name="an_item_stands_once_in_an_order"),
+        ]
+        indexes = [models.Index(fields=["item", "order"], name="orders_of_an_item")]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.name}"
+
+    @classmethod
+    def of(cls, order: "Order", wanted: Wanted, totals: LineTotals) -> "OrderLine":
+        return cls(
+            order=order,
+            item=wanted.item,
+            name=wanted.item.name,
+            unit_price=wanted.item.price,
+            quantity=wanted.quantity,
+            discount_amount=totals.discount,
+            tax_amount=totals.tax,
+            tax_included=totals.tax_included,
+            total=totals.total,
+        )
+
+    @property
+    def subtotal(self) -> int:
+        """Before discount and tax, in minor units."""
+        return self.unit_price * self.quantity
+
+
+class OrderTax(models.Model):
+    """A tax of an order, as it was when the order was priced, and what it comes to in minor units."""
+
+    order = models.ForeignKey("Order", models.CASCADE, related_name="taxes")
+    tax = models.ForeignKey(Tax, models.PROTECT, related_name="order_taxes")
+    display_name = models.CharField(gettext_lazy("name"), max_length=50)
+    percentage = models.DecimalField(gettext_lazy("percentage"), max_digits=7, decimal_places=4)
+    inclusive = models.BooleanField(gettext_lazy("included in prices"))
+    amount = models.PositiveIntegerField(gettext_lazy("amount"))
+
+    objects: ClassVar[models.Manager["OrderTax"]] = models.Manager()
+
+    class Meta:
+        verbose_name, verbose_name_plural = (
+            gettext_lazy("tax of the order"),
+            gettext_lazy("taxes of the order"),
+        )
+        ordering = ["pk"]
+        constraints = [models.UniqueConstraint(fields=["order", "tax"], name="a_tax_stands_once_on_an_order")]
+
+    def __str__(self) -> str:
+        return f"{self.display_name} {self.shown_percentage} %"
+
+    @classmethod
+    def of(cls, order: "Order", tax: Tax, amount: int) -> "OrderTax":
+        facts = {"display_name": tax.display_name, "percentage": tax.percentage, "inclusive": tax.inclusive}
+        return cls(order=order, tax=tax, amount=amount, **facts)
+
+    @property
+    def shown_percentage(self) -> str:
+        return shown_percent(self.percentage)
+
+
+class OrderNote(models.Model):
+    """One line of an order's timeline, written by the shop for its owner."""
+
+    order = models.ForeignKey("Order", models.CASCADE, related_name="notes")
+    text = models.TextField(gettext_lazy("note"))
+    created = models.DateTimeField(gettext_lazy("written"), auto_now_add=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = gettext_lazy("note"), gettext_lazy("notes")
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return self.text
