@@ -11,8 +11,8 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from kopeck.orders.models import Order
+from kopeck.payments import inbox, sync
 from kopeck.payments import mirror_jobs as mirror_jobs  # found by the worker through this module
-from kopeck.payments import sync
 from kopeck.payments.gateway import StripeRefused, StripeUnavailable
 from kopeck.payments.models import Payment, StripeEvent
 
@@ -47,7 +47,7 @@ def retry_events() -> int:
     done = 0
     for event in waiting:
         try:
-            sync.work_off(event)
+            inbox.work_off(event)
             done += 1
         except (StripeUnavailable, StripeRefused) as trouble:
             log.warning("event %s waits on: %s", event.event_id, trouble)

@@ -1,7 +1,7 @@
 """The one way to learn the truth: ask Stripe, then write it down in one transaction with the order locked.
 
-The webhook, the return page and the periodic job all end here. An event's body is only a hint to look;
-transitions go forward only, so any order of events, and any number of copies, ends in the same state.
+The webhook, the return page and the periodic job all end here. Transitions go forward only, so any order of
+events, and any number of copies, ends in the same state.
 """
 
 import logging
@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from kopeck.orders.models import Order
 from kopeck.payments.gateway import StripeRefused, gateway
-from kopeck.payments.models import Payment, StripeEvent, without_secrets
+from kopeck.payments.models import Payment
 
 log = logging.getLogger(__name__)
 Status = Payment.Status
@@ -141,81 +141,3 @@ def _lost(payment: Payment) -> Payment:
             payment.settle(Status.EXPIRED, problem=problem)
             order.mark_expired()
     return payment
-
-
-# Events ------------------------------------------------------------------------------------------------
-
-
-def receive(account_name: str, event: dict[str, Any], *, livemode: bool) -> StripeEvent:
-    """Stores the event once and works it off. Raises what stopped it, after noting that on the event."""
-    stored = _store(account_name, event)
-    if bool(event.get("livemode")) != livemode:
-        return _settle(stored, StripeEvent.Status.REJECTED, "Of another mode (live, test) than our keys.")
-    return work_off(stored)
-
-
-def work_off(event: StripeEvent) -> StripeEvent:
-    """Does what the event asks for, unless that was done before."""
-    if event.is_settled:
-        return event
-    try:
-        return _handle(event)
-    except Exception as error:
-        # Noted on its own, outside whatever was rolled back; Stripe will deliver it again.
-        StripeEvent.objects.filter(pk=event.pk).exclude(status__in=StripeEvent.SETTLED).update(
-            status=StripeEvent.Status.FAILED,
-            attempts=event.attempts + 1,
-            outcome=f"{type(error).__name__}: {error}",
-        )
-        raise
-
-
-def _handle(event: StripeEvent) -> StripeEvent:
-    if not event.type.startswith("checkout.session."):
-        return _settle(event, StripeEvent.Status.IGNORED, "The shop needs no events of this type.")
-    payment = _payment_of(event)
-    if payment is None:
-        return _settle(event, StripeEvent.Status.IGNORED, "Not a payment of this shop.")
-    if not payment.stripe_id:
-        payment.stripe_id = event.object_id
-    payment = refresh(payment)
-    return _settle(event, StripeEvent.Status.DONE, f"Order {payment.order_id}: payment is {payment.status}.")
-
-
-def _payment_of(event: StripeEvent) -> Payment | None:
-    """By Stripe's id; else by our key in the metadata, for a session whose id we crashed before storing."""
-    ours = Payment.objects.filter(account=event.account)
-    payment = ours.filter(stripe_id=event.object_id).first()
-    if payment is not None:
-        return payment
-    metadata = event.payload["data"]["object"].get("metadata") or {}
-    key = metadata.get("kopeck_payment")
-    if not isinstance(key, str) or len(key) != 36:
-        return None
-    return ours.filter(key=key, stripe_id__isnull=True).first()
-
-
-def _store(account_name: str, event: dict[str, Any]) -> StripeEvent:
-    data = event.get("data")
-    body = data.get("object") if isinstance(data, dict) else None
-    body = body if isinstance(body, dict) else {}
-    created = event.get("created")
-    row = StripeEvent(
-        account=account_name,
-        event_id=event["id"][:255],
-        type=event["type"][:100],
-        object_id=str(body.get("id") or "")[:255],
-        api_version=str(event.get("api_version") or "")[:40],
-        payload=without_secrets({**event, "data": {"object": body}}),
-        created=datetime.fromtimestamp(created, UTC) if isinstance(created, int) else timezone.now(),
-    )
-    # ON CONFLICT DO NOTHING: of two copies that arrive together one row stays, and both go on with it.
-    StripeEvent.objects.bulk_create([row], ignore_conflicts=True)
-    return StripeEvent.objects.get(account=account_name, event_id=row.event_id)
-
-
-def _settle(event: StripeEvent, status: StripeEvent.Status, outcome: str) -> StripeEvent:
-    event.status, event.outcome, event.handled = status, outcome, timezone.now()
-    event.attempts += 1
-    event.save(update_fields=["status", "outcome", "handled", "attempts"])
-    return event

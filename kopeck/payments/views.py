@@ -14,7 +14,7 @@ from kopeck.catalog.views import item_on_sale
 from kopeck.errors import ShopError
 from kopeck.orders.views import readable_order
 from kopeck.orders.wanted import MAX_QUANTITY, Wanted
-from kopeck.payments import checkout, sync
+from kopeck.payments import checkout, inbox, sync
 from kopeck.payments.gateway import BadEvent, StripeRefused, StripeUnavailable, read_event
 from kopeck.payments.inputs import site_of
 from kopeck.payments.models import Payment
@@ -117,7 +117,7 @@ def webhook(request: ShopRequest, account_name: str) -> HttpResponse:
             "payload_unreadable", _("The body is too large or broke off."), status=400
         ) from refusal
     try:
-        stored = sync.receive(account_name, event, livemode=account.livemode)
+        stored = inbox.receive(account_name, event, livemode=account.livemode)
     except Exception:
         log.exception("event %s of account %s failed", event["id"], account_name)
         mend_database()

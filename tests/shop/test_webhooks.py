@@ -233,7 +233,7 @@ def test_stripe_down_while_handling_is_500_and_the_next_delivery_works_it_off(
 def test_a_crash_between_storing_and_applying_an_event_is_made_good_by_its_next_copy(
     sandbox: ShopSandbox, buyer: Client, deliver: Deliver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from kopeck.payments import sync
+    from kopeck.payments import inbox
 
     order, _ = bought(sandbox, buyer)
     event = completed(sandbox)
@@ -245,7 +245,7 @@ def test_a_crash_between_storing_and_applying_an_event_is_made_good_by_its_next_
         raise PowerCut
 
     with monkeypatch.context() as patch:
-        patch.setattr(sync, "_handle", die)
+        patch.setattr(inbox, "_handle", die)
         with pytest.raises(PowerCut):
             deliver(event)
     assert StripeEvent.objects.get().status == "received"

@@ -1,0 +1,102 @@
+"""Stripe's events: stored once, then worked off by whoever knows their object.
+
+An event's body is only a hint to look: every handler asks Stripe for the object as it is now.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from django.utils import timezone
+
+from kopeck.payments import sync
+from kopeck.payments.models import Payment, StripeEvent, without_secrets
+
+
+def receive(account_name: str, event: dict[str, Any], *, livemode: bool) -> StripeEvent:
+    """Stores the event once and works it off. Raises what stopped it, after noting that on the event."""
+    stored = _store(account_name, event)
+    if bool(event.get("livemode")) != livemode:
+        return _settle(stored, StripeEvent.Status.REJECTED, "Of another mode (live, test) than our keys.")
+    return work_off(stored)
+
+
+def work_off(event: StripeEvent) -> StripeEvent:
+    """Does what the event asks for, unless that was done before."""
+    if event.is_settled:
+        return event
+    try:
+        return _handle(event)
+    except Exception as error:
+        # Noted on its own, outside whatever was rolled back; Stripe will deliver it again.
+        StripeEvent.objects.filter(pk=event.pk).exclude(status__in=StripeEvent.SETTLED).update(
+            status=StripeEvent.Status.FAILED,
+            attempts=event.attempts + 1,
+            outcome=f"{type(error).__name__}: {error}",
+        )
+        raise
+
+
+Outcome = tuple[StripeEvent.Status, str]
+
+
+def _handle(event: StripeEvent) -> StripeEvent:
+    for prefix, handle in HANDLERS.items():
+        if event.type.startswith(prefix):
+            return _settle(event, *handle(event))
+    return _settle(event, StripeEvent.Status.IGNORED, "The shop needs no events of this type.")
+
+
+def _session(event: StripeEvent) -> Outcome:
+    payment = _payment_of(event)
+    if payment is None:
+        return StripeEvent.Status.IGNORED, "Not a payment of this shop."
+    if not payment.stripe_id:
+        payment.stripe_id = event.object_id
+    payment = sync.refresh(payment)
+    return StripeEvent.Status.DONE, f"Order {payment.order_id}: payment is {payment.status}."
+
+
+def _payment_of(event: StripeEvent) -> Payment | None:
+    """By Stripe's id; else by our key in the metadata, for a session whose id we crashed before storing."""
+    ours = Payment.objects.filter(account=event.account)
+    payment = ours.filter(stripe_id=event.object_id).first()
+    if payment is not None:
+        return payment
+    metadata = event.payload["data"]["object"].get("metadata") or {}
+    key = metadata.get("kopeck_payment")
+    if not isinstance(key, str) or len(key) != 36:
+        return None
+    return ours.filter(key=key, stripe_id__isnull=True).first()
+
+
+def _store(account_name: str, event: dict[str, Any]) -> StripeEvent:
+    data = event.get("data")
+    body = data.get("object") if isinstance(data, dict) else None
+    body = body if isinstance(body, dict) else {}
+    created = event.get("created")
+    row = StripeEvent(
+        account=account_name,
+        event_id=event["id"][:255],
+        type=event["type"][:100],
+        object_id=str(body.get("id") or "")[:255],
+        api_version=str(event.get("api_version") or "")[:40],
+        payload=without_secrets({**event, "data": {"object": body}}),
+        created=datetime.fromtimestamp(created, UTC) if isinstance(created, int) else timezone.now(),
+    )
+    # ON CONFLICT DO NOTHING: of two copies that arrive together one row stays, and both go on with it.
+    StripeEvent.objects.bulk_create([row], ignore_conflicts=True)
+    return StripeEvent.objects.get(account=account_name, event_id=row.event_id)
+
+
+def _settle(event: StripeEvent, status: StripeEvent.Status, outcome: str) -> StripeEvent:
+    event.status, event.outcome, event.handled = status, outcome, timezone.now()
+    event.attempts += 1
+    event.save(update_fields=["status", "outcome", "handled", "attempts"])
+    return event
+
+
+#: Who works off which events, by the beginning of their type. Each re-reads its object: the body is a hint.
+HANDLERS: dict[str, Callable[[StripeEvent], Outcome]] = {
+    "checkout.session.": _session,
+}
