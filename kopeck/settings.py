@@ -67,16 +67,21 @@ STRIPE_API_BASE = env("STRIPE_API_BASE", SANDBOX_API_BASE if STRIPE_SANDBOX else
 #: Where buyers' browsers find the sandbox (its Checkout page, its Stripe.js).
 SANDBOX_URL = env("SANDBOX_URL", STRIPE_API_BASE).rstrip("/") if STRIPE_SANDBOX else ""
 STRIPE_JS_URL = env("STRIPE_JS_URL", f"{SANDBOX_URL}/v3/" if STRIPE_SANDBOX else "https://js.stripe.com/v3/")
+#: What Buy does: "checkout" leads to Stripe's page, "intent" to our own with the Payment Element.
+PAYMENT_FLOW = env("PAYMENT_FLOW", "checkout")
+if PAYMENT_FLOW not in ("checkout", "intent"):
+    sys.exit(f"kopeck: PAYMENT_FLOW should be checkout or intent, not {PAYMENT_FLOW!r}.")
 #: Seconds that one request to Stripe may take; it is tried STRIPE_RETRIES more times.
 STRIPE_TIMEOUT = env_int("STRIPE_TIMEOUT", 10)
 STRIPE_RETRIES = env_int("STRIPE_RETRIES", 2)
 try:
     STRIPE_ACCOUNTS = read_accounts(
-        {name.removesuffix("_FILE"): value for name, value in os.environ.items()},
+        os.environ,
         env,
         sandbox=STRIPE_SANDBOX,
         debug=DEBUG,
         api_base=STRIPE_API_BASE,
+        js_url=STRIPE_JS_URL,
     )
 except ConfigurationError as problem:
     sys.exit(f"kopeck: {problem}")

@@ -7,6 +7,7 @@ from kopeck import web
 from kopeck.api import api
 from kopeck.catalog.views import item_page
 from kopeck.orders.views import my_orders, order_page, orders_of_item, shop_window
+from kopeck.payments.intent_views import intent, order_intent, pay_page
 from kopeck.payments.ordering import change_discount, change_lines, place
 from kopeck.payments.views import buy, buy_order, come_back, webhook
 
@@ -21,6 +22,9 @@ urlpatterns = [
     path("order/<int:order_id>/lines", change_lines, name="change-lines"),
     path("order/<int:order_id>/discount", change_discount, name="change-discount"),
     path("order/<int:order_id>/buy", buy_order, name="buy-order"),
+    path("intent/<int:item_id>", intent, name="intent"),
+    path("order/<int:order_id>/intent", order_intent, name="order-intent"),
+    path("order/<int:order_id>/pay", pay_page, name="pay"),
     path("order/<int:order_id>/return", come_back, name="come-back"),
     path("webhooks/stripe/<slug:account_name>", webhook, name="webhook"),
     path("api/v1/", api.urls),

@@ -240,6 +240,7 @@ def shop_context(request: HttpRequest) -> dict[str, Any]:
         "sandbox": settings.STRIPE_SANDBOX,
         "sandbox_url": f"{settings.SANDBOX_URL}/" if settings.SANDBOX_URL else "",
         "stripe_js_url": settings.STRIPE_JS_URL,
+        "payment_flow": settings.PAYMENT_FLOW,
     }
 
 

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.db import connection, models, transaction
+from django.db import models, transaction
 from django.db.models import F, Q
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare
@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from kopeck.catalog.models import Discount, Item, Tax
 from kopeck.errors import ShopError
+from kopeck.locks import one_at_a_time
 from kopeck.money import CURRENCIES, MAXIMUM
 from kopeck.orders.lines import OrderLine, OrderNote, OrderTax
 from kopeck.orders.pricing import DiscountRule, TaxRule, Totals, price
@@ -137,7 +138,7 @@ class Order(models.Model):
     def place_in_window(cls, wanted: Sequence[Wanted], *, visitor: str) -> "Order":
         """The visitor's open order of the window in this currency, or a new one of these items."""
         with transaction.atomic():
-            _one_at_a_time(f"window {visitor}")
+            one_at_a_time(f"window {visitor}")
             order = cls.open_in_window(visitor).filter(currency=wanted[0].item.currency).first()
             return order or cls.place(wanted, visitor=visitor)
 
@@ -151,7 +152,7 @@ class Order(models.Model):
     def place_for_buy(cls, wanted: Wanted, *, visitor: str) -> "Order":
         """The visitor's open order of this item (whose lines may differ: see `holds`), or a new one."""
         with transaction.atomic():
-            _one_at_a_time(f"buy {visitor}")
+            one_at_a_time(f"buy {visitor}")
             order = cls.objects.filter(visitor=visitor, buy_item=wanted.item, status__in=cls.PAYABLE).first()
             return order or cls.place([wanted], visitor=visitor, buy_item=wanted.item)
 
@@ -306,9 +307,3 @@ def _terms(wanted: Sequence[Wanted], discount: Discount | None, taxes: Sequence[
     off = [discount.pk, discount.name, str(discount.percent_off), discount.amount_off] if discount else None
     rates = [(tax.pk, tax.display_name, str(tax.percentage), tax.inclusive) for tax in taxes]
     return hashlib.sha256(json.dumps([lines, off, rates]).encode()).hexdigest()
-
-
-def _one_at_a_time(what: str) -> None:
-    """Holds back others with the same words till this transaction ends: no row exists yet to lock."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [what])

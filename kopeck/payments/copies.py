@@ -20,6 +20,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from kopeck.catalog.models import Discount, Tax, shown_percent
+from kopeck.locks import one_at_a_time
 from kopeck.payments.gateway import Gateway, StripeRefused, StripeUnavailable, gateway, release_database
 from kopeck.payments.models import StripeCopy
 
@@ -166,6 +167,9 @@ def _next_step(account_name: str, kind: StripeCopy.Kind, object_id: int, *, reti
     """Decides with the copy's row locked, and takes its lease."""
     mine = StripeCopy.objects.filter(account=account_name, kind=kind, object_id=object_id)
     with transaction.atomic():
+        # An object has several copies while one takes another's place: with row locks alone, two who go
+        # through them in another order would wait for each other.
+        one_at_a_time(f"copy {account_name} {kind} {object_id}")
         copy = mine.exclude(status=Status.RETIRING).select_for_update().first()
         # Read after the lock: who held it before may not have seen the change that we came for.
         wanted = find(kind, object_id)

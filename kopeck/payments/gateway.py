@@ -7,6 +7,7 @@ an open transaction is a programming error.
 
 import json
 from collections.abc import Callable, Iterator
+from email.utils import parsedate_to_datetime
 from functools import cache, partial
 from typing import Any
 
@@ -56,6 +57,40 @@ class Gateway:
             http_client=stripe.RequestsClient(timeout=(3, settings.STRIPE_TIMEOUT)),
             base_addresses={"api": settings.STRIPE_API_BASE} if settings.STRIPE_API_BASE else None,
         )
+
+    def create(self, kind: str, inputs: dict[str, Any], *, idempotency_key: str) -> dict[str, Any]:
+        """The payable object of a Payment's kind ("checkout", "intent"), made with these inputs."""
+        make = self.create_session if kind == "checkout" else self.create_intent
+        return make(inputs, idempotency_key=idempotency_key)
+
+    def retrieve(self, kind: str, stripe_id: str) -> dict[str, Any]:
+        """The payable object as it is now, with its latest charge inside."""
+        return (self.retrieve_session if kind == "checkout" else self.retrieve_intent)(stripe_id)
+
+    def withdraw(self, kind: str, stripe_id: str) -> dict[str, Any]:
+        """Closes the payable object; where that came too late, the object as it is now (it may be paid)."""
+        return (self.expire_session if kind == "checkout" else self.cancel_intent)(stripe_id)
+
+    def create_intent(self, inputs: dict[str, Any], *, idempotency_key: str) -> dict[str, Any]:
+        """`PaymentIntent.create`."""
+        intents = self._client.v1.payment_intents
+        return self._ask(
+            lambda: intents.create(inputs, {"idempotency_key": idempotency_key})  # type: ignore[arg-type]
+        )
+
+    def retrieve_intent(self, stripe_id: str) -> dict[str, Any]:
+        """The PaymentIntent, with its latest charge inside."""
+        intents = self._client.v1.payment_intents
+        return self._ask(lambda: intents.retrieve(stripe_id, {"expand": ["latest_charge"]}))
+
+    def cancel_intent(self, stripe_id: str) -> dict[str, Any]:
+        """Cancels the intent; where it can't be cancelled any more, the intent as it is now."""
+        try:
+            self._ask(lambda: self._client.v1.payment_intents.cancel(stripe_id))
+        except StripeRefused as refusal:
+            if refusal.missing:
+                raise
+        return self.retrieve_intent(stripe_id)
 
     def create_session(self, inputs: dict[str, Any], *, idempotency_key: str) -> dict[str, Any]:
         """`checkout.Session.create`: the Checkout Session as a dict."""
@@ -118,6 +153,62 @@ class Gateway:
             if not page["has_more"]:
                 return
             asked = {**asked, "starting_after": page["data"][-1]["id"]}
+
+    def webhook_endpoints(self) -> list[dict[str, Any]]:
+        """All of the account; Stripe allows sixteen."""
+        endpoints = self._client.v1.webhook_endpoints
+        found: list[dict[str, Any]] = self._ask(lambda: endpoints.list({"limit": 100}))["data"]
+        return found
+
+    def create_webhook_endpoint(self, inputs: dict[str, Any], *, idempotency_key: str) -> dict[str, Any]:
+        """Of our API version. The answer is the only one that ever holds its `secret`."""
+        wanted: Any = {**inputs, "api_version": API_VERSION}
+        endpoints = self._client.v1.webhook_endpoints
+        return self._ask(lambda: endpoints.create(wanted, {"idempotency_key": idempotency_key}))
+
+    def update_webhook_endpoint(self, stripe_id: str, changes: dict[str, Any]) -> dict[str, Any]:
+        """Its url, enabled_events, disabled; an API version stays for ever."""
+        endpoints = self._client.v1.webhook_endpoints
+        return self._ask(lambda: endpoints.update(stripe_id, changes))  # type: ignore[arg-type]
+
+    def delete_webhook_endpoint(self, stripe_id: str) -> None:
+        self._ask(lambda: self._client.v1.webhook_endpoints.delete(stripe_id))
+
+    def account_id(self) -> str:
+        """`acct_...`. A restricted key may need a permission for it."""
+        return str(self._ask(self._client.v1.accounts.retrieve_current)["id"])
+
+    def server_time(self) -> float | None:
+        """Stripe's clock, as a Unix second, from an answer that every key of a shop is allowed."""
+        headers: dict[str, str] = {}
+
+        def ask() -> stripe.StripeObject:
+            answer = self._client.v1.checkout.sessions.list({"limit": 1})
+            headers.update({name.lower(): text for name, text in answer.last_response.headers.items()})
+            return answer
+
+        self._ask(ask)
+        return parsedate_to_datetime(headers["date"]).timestamp() if "date" in headers else None
+
+    def livemode(self) -> bool:
+        """As Stripe says of this key's own balance. A restricted key may need a permission for it."""
+        return bool(self._ask(self._client.v1.balance.retrieve)["livemode"])
+
+    def publishable_key_reads(self) -> bool | None:
+        """Whether the publishable key sees the account's newest payment intent; None where there is none."""
+        intents = self._client.v1.payment_intents
+        newest = self._ask(lambda: intents.list({"limit": 1}))["data"]
+        if not newest:
+            return None
+        asked: Any = {"client_secret": newest[0]["client_secret"]}
+        key: Any = {"api_key": self.account.publishable_key}
+        try:
+            self._ask(lambda: intents.retrieve(newest[0]["id"], asked, key))
+        except StripeRefused as refusal:
+            if refusal.missing or not refusal.code:  # no such intent in its account, or no such key
+                return False
+            raise
+        return True
 
     def _mirrored(self, kind: str) -> Any:
         return {"coupon": self._client.v1.coupons, "tax_rate": self._client.v1.tax_rates}[kind]

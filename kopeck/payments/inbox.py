@@ -47,7 +47,8 @@ def _handle(event: StripeEvent) -> StripeEvent:
     return _settle(event, StripeEvent.Status.IGNORED, "The shop needs no events of this type.")
 
 
-def _session(event: StripeEvent) -> Outcome:
+def _payment(event: StripeEvent) -> Outcome:
+    # The intent of a Checkout Session is no payment of ours by its id: the session's own events tell of it.
     payment = _payment_of(event)
     if payment is None:
         return StripeEvent.Status.IGNORED, "Not a payment of this shop."
@@ -98,5 +99,6 @@ def _settle(event: StripeEvent, status: StripeEvent.Status, outcome: str) -> Str
 
 #: Who works off which events, by the beginning of their type. Each re-reads its object: the body is a hint.
 HANDLERS: dict[str, Callable[[StripeEvent], Outcome]] = {
-    "checkout.session.": _session,
+    "checkout.session.": _payment,
+    "payment_intent.": _payment,
 }

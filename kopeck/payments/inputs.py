@@ -1,4 +1,4 @@
-"""What Stripe is asked for: the inputs of a Checkout Session, from an order.
+"""What Stripe is asked for: the inputs of a Checkout Session or a PaymentIntent, from an order.
 
 Stored with the attempt and repeated to the letter by retries: the idempotency key demands it.
 """
@@ -63,6 +63,37 @@ def session_inputs(order: Order, payment: Payment, site: Site, copies: Copies) -
     if order.email:
         inputs["customer_email"] = order.email
     return inputs
+
+
+def intent_inputs(order: Order, payment: Payment) -> dict[str, Any]:
+    """For `PaymentIntent.create`: the order's own total, and in `amount_details` what it is made of.
+
+    A unit's cost holds its inclusive tax, so only the tax on top is told apart, or they would not add up.
+    """
+    inputs: dict[str, Any] = {
+        "amount": order.total,
+        "currency": order.currency,
+        "automatic_payment_methods": {"enabled": True},
+        "description": f"{settings.SHOP_NAME}: {order.pk}",
+        "metadata": {"kopeck_order": str(order.pk), "kopeck_payment": str(payment.key)},
+        "amount_details": {"line_items": [_detail(line) for line in order.lines.all()]},
+    }
+    if order.email:
+        inputs["receipt_email"] = order.email
+    return inputs
+
+
+def _detail(line: OrderLine) -> dict[str, Any]:
+    detail: dict[str, Any] = {
+        "product_name": line.name,
+        "quantity": line.quantity,
+        "unit_cost": line.unit_price,
+    }
+    if line.discount_amount:
+        detail["discount_amount"] = line.discount_amount
+    if line.tax_amount > line.tax_included:
+        detail["tax"] = {"total_tax_amount": line.tax_amount - line.tax_included}
+    return detail
 
 
 def _line_item(line: OrderLine, currency: str, site: Site, copies: Copies) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from django.db.models import F, Q
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
+from kopeck.errors import ShopError
 from kopeck.orders.models import Order
-from kopeck.payments import inbox, sync
+from kopeck.payments import attempts, inbox, sync
 from kopeck.payments import mirror_jobs as mirror_jobs  # found by the worker through this module
 from kopeck.payments.gateway import StripeRefused, StripeUnavailable
 from kopeck.payments.models import Payment, StripeEvent
@@ -67,9 +68,11 @@ def ask_about_payments() -> int:
         # Noted before the answer: what can't be asked about must not keep the others from their turn.
         Payment.objects.filter(pk=payment.pk).update(asked_at=now)
         try:
-            sync.refresh(payment)
+            payment = sync.refresh(payment)
             asked += 1
-        except (StripeUnavailable, StripeRefused) as trouble:
+            if payment.status == Payment.Status.OPEN and payment.expires_at < now:
+                attempts.withdraw(payment)  # an intent never ends by itself
+        except (StripeUnavailable, StripeRefused, ShopError) as trouble:
             log.warning("payment %s: %s", payment, trouble)
         except Exception:
             log.exception("payment %s can't be settled", payment)

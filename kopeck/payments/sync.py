@@ -22,7 +22,7 @@ Status = Payment.Status
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What a Checkout Session says about a payment. Amounts in minor units."""
+    """What Stripe's object says about a payment. Amounts in minor units."""
 
     status: Status
     amount: int
@@ -39,23 +39,23 @@ def refresh(payment: Payment) -> Payment:
     if not payment.stripe_id:
         return payment
     try:
-        session = gateway(payment.account).retrieve_session(payment.stripe_id)
+        now = gateway(payment.account).retrieve(payment.kind, payment.stripe_id)
     except StripeRefused as refusal:
         if not refusal.missing:
             raise
         return _lost(payment)
-    return apply(payment, session)
+    return apply(payment, now)
 
 
-def apply(payment: Payment, session: dict[str, Any]) -> Payment:
-    """Writes what the session says on the payment and its order, and gives the payment as it now is."""
-    truth = read_session(session)
+def apply(payment: Payment, now: dict[str, Any]) -> Payment:
+    """Writes what the session or intent says on the payment and its order; the payment as it then is."""
+    truth = read_session(now) if payment.kind == Payment.Kind.CHECKOUT else read_intent(now)
     with transaction.atomic():
         # The order's row is the one lock: whoever changes the order or its payments takes it first.
         order = Order.objects.select_for_update().get(pk=payment.order_id)
         payment = Payment.objects.get(pk=payment.pk)
         payment.asked_at = timezone.now()
-        payment.stripe_id = payment.stripe_id or session["id"]
+        payment.stripe_id = payment.stripe_id or now["id"]
         if payment.status in (Status.PAID, Status.HELD):
             payment.save(update_fields=["asked_at"])
             return payment
@@ -65,24 +65,16 @@ def apply(payment: Payment, session: dict[str, Any]) -> Payment:
 
 def _move(order: Order, payment: Payment, truth: Truth) -> None:
     match truth.status:
-        case Status.PAID if (truth.amount, truth.currency) != (payment.amount, payment.currency):
-            problem = f"Stripe took {truth.amount} {truth.currency}, not {payment.amount} {payment.currency}."
-            log.error("payment %s of order %s is held: %s", payment, order.pk, problem)
-            payment.settle(Status.HELD, problem=problem, payment_intent=truth.payment_intent)
-            order.mark_processing()
         case Status.PAID:
-            at = truth.paid_at or timezone.now()
-            if not order.mark_paid(at, email=truth.email):
-                problem = "This order was paid before by another payment."
-                log.error("payment %s of order %s is held: %s", payment, order.pk, problem)
-                payment.settle(Status.HELD, problem=problem, payment_intent=truth.payment_intent)
-                return
-            card = {"card_brand": truth.card_brand, "card_last4": truth.card_last4}
-            payment.settle(Status.PAID, paid_at=at, payment_intent=truth.payment_intent, **card)
-            log.info("order %s is paid: %s %s", order.pk, payment.amount, payment.currency)
+            _pay(order, payment, truth)
         case Status.PROCESSING if payment.is_live:
             payment.settle(Status.PROCESSING, payment_intent=truth.payment_intent)
             order.mark_processing()
+        case Status.FAILED if payment.kind == Payment.Kind.INTENT:
+            # The intent asks for another card and can still be paid; only a payment under way fails back.
+            if payment.status == Status.PROCESSING:
+                payment.settle(Status.OPEN)
+                order.mark_failed()
         case Status.FAILED:
             payment.settle(Status.FAILED, payment_intent=truth.payment_intent)
             order.mark_failed()
@@ -97,20 +89,64 @@ def _move(order: Order, payment: Payment, truth: Truth) -> None:
             payment.settle(Status(payment.status))
 
 
+def _pay(order: Order, payment: Payment, truth: Truth) -> None:
+    """The order is paid, unless the amount is another one or the order was paid before: then it is held."""
+    at = truth.paid_at or timezone.now()
+    problem = ""
+    if (truth.amount, truth.currency) != (payment.amount, payment.currency):
+        problem = f"Stripe took {truth.amount} {truth.currency}, not {payment.amount} {payment.currency}."
+        order.mark_processing()
+    elif not order.mark_paid(at, email=truth.email):
+        problem = "This order was paid before by another payment."
+    if problem:
+        log.error("payment %s of order %s is held: %s", payment, order.pk, problem)
+        payment.settle(Status.HELD, problem=problem, payment_intent=truth.payment_intent)
+        return
+    card = {"card_brand": truth.card_brand, "card_last4": truth.card_last4}
+    payment.settle(Status.PAID, paid_at=at, payment_intent=truth.payment_intent, **card)
+    log.info("order %s is paid: %s %s", order.pk, payment.amount, payment.currency)
+
+
+def read_intent(intent: dict[str, Any]) -> Truth:
+    """The PaymentIntent's state in our words. What a card refused is FAILED: the intent itself lives on."""
+    match intent["status"]:
+        case "succeeded":
+            status = Status.PAID
+        case "processing" | "requires_capture":
+            status = Status.PROCESSING
+        case "canceled":
+            status = Status.EXPIRED
+        case "requires_payment_method" if intent.get("last_payment_error"):
+            status = Status.FAILED
+        case _:
+            status = Status.OPEN
+    amount = intent["amount_received"] if status == Status.PAID else intent["amount"]
+    return _truth(status, amount, intent["currency"], intent, "")
+
+
 def read_session(session: dict[str, Any]) -> Truth:
     """The session's state in our words. Fulfil on `payment_status` paid or no_payment_required only."""
     intent = session.get("payment_intent")
     intent = intent if isinstance(intent, dict) else {"id": intent or ""}
+    status = _session_status(session, intent)
+    email = (session.get("customer_details") or {}).get("email") or ""
+    return _truth(status, session["amount_total"], session["currency"], intent, email)
+
+
+def _truth(status: Status, amount: int, currency: str, intent: dict[str, Any], email: str) -> Truth:
     charge = intent.get("latest_charge")
     charge = charge if isinstance(charge, dict) else {}
     card = (charge.get("payment_method_details") or {}).get("card") or {}
     return Truth(
-        status=_session_status(session, intent),
-        amount=session["amount_total"],
-        currency=session["currency"],
+        status=status,
+        amount=amount,
+        currency=currency,
         paid_at=datetime.fromtimestamp(charge["created"], UTC) if charge.get("created") else None,
         payment_intent=intent["id"],
-        email=(session.get("customer_details") or {}).get("email") or "",
+        email=email
+        or (charge.get("billing_details") or {}).get("email")
+        or intent.get("receipt_email")
+        or "",
         card_brand=card.get("brand") or "",
         card_last4=card.get("last4") or "",
     )
@@ -135,7 +171,7 @@ def _lost(payment: Payment) -> Payment:
         order = Order.objects.select_for_update().get(pk=payment.order_id)
         payment = Payment.objects.get(pk=payment.pk)
         if payment.is_live:
-            problem = "Stripe knows no such session."
+            problem = "Stripe knows no such object."
             log.warning("payment %s of order %s: %s", payment, order.pk, problem)
             payment.asked_at = timezone.now()
             payment.settle(Status.EXPIRED, problem=problem)

@@ -14,7 +14,7 @@ from kopeck.catalog.views import item_on_sale
 from kopeck.errors import ShopError
 from kopeck.orders.views import readable_order
 from kopeck.orders.wanted import MAX_QUANTITY, Wanted
-from kopeck.payments import checkout, inbox, sync
+from kopeck.payments import attempts, checkout, inbox, sync
 from kopeck.payments.gateway import BadEvent, StripeRefused, StripeUnavailable, read_event
 from kopeck.payments.inputs import site_of
 from kopeck.payments.models import Payment
@@ -31,7 +31,10 @@ def buy(request: ShopRequest, item_id: int) -> HttpResponse:
     GET creates, because that is the contract; it is safe to repeat: the same visitor gets the same session.
     """
     item = item_on_sale(item_id)
-    wanted = Wanted(item, _quantity(request))
+    wanted = Wanted(item, asked_quantity(request))
+    if request.method == "POST" and settings.PAYMENT_FLOW == "intent":
+        order = checkout.order_for(wanted, visitor=request.visitor.key, site=site_of(request))
+        return HttpResponseRedirect(f"{order.get_absolute_url()}/pay", status=303)
     payment = checkout.buy(wanted, visitor=request.visitor.key, site=site_of(request))
     return _to_checkout(request, payment)
 
@@ -42,7 +45,7 @@ def buy_order(request: ShopRequest, order_id: int) -> HttpResponse:
     """GET /order/{id}/buy, POST: as `buy`, for a whole order."""
     order = readable_order(request, order_id)
     try:
-        payment = checkout.start(order.pk, site_of(request))
+        payment = attempts.start(order.pk, site_of(request))
     except ShopError as refusal:
         if refusal.code != "price_changed" or request.method != "POST":
             raise
@@ -54,7 +57,7 @@ def buy_order(request: ShopRequest, order_id: int) -> HttpResponse:
 def _to_checkout(request: ShopRequest, payment: Payment) -> HttpResponse:
     account = settings.STRIPE_ACCOUNTS.get(payment.account)
     if account is None:  # its keys were taken away while the session was open
-        raise checkout.currency_not_accepted(payment.currency)
+        raise attempts.currency_not_accepted(payment.currency)
     answer: HttpResponse
     if request.method == "POST":
         answer = HttpResponseRedirect(payment.url, status=303)
@@ -68,7 +71,7 @@ def _to_checkout(request: ShopRequest, payment: Payment) -> HttpResponse:
     return answer
 
 
-def _quantity(request: ShopRequest) -> int:
+def asked_quantity(request: ShopRequest) -> int:
     asked = request.POST if request.method == "POST" else request.GET
     value = asked.get("quantity", "1")
     if not (value.isascii() and value.isdigit() and len(value) <= 2 and 1 <= int(value) <= MAX_QUANTITY):
@@ -81,7 +84,7 @@ def come_back(request: ShopRequest, order_id: int) -> HttpResponse:
     """GET /order/{id}/return, from Checkout: asks Stripe, then leads to the order's page."""
     order = readable_order(request, order_id)
     payments = order.payments.exclude(stripe_id=None)
-    asked = request.GET.get("session_id", "")
+    asked = request.GET.get("session_id") or request.GET.get("payment_intent", "")
     payment = next((one for one in payments if one.stripe_id == asked), None) or payments.first()
     if payment is not None and payment.is_live:
         try:

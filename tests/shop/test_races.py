@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from kopeck.orders.models import Order
-from kopeck.payments import checkout
+from kopeck.payments import attempts
 from kopeck.payments import gateway as wire
 from kopeck.payments.models import Payment
 from kopeck.web import VISITOR_COOKIE
@@ -104,7 +104,7 @@ def test_a_session_that_ran_out_while_we_were_down_is_not_handed_out(
         raise PowerCut
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkout, "_store", die)
+        patch.setattr(attempts, "_store", die)
         with pytest.raises(PowerCut):
             buyer.get(f"/buy/{item.pk}")
     (made,) = sandbox.sessions()

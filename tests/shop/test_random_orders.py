@@ -17,7 +17,7 @@ from kopeck.errors import ShopError
 from kopeck.money import CURRENCIES
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
-from kopeck.payments import checkout, sync
+from kopeck.payments import attempts, sync
 from kopeck.payments.inputs import Site
 from stripe_sandbox.cards import Card
 from stripe_sandbox.checkout import pay_session
@@ -95,7 +95,7 @@ def test_shop_stripe_and_ledger_agree_on_random_orders(quick_sandbox: ShopSandbo
         if order is None:
             continue
         done += 1
-        payment = checkout.start(order.pk, SITE)
+        payment = attempts.start(order.pk, SITE)
         found = sandbox.box.store.find("checkout.session", payment.stripe_id or "")
         assert found is not None
         account, session = found

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from kopeck.orders.models import Order
-from kopeck.payments import checkout
+from kopeck.payments import attempts
 from kopeck.payments import gateway as wire
 from kopeck.payments.models import Payment
 from tests.conftest import ShopSandbox, make_item
@@ -108,7 +108,7 @@ def test_a_crash_after_stripes_answer_finds_the_same_session_again(
         raise PowerCut
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkout, "_store", die)
+        patch.setattr(attempts, "_store", die)
         with pytest.raises(PowerCut):
             buyer.get(f"/buy/{item.pk}")
     (made,) = sandbox.sessions()

@@ -1,0 +1,337 @@
+"""Attempts to pay: one live payable object an order, reused while unchanged, closed before another is made.
+
+Double clicks, second tabs and 50 requests at once end in the same object: the first to take the attempt's
+lease asks Stripe, the others wait for what it writes down. A crash leaves a row with its inputs and its
+idempotency key, so the next request finds at Stripe what was made, if it was. An object is a Checkout Session
+or a PaymentIntent, by the payment's kind.
+"""
+
+import logging
+import re
+import time
+from datetime import timedelta
+from enum import Enum, auto
+from typing import Any, NoReturn
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Max, Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from kopeck.catalog.models import Discount
+from kopeck.errors import ShopError
+from kopeck.orders.models import Order
+from kopeck.payments import mirror, sync
+from kopeck.payments.accounts import Account, for_currency
+from kopeck.payments.figures import Verdict, compare, read_figures
+from kopeck.payments.gateway import StripeRefused, StripeUnavailable, gateway, release_database
+from kopeck.payments.inputs import Site, intent_inputs, session_inputs
+from kopeck.payments.models import Payment
+
+log = logging.getLogger(__name__)
+Status, Kind = Payment.Status, Payment.Kind
+NO_COPIES = mirror.Copies(None, ())
+
+#: How long a session can be paid. Stripe wants 30 minutes from when it is asked; the rest is for retries.
+SESSION_LIFE = timedelta(minutes=35)
+#: A session with less than this left is not handed out again.
+TOO_LATE = timedelta(minutes=1)
+#: Longer than all tries of one call to Stripe together; then its asker is taken for dead.
+LEASE = timedelta(seconds=60)
+#: How often one request starts anew after a refusal that can be mended (too late, a coupon that is gone).
+MAX_HEALED = 2
+#: How long a request waits for another one that asks Stripe for the same session.
+PATIENCE = 25.0
+
+
+class Turn(Enum):
+    """What a request should do about an order's payment."""
+
+    HAND_OUT = auto()
+    CREATE = auto()
+    WAIT = auto()
+    WITHDRAW = auto()
+    ASK = auto()
+    MIRROR = auto()
+    DEARER = auto()
+
+
+def start(order_id: int, site: Site, kind: Payment.Kind = Kind.CHECKOUT) -> Payment:
+    """The order's open Checkout Session or PaymentIntent, made if there is none. Raises ShopError."""
+    deadline, healed = time.monotonic() + PATIENCE, 0
+    for _attempt in range(8):
+        turn, payment = _take_turn(order_id, site, kind)
+        match turn:
+            case Turn.HAND_OUT:
+                handed_out: Payment = payment
+                return handed_out
+            case Turn.CREATE:
+                # Not handed out from here: Stripe repeats its first answer for a session that is over by now.
+                healed += not _create(payment)
+                if healed > MAX_HEALED:
+                    raise refused()
+            case Turn.MIRROR:
+                _mirror(order_id)
+            case Turn.DEARER:
+                raise price_changed()
+            case Turn.WAIT:
+                _wait(payment, deadline)
+            case Turn.WITHDRAW:
+                withdraw(payment)
+            case Turn.ASK:
+                _ask(payment)
+    raise busy()
+
+
+def _take_turn(order_id: int, site: Site, kind: Payment.Kind) -> tuple[Turn, Any]:
+    """Decides, with the order locked and for a moment only, who does what."""
+    now = timezone.now()
+    with transaction.atomic():
+        order = Order.objects.select_for_update().get(pk=order_id)
+        _refuse_unpayable(order)
+        live = order.payments.filter(status__in=Payment.LIVE).first()
+        if live is None:
+            return _begin(order, site, kind)
+        if not live.stripe_id:
+            if live.lease_until and live.lease_until > now:
+                return Turn.WAIT, live
+            live.lease_until = now + LEASE
+            live.save(update_fields=["lease_until"])
+            return Turn.CREATE, live
+        if live.fingerprint != order.terms or live.kind != kind:
+            return Turn.WITHDRAW, live
+        if live.expires_at <= now:
+            return Turn.ASK, live
+        return Turn.WITHDRAW if live.expires_at - TOO_LATE <= now else Turn.HAND_OUT, live
+
+
+def _refuse_unpayable(order: Order) -> None:
+    if order.status in Order.WAS_PAID:
+        raise ShopError("order_paid", _("This order is paid already."), status=409)
+    if order.status == Order.Status.PROCESSING:
+        raise ShopError("order_processing", _("The payment of this order is being processed."), status=409)
+    if order.status == Order.Status.CANCELLED:
+        raise ShopError("order_cancelled", _("This order was cancelled."), status=409)
+
+
+def _begin(order: Order, site: Site, kind: Payment.Kind) -> tuple[Turn, Payment | None]:
+    """A new attempt, unless the order became dearer or Stripe lacks its coupon or a tax rate."""
+    account = _account_of(order)
+    if order.refresh():
+        return Turn.DEARER, None
+    if kind == Kind.INTENT and not order.total:
+        raise ShopError("nothing_to_pay", _("This order costs nothing: complete it at Checkout."), status=409)
+    # A PaymentIntent takes no coupon and no tax rate: its amount is ours.
+    copies = mirror.copies_of(account.name, order) if kind == Kind.CHECKOUT else NO_COPIES
+    if copies is None:
+        return Turn.MIRROR, None
+    _hold_discount(order)
+    order.mark_open()
+    payment = _new_attempt(order, account, kind)
+    payment.inputs = (
+        session_inputs(order, payment, site, copies)
+        if kind == Kind.CHECKOUT
+        else intent_inputs(order, payment)
+    )
+    payment.save(force_insert=True)
+    return Turn.CREATE, payment
+
+
+def _account_of(order: Order) -> Account:
+    account = for_currency(settings.STRIPE_ACCOUNTS, order.currency)
+    if account is None:
+        raise currency_not_accepted(order.currency)
+    return account
+
+
+def currency_not_accepted(currency: str) -> ShopError:
+    message = _("We take no payments in %(currency)s at the moment.") % {"currency": currency.upper()}
+    return ShopError("currency_not_accepted", message, status=422)
+
+
+def _hold_discount(order: Order) -> None:
+    """Refuses a discount whose last use is taken: by orders that were paid, or that can be paid right now.
+
+    The discount's row is locked, after the order's: of many buyers with the last code one gets a session.
+    """
+    if order.discount_id is None:
+        return
+    discount = Discount.objects.select_for_update().get(pk=order.discount_id)
+    if discount.max_redemptions is None:
+        return
+    paid = Q(status__in=[*Order.WAS_PAID, Order.Status.PROCESSING])
+    payable = Q(payments__status__in=Payment.LIVE)
+    taken = Order.objects.filter(paid | payable, discount=discount).exclude(pk=order.pk).distinct().count()
+    if taken >= discount.max_redemptions:
+        message = _("This code has been used as often as it may be. Take it off to pay without it.")
+        raise ShopError("discount_used_up", message, status=409)
+
+
+def _new_attempt(order: Order, account: Account, kind: Payment.Kind) -> Payment:
+    last = order.payments.aggregate(last=Max("attempt"))["last"] or 0
+    return Payment(
+        order=order,
+        account=account.name,
+        kind=kind,
+        amount=order.total,
+        currency=order.currency,
+        attempt=last + 1,
+        fingerprint=order.terms,
+        expires_at=timezone.now() + SESSION_LIFE,
+        lease_until=timezone.now() + LEASE,
+    )
+
+
+def _create(payment: Payment) -> bool:
+    """Asks Stripe for this attempt's object; False: the attempt is closed, and a new one may do better."""
+    ours = Payment.objects.filter(pk=payment.pk)
+    try:
+        made = gateway(payment.account).create(
+            payment.kind, payment.inputs, idempotency_key=payment.idempotency_key
+        )
+    except StripeUnavailable as trouble:
+        # The lease ends, the attempt stays: the next one who asks finds what Stripe may have made.
+        ours.update(lease_until=None, problem=str(trouble))
+        log.warning("order %s: Stripe is not available: %s", payment.order_id, trouble)
+        raise unavailable() from trouble
+    except StripeRefused as refusal:
+        ours.filter(stripe_id=None).update(status=Status.REFUSED, lease_until=None, problem=str(refusal))
+        if refusal.param == "expires_at" or _forget_copies(payment, refusal):
+            return False
+        log.error("order %s: Stripe refuses the session: %s", payment.order_id, refusal)
+        raise refused() from refusal
+    except BaseException:
+        ours.update(lease_until=None)
+        raise
+    if payment.kind == Kind.CHECKOUT and made["line_items"]["has_more"]:
+        lines = gateway(payment.account).session_lines(made["id"])
+        made["line_items"] = {"data": lines, "has_more": False}
+    payment, verdict = _store(payment, made)
+    if verdict is Verdict.REFUSE:
+        _refuse_other_total(payment)
+    return True
+
+
+def _forget_copies(payment: Payment, refusal: StripeRefused) -> bool:
+    """Whether Stripe refused a coupon or tax rate of ours (gone, archived); they are then made anew."""
+    if not re.search("coupon|tax_rate", refusal.param):
+        return False
+    mirror.forget(payment.account, payment.order)
+    return True
+
+
+def _mirror(order_id: int) -> None:
+    order = Order.objects.get(pk=order_id)
+    try:
+        mirror.ensure(_account_of(order).name, order)
+    except StripeUnavailable as trouble:
+        raise unavailable() from trouble
+    except StripeRefused as refusal:
+        log.error("order %s: its discount or taxes can't be made at Stripe: %s", order_id, refusal)
+        raise refused() from refusal
+
+
+def _store(payment: Payment, made: dict[str, Any]) -> tuple[Payment, Verdict]:
+    """Keeps what Stripe made, and Stripe's figures where they may take the place of ours."""
+    with transaction.atomic():
+        order = Order.objects.select_for_update().get(pk=payment.order_id)
+        payment = Payment.objects.get(pk=payment.pk)
+        verdict = _judge(order, payment, made)
+        payment.stripe_id, payment.url = made["id"], made.get("url") or payment.url
+        payment.lease_until, payment.problem = None, ""
+        if payment.status == Status.CREATING:
+            payment.status = Status.OPEN
+        payment.save(
+            update_fields=["stripe_id", "url", "status", "amount", "fingerprint", "lease_until", "problem"]
+        )
+    return payment, verdict
+
+
+def _judge(order: Order, payment: Payment, made: dict[str, Any]) -> Verdict:
+    """Compares Stripe's figures with the locked order's, and does to both what the verdict asks for."""
+    if payment.kind == Kind.CHECKOUT:
+        theirs = read_figures(made, payment.inputs["line_items"][0].get("tax_rates", []))
+        total, verdict = theirs.total, compare(order, theirs)
+        if verdict is Verdict.ADOPT and made["currency"] == order.currency:
+            order.adopt(theirs)
+            payment.amount = total
+    else:
+        total = made["amount"]
+        verdict = Verdict.EQUAL if total == order.total else Verdict.REFUSE
+    if made["currency"] != order.currency:
+        verdict = Verdict.REFUSE
+    if verdict is Verdict.REFUSE:
+        order.note(f"Refused: Stripe's total was {total}, ours {order.total}. Nothing was charged.")
+        log.error("order %s: Stripe's total is %s, ours %s: it is closed", order.pk, total, order.total)
+        payment.fingerprint = ""  # like no order's: whoever finds this object closes it
+    return verdict
+
+
+def _refuse_other_total(payment: Payment) -> NoReturn:
+    withdraw(payment)
+    message = _("The total at our payment service is not that of your order. Nothing was charged.")
+    raise ShopError("amount_mismatch", message, status=502)
+
+
+def _wait(payment: Payment, deadline: float) -> None:
+    """Until the request that asks Stripe is done. Holds no connection meanwhile."""
+    pause = 0.02
+    while time.monotonic() < deadline:
+        release_database()
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.3)
+        now = Payment.objects.values("stripe_id", "status", "lease_until").get(pk=payment.pk)
+        if now["stripe_id"] or now["status"] != Status.CREATING:
+            return
+        if now["lease_until"] is None:
+            raise unavailable()  # the one who asked got no answer
+        if now["lease_until"] <= timezone.now():
+            return
+    raise busy()
+
+
+def withdraw(payment: Payment) -> None:
+    """Closes the object at Stripe, or learns that it was paid. Raises ShopError."""
+    try:
+        now = gateway(payment.account).withdraw(payment.kind, payment.stripe_id or "")
+    except StripeUnavailable as trouble:
+        raise unavailable() from trouble
+    except StripeRefused as refusal:
+        if not refusal.missing:
+            raise refused() from refusal
+        _ask(payment)
+    else:
+        sync.apply(payment, now)
+
+
+def _ask(payment: Payment) -> None:
+    try:
+        payment = sync.refresh(payment)
+    except StripeUnavailable as trouble:
+        raise unavailable() from trouble
+    except StripeRefused as refusal:
+        raise refused() from refusal
+    if payment.status == Status.OPEN and payment.expires_at <= timezone.now():
+        withdraw(payment)  # our clock is ahead of Stripe's
+
+
+def price_changed() -> ShopError:
+    message = _(
+        "Something in your order has become dearer. Please look at the new total and pay if you agree."
+    )
+    return ShopError("price_changed", message, status=409)
+
+
+def unavailable() -> ShopError:
+    message = _("Our payment service does not answer. Nothing was charged. Please try again in a minute.")
+    return ShopError("stripe_unavailable", message, status=503)
+
+
+def refused() -> ShopError:
+    message = _("Our payment service could not start this payment. Nothing was charged; we look into it.")
+    return ShopError("stripe_refused", message, status=502)
+
+
+def busy() -> ShopError:
+    return ShopError("busy", _("This order is being worked on. Please try again in a moment."), status=503)

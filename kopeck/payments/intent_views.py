@@ -1,0 +1,79 @@
+"""Payment Intents, the other way to pay: on our own page, with Stripe's Payment Element."""
+
+from django.conf import settings
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from kopeck.catalog.views import item_on_sale
+from kopeck.errors import ShopError
+from kopeck.orders.models import Order
+from kopeck.orders.views import readable_order
+from kopeck.orders.wanted import Wanted
+from kopeck.payments import attempts, checkout
+from kopeck.payments.gateway import StripeRefused, StripeUnavailable, gateway
+from kopeck.payments.inputs import site_of
+from kopeck.payments.models import Payment
+from kopeck.payments.views import asked_quantity
+from kopeck.web import ShopRequest, asked_here
+
+
+@asked_here
+@require_http_methods(["GET"])
+def intent(request: ShopRequest, item_id: int) -> HttpResponse:
+    """GET /intent/{id}: the PaymentIntent of an item as JSON. `quantity` 1 to 99."""
+    wanted = Wanted(item_on_sale(item_id), asked_quantity(request))
+    site, visitor = site_of(request), request.visitor.key
+    return _as_json(checkout.buy(wanted, visitor=visitor, site=site, kind=Payment.Kind.INTENT))
+
+
+@asked_here
+@require_http_methods(["GET"])
+def order_intent(request: ShopRequest, order_id: int) -> HttpResponse:
+    """GET /order/{id}/intent: as `intent`, for a whole order."""
+    order = readable_order(request, order_id)
+    return _as_json(attempts.start(order.pk, site_of(request), Payment.Kind.INTENT))
+
+
+def _as_json(payment: Payment) -> HttpResponse:
+    account = settings.STRIPE_ACCOUNTS.get(payment.account)
+    if account is None:
+        raise attempts.currency_not_accepted(payment.currency)
+    try:
+        # Asked for anew each time: whoever has the secret can confirm the payment, so we keep none.
+        secret = gateway(payment.account).retrieve_intent(payment.stripe_id or "")["client_secret"]
+    except StripeUnavailable as trouble:
+        raise attempts.unavailable() from trouble
+    except StripeRefused as refusal:
+        raise attempts.refused() from refusal
+    answer = JsonResponse(
+        {
+            "payment_intent_id": payment.stripe_id,
+            "client_secret": secret,
+            "publishable_key": account.publishable_key,
+        }
+    )
+    answer["Cache-Control"] = "no-store"
+    answer["X-Robots-Tag"] = "noindex"
+    return answer
+
+
+@require_safe
+def pay_page(request: ShopRequest, order_id: int) -> HttpResponse:
+    """GET /order/{id}/pay: the order and Stripe's Payment Element beside it."""
+    order = readable_order(request, order_id)
+    if order.status not in Order.PAYABLE:
+        raise ShopError("not_payable", _("This order is not to be paid (any more)."), status=409)
+    key = request.GET.get("key", "")
+    context = {
+        "order": order,
+        "lines": order.lines.all(),
+        "order_taxes": order.taxes.all(),
+        "order_key": key,
+        "return_url": f"{site_of(request).base}{order.get_absolute_url()}/return?key={order.key}",
+    }
+    response = render(request, "pay.html", context)
+    response["Cache-Control"] = "private, no-store"
+    response["X-Robots-Tag"] = "noindex"
+    return response

@@ -1,0 +1,50 @@
+// Pays on our own page: Stripe's Payment Element for the intent of this order.
+"use strict";
+
+const form = document.querySelector("form[data-pay]");
+const button = form.querySelector("[type=submit]");
+const problem = form.querySelector("[role=alert]");
+const label = button.textContent;
+
+const say = (text) => {
+  problem.textContent = text;
+};
+
+async function start() {
+  const response = await fetch(form.dataset.intent, { headers: { Accept: "application/json" }, cache: "no-store" });
+  const body = await response.json();
+  if (response.status === 409) return location.assign(form.dataset.order); // paid meanwhile, or dearer
+  if (!response.ok) throw new Error(body.error?.message);
+
+  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+  const stripe = Stripe(body.publishable_key);
+  const elements = stripe.elements({
+    clientSecret: body.client_secret,
+    appearance: { theme: dark ? "night" : "stripe", variables: { colorPrimary: dark ? "#E08A5B" : "#A94F24" } },
+  });
+  const element = elements.create("payment");
+  element.on("ready", () => {
+    button.disabled = false;
+  });
+  element.mount(form.querySelector("[data-element]"));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    pay(stripe, elements);
+  });
+}
+
+async function pay(stripe, elements) {
+  if (button.disabled) return;
+  button.disabled = true;
+  button.textContent = form.dataset.busy;
+  say("");
+  // Comes back only with an error; else the buyer is on the way to the order's page, which asks Stripe itself.
+  const { error } = await stripe.confirmPayment({ elements, confirmParams: { return_url: form.dataset.return } });
+  if (!error) return;
+  const over = error.code === "payment_intent_unexpected_state";
+  say(over ? form.dataset.replaced : error.message || form.dataset.failed);
+  button.disabled = false;
+  button.textContent = label;
+}
+
+start().catch((error) => say(error.message || form.dataset.failed));
