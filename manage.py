@@ -14,11 +14,13 @@ def use_local_shop() -> None:
     if os.environ.get("DATABASE_URL") or os.environ.get("DATABASE_URL_FILE"):
         return
     from kopeck import postgres
+    from kopeck.place import Refused, read_place, shop_env
 
-    data = Path(os.environ.get("DATA_DIR", Path(__file__).parent / ".data"))
-    os.environ["DATABASE_URL"] = postgres.attach_url(data) or postgres.start(data).url
-    if not any(name.startswith("STRIPE_SECRET_KEY") for name in os.environ):
-        os.environ.setdefault("STRIPE_SANDBOX", "1")
+    try:
+        place = read_place()
+        os.environ |= shop_env(place, postgres.attach_url(place.data) or postgres.start(place.data).url)
+    except Refused as refusal:
+        sys.exit(f"kopeck: {refusal}")
 
 
 if __name__ == "__main__":

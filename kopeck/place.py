@@ -15,9 +15,13 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from kopeck.payments.accounts import WEBHOOK_SECRET, ConfigurationError, read_accounts
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 ADMIN = "admin"
 ANYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not bound to
+#: The sandbox's accounts out of the box: what their variables end in, and where each webhook secret is kept.
+SANDBOX_ACCOUNTS = {"": "webhook-secret", "_EUR": "webhook-secret-eur"}
 
 
 class Refused(Exception):
@@ -63,7 +67,29 @@ def read_place() -> Place:
     )
     if place.sandbox and place.port == place.sandbox_port:
         raise Refused(f"PORT and SANDBOX_PORT are both {place.port}: set one of them to another.")
+    _require_accounts(place)
     return place
+
+
+def _require_accounts(place: Place) -> None:
+    """Raises Refused where the settings would refuse these keys: in its sentence, and before a start."""
+    env = place.env
+    on = {
+        name
+        for name in ("STRIPE_SANDBOX", "DEBUG")
+        if env.get(name, "").lower() in ("1", "true", "yes", "on")
+    }
+    try:
+        read_accounts(
+            env,
+            lambda name: _given(env, name) or env.get(name.lower(), ""),
+            sandbox=place.sandbox or "STRIPE_SANDBOX" in on,
+            debug="DEBUG" in on,
+            api_base=env.get("STRIPE_API_BASE", "").rstrip("/"),
+            js_url=env.get("STRIPE_JS_URL", ""),
+        )
+    except ConfigurationError as problem:
+        raise Refused(str(problem)) from None
 
 
 def _port(env: dict[str, str], name: str, default: int) -> int:
@@ -104,8 +130,16 @@ def require_free(host: str, name: str, port: int) -> None:
 
 def given_database(env: Mapping[str, str]) -> str:
     """The owner's own DATABASE_URL, if any."""
-    file = env.get("DATABASE_URL_FILE")
-    return Path(file).read_text().strip() if file else env.get("DATABASE_URL", "")
+    return _given(env, "DATABASE_URL")
+
+
+def _given(env: Mapping[str, str], name: str) -> str:
+    """What the owner set: the value, or what the file named by NAME_FILE holds. Raises Refused."""
+    file = env.get(f"{name}_FILE")
+    try:
+        return Path(file).read_text().strip() if file else env.get(name, "")
+    except OSError as problem:
+        raise Refused(f"{name}_FILE can't be read: {problem}.") from None
 
 
 def require_database(url: str) -> None:
@@ -145,10 +179,24 @@ def shop_env(place: Place, database_url: str | None) -> dict[str, str]:
         env["SANDBOX_URL"] = env.get("SANDBOX_URL") or place.sandbox_url
         env["STRIPE_API_BASE"] = env.get("STRIPE_API_BASE") or place.sandbox_url
         env["STRIPE_JS_URL"] = env.get("STRIPE_JS_URL") or f"{env['SANDBOX_URL'].rstrip('/')}/v3/"
-        env["STRIPE_WEBHOOK_SECRET"] = env.get("STRIPE_WEBHOOK_SECRET") or keep(
-            place.data / "webhook-secret", lambda: f"whsec_{secrets.token_hex(24)}"
-        )
+        for suffix, file in SANDBOX_ACCOUNTS.items():
+            name = f"{WEBHOOK_SECRET}{suffix}"
+            env[name] = _given(env, name) or keep(place.data / file, lambda: f"whsec_{secrets.token_hex(24)}")
+            env.pop(f"{name}_FILE", None)  # said twice, it would be refused
     return env
+
+
+def sandbox_endpoints(place: Place, env: Mapping[str, str]) -> list[str]:
+    """For the sandbox's `--webhook`: where the events of each account go, and the secret that signs them."""
+    endpoints = []
+    for name, value in sorted(env.items()):
+        suffix = name.removeprefix(f"{WEBHOOK_SECRET}_").lower()
+        secret = value.split(",")[0].strip()
+        if secret and name == WEBHOOK_SECRET:
+            endpoints.append(f"kopeck@{place.shop}/webhooks/stripe/default={secret}")
+        elif secret and name == f"{WEBHOOK_SECRET}_{suffix.upper()}":
+            endpoints.append(f"kopeck{suffix}@{place.shop}/webhooks/stripe/{suffix}={secret}")
+    return endpoints
 
 
 def write_secret(path: Path, value: str) -> None:

@@ -29,10 +29,10 @@ from kopeck.place import (
     read_place,
     require_database,
     require_free,
+    sandbox_endpoints,
     shop_env,
 )
 
-WEBHOOK_PATH = "/webhooks/stripe/default"
 LARGEST_LOG = 2_000_000  # bytes, then it is set aside at the next start
 
 
@@ -91,7 +91,7 @@ class Run:
         self.launch("worker", [sys.executable, "manage.py", "procrastinate", "worker"], env, patience=8)
         if sandbox:
             self.wait(lambda: _answers(place.sandbox_url, "/"), sandbox, 30)
-            self.step("sandbox", "ready, webhook registered")
+            self.step("sandbox", "ready, webhooks registered")
         self.wait(lambda: _answers(place.shop, "/readyz", 200), web, 60)
         self.step("web, worker", "ready")
 
@@ -108,10 +108,9 @@ class Run:
 
     def start_sandbox(self, env: dict[str, str]) -> Program:
         place = self.place
-        secret = env["STRIPE_WEBHOOK_SECRET"].split(",")[0].strip()
         listen = ["--host", place.host, "--port", str(place.sandbox_port), "--public-url", env["SANDBOX_URL"]]
         keep_in = ["--data", str(place.data / "sandbox.sqlite3")]
-        tell = ["--webhook", f"{place.shop}{WEBHOOK_PATH}={secret}"]
+        tell = [word for endpoint in sandbox_endpoints(place, env) for word in ("--webhook", endpoint)]
         command = [sys.executable, "-m", "stripe_sandbox", *listen, *keep_in, *tell]
         return self.launch("sandbox", command, env, patience=4)
 
@@ -135,7 +134,10 @@ class Run:
             raise Stopped
         log = self.place.data / "logs" / f"{name}.log"
         _set_aside(log)
-        program = Program(name, spawn(command, log=log, cwd=BASE_DIR, env=env), log, patience)
+        # Where this process is killed PostgreSQL goes too: a worker asked politely would wait for it.
+        last = signal.SIGKILL if name == "worker" else signal.SIGTERM
+        child = spawn(command, log=log, cwd=BASE_DIR, env=env, end_signal=last)
+        program = Program(name, child, log, patience)
         self.programs.append(program)
         return program
 
@@ -198,7 +200,8 @@ class Run:
             sandbox = bold(f"{place.sandbox_url}/")
             rows.append(("Sandbox", f"{sandbox}   a local Stripe: pay with 4242 4242 4242 4242"))
         elif not any(value and name.startswith("STRIPE_WEBHOOK_SECRET") for name, value in place.env.items()):
-            rows.append(("Webhooks", "STRIPE_WEBHOOK_SECRET is not set, so Stripe's events are not taken"))
+            told = "Stripe's events are not taken yet: see manage.py stripe_webhooks"
+            rows.append(("Webhooks", told))
         rows += [("Logs", str(place.data / "logs")), ("Stop", "Ctrl-C")]
         say(f"\nReady in {time.monotonic() - self.began:.1f} s.\n")
         for name, what in rows:

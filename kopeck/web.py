@@ -241,6 +241,7 @@ def shop_context(request: HttpRequest) -> dict[str, Any]:
         "sandbox_url": f"{settings.SANDBOX_URL}/" if settings.SANDBOX_URL else "",
         "stripe_js_url": settings.STRIPE_JS_URL,
         "payment_flow": settings.PAYMENT_FLOW,
+        "test_mode": not any(account.livemode for account in settings.STRIPE_ACCOUNTS.values()),
     }
 
 

@@ -35,7 +35,7 @@ RESOURCES = (
     "products promotion_codes refunds tax_rates webhook_endpoints"
 ).split()
 # Each has `register(app, box)` for the addresses around Stripe's API.
-SURFACES = ("pages", "intent_pages", "stripe_js", "dashboard", "control")
+SURFACES = ("pages", "intent_pages", "element_page", "stripe_js", "dashboard", "control")
 
 VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.\w+)?")
 Pairs = list[tuple[str, str]]

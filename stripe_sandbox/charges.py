@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import cards, errors, ids
+from . import cards, debits, errors, ids
 from .cards import Decline, TestCard
 from .events import save_changed
 from .routes import Call, Params, fetch, includable, listing, merge_metadata, route
@@ -40,7 +40,8 @@ OF_THE_INTENT = (
     "transfer_group _session"
 ).split()
 
-SHOWN_OF_THE_CARD = "brand country exp_month exp_year fingerprint funding last4 regulated_status".split()
+# How long a debit is on its way; advance the clock to see it end.
+DEBITED_AFTER = 180
 
 
 def make(
@@ -56,32 +57,57 @@ def make(
     """A new charge of an intent on a card, kept: succeeded, authorized (manual capture), or failed."""
     decline = test_card.decline
     captured = decline is None and intent["capture_method"] != "manual"
-    id = ids.new("ch")
-    charge: Obj = {
-        **PLAIN,
-        **{name: intent[name] for name in OF_THE_INTENT},
-        "id": id,
-        "object": KIND,
+    charge: Obj = _of_intent(box, intent, method) | {
         "amount_captured": intent["amount"] if captured else 0,
-        "billing_details": method["billing_details"],
         "captured": captured,
-        "created": box.clock.now(),
         "failure_code": decline.code if decline else None,
         "failure_message": decline.message if decline else None,
         "outcome": outcome(decline),
         "paid": decline is None,
-        "payment_intent": intent["id"],
-        "payment_method": method["id"],
         "payment_method_details": {
             "card": _card_details(intent, method, test_card, authenticated),
             "type": "card",
         },
-        "receipt_url": f"{base_url}/c/receipt/{id}" if decline is None else None,
         "status": "failed" if decline else "succeeded",
         "_test_card": method["_test_card"],
     }
+    charge["receipt_url"] = f"{base_url}/c/receipt/{charge['id']}" if decline is None else None
     box.store.insert(account, charge)
     return charge
+
+
+def make_debit(box: Box, account: str, intent: Obj, method: Obj, *, base_url: str) -> Obj:
+    """A new charge of an intent on a bank account, kept: pending."""
+    names = ("bank_code", "branch_code", "country", "fingerprint", "last4")
+    details = {name: method[debits.TYPE][name] for name in names} | {"mandate": None}
+    charge: Obj = _of_intent(box, intent, method) | {
+        "amount_captured": intent["amount"],
+        "captured": True,
+        "failure_code": None,
+        "failure_message": None,
+        "outcome": outcome(None),
+        "paid": False,
+        "payment_method_details": {debits.TYPE: details, "type": debits.TYPE},
+        "status": "pending",
+        "_iban": method["_iban"],
+        "_settles_at": box.clock.now() + DEBITED_AFTER,
+    }
+    charge["receipt_url"] = f"{base_url}/c/receipt/{charge['id']}"
+    box.store.insert(account, charge)
+    return charge
+
+
+def _of_intent(box: Box, intent: Obj, method: Obj) -> Obj:
+    return {
+        **PLAIN,
+        **{name: intent[name] for name in OF_THE_INTENT},
+        "id": ids.new("ch"),
+        "object": KIND,
+        "billing_details": method["billing_details"],
+        "created": box.clock.now(),
+        "payment_intent": intent["id"],
+        "payment_method": method["id"],
+    }
 
 
 def outcome(decline: Decline | None) -> Obj:

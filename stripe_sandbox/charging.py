@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import charges, disputes, payment_methods
+from . import charges, debits, disputes, payment_methods
 from .booking import settle
 from .cards import Decline, TestCard
 from .errors import DOCS, StripeError
@@ -50,18 +50,20 @@ def attempt(
     """Try a payment method on an intent and save what comes of it, with all events. `authenticated` None
     means that nobody has been asked yet; `url` is where a challenge leads back to (then next_action is a
     redirect)."""
+    if method["type"] == debits.TYPE:
+        return _begin_debit(box, account, intent, method, base_url)
     test_card = payment_methods.behaviour(method)
     if test_card.three_d_secure and authenticated is None:
         _ask(box, account, intent, method, base_url, url)
         return PayOutcome("requires_action")
     if test_card.three_d_secure and not authenticated:
-        _fail(box, account, intent, method, UNAUTHENTICATED, None)
+        fail(box, account, intent, method, UNAUTHENTICATED, None)
         return PayOutcome("declined", UNAUTHENTICATED.message, UNAUTHENTICATED.code)
     asked = bool(test_card.three_d_secure)
     charge = charges.make(box, account, intent, method, test_card, authenticated=asked, base_url=base_url)
     decline = test_card.decline
     if decline:
-        _fail(box, account, intent, method, decline, charge)
+        fail(box, account, intent, method, decline, charge)
         return PayOutcome("declined", decline.message, decline.code, decline.decline_code)
     _succeed(box, account, intent, method, charge, test_card)
     return PayOutcome("paid")
@@ -98,7 +100,24 @@ def _ask(box: Box, account: str, intent: Obj, method: Obj, base_url: str, return
     box.emit(account, "payment_intent.requires_action", intent)
 
 
-def _fail(box: Box, account: str, intent: Obj, method: Obj, decline: Decline, charge: Obj | None) -> None:
+def _begin_debit(box: Box, account: str, intent: Obj, method: Obj, base_url: str) -> PayOutcome:
+    """The bank is asked for the money; `settling.py` says what comes of it."""
+    charge = charges.make_debit(box, account, intent, method, base_url=base_url)
+    intent.update(
+        status="processing",
+        latest_charge=charge["id"],
+        payment_method=method["id"],
+        next_action=None,
+        last_payment_error=None,
+    )
+    box.store.save(account, intent)
+    box.emit(account, "charge.pending", charge)
+    box.emit(account, "payment_intent.processing", intent)
+    return PayOutcome("processing")
+
+
+def fail(box: Box, account: str, intent: Obj, method: Obj, decline: Decline, charge: Obj | None) -> None:
+    """Nothing came of a try: the intent waits for another method, and says why."""
     error: dict[str, Any] = {
         "advice_code": decline.advice_code,
         "charge": charge["id"] if charge else None,

@@ -21,6 +21,7 @@ from . import (
 )
 from .cards import Card
 from .charging import PayOutcome
+from .debits import BankAccount
 from .errors import StripeError
 from .intent_objects import KIND as INTENT
 from .routes import Call, Params, fetch, includable, listing, merge_metadata, route
@@ -122,14 +123,15 @@ def pay_session(
     box: Box,
     account: str,
     session_id: str,
-    card: Card | None = None,
+    card: Card | BankAccount | None = None,
     *,
     email: str | None = None,
     name: str | None = None,
     authenticated: bool | None = None,
 ) -> PayOutcome:
-    """Try to pay a session with a card (None only where the total is 0). A card that asks for 3-D Secure
-    gives `requires_action` until it is tried again with `authenticated`; a closed session `closed`."""
+    """Try to pay a session with a card or a bank account (None only where the total is 0). A card that asks
+    for 3-D Secure gives `requires_action` until it is tried again with `authenticated`; a bank account
+    `processing`; a closed session `closed`."""
     expire_due(box)
     with box.store.transaction():
         session = box.store.get(account, KIND, session_id)
@@ -165,7 +167,7 @@ def _try(box: Box, account: str, session: Obj, method: Obj, authenticated: bool 
     outcome = charging.attempt(
         box, account, intent, method, authenticated=authenticated, base_url=session["_base_url"]
     )
-    if outcome.kind != "paid":
+    if outcome.kind not in ("paid", "processing"):
         return outcome
     billing = method["billing_details"]
     return _complete(box, account, session, intent, billing["email"], billing["name"])
@@ -175,8 +177,10 @@ def _intent_params(session: Obj) -> Params:
     return {
         **session["_intent_data"],
         "amount": session["amount_total"],
+        "allowed_payment_method_types": session["allowed_payment_method_types"],
         "currency": session["currency"],
         "customer": session["customer"],
+        "excluded_payment_method_types": session["excluded_payment_method_types"] or None,
         "payment_method_options": session["payment_method_options"],
     }
 
@@ -192,9 +196,10 @@ def _complete(
         if intent:
             intent["customer"] = customer["id"]
             box.store.save(account, intent)
+    paid = intent is None or intent["status"] == "succeeded"
     session.update(
         status="complete",
-        payment_status="unpaid" if intent and intent["status"] == "requires_capture" else "paid",
+        payment_status="paid" if paid else "unpaid",
         url=None,
         customer_details=session_object.customer_details(email=email, name=name, done=True),
     )
@@ -204,7 +209,8 @@ def _complete(
         if discount["promotion_code"]:
             promotion_codes.redeem(box, account, discount["promotion_code"])
     box.emit(account, "checkout.session.completed", session)
-    return PayOutcome("paid", redirect_url=_success_url(session))
+    underway = intent is not None and intent["status"] == "processing"
+    return PayOutcome("processing" if underway else "paid", redirect_url=_success_url(session))
 
 
 def _success_url(session: Obj) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from . import amounts, checkout_discounts, checkout_lines, customers, errors, ids, session_object
+from . import amounts, checkout_discounts, checkout_lines, customers, errors, ids, offered, session_object
 from .customers import EMAIL
 from .routes import Call, Params
 from .session_object import ECHOED
@@ -55,6 +55,8 @@ def build(box: Box, account: str, params: Params, call: Call) -> Obj:
         "_intent_data": params.get("payment_intent_data") or {},
     }
     items = _price(box, account, session, params)
+    capture = session["_intent_data"].get("capture_method")
+    session["payment_method_types"] = offered.types(box, session, capture, "Checkout Session")
     box.store.insert(account, session)
     # Lists are newest first, so the first line goes in last and comes out first.
     for item in reversed(items):
@@ -109,7 +111,7 @@ def _check(box: Box, account: str, params: Params) -> None:
     _check_urls(params)
     _check_customer(box, account, params)
     _check_intent_data(params.get("payment_intent_data") or {})
-    check_offered(params, "Checkout Session")
+    offered.check(params)
 
 
 def _check_mode(params: Params) -> None:
@@ -165,24 +167,6 @@ def _check_intent_data(given: Params) -> None:
         )
     for name in sorted(given.keys() - set(INTENT_DATA)):
         raise _unsupported(f"payment_intent_data[{name}]")
-
-
-def check_offered(params: Params, noun: str) -> None:
-    """Refuse filters that leave no payment method; the sandbox's account offers cards."""
-    allowed = params.get("allowed_payment_method_types")
-    excluded = params.get("excluded_payment_method_types") or []
-    if allowed is not None and excluded:
-        raise errors.invalid(
-            "You may only specify one of these parameters: allowed_payment_method_types, "
-            "excluded_payment_method_types."
-        )
-    if (allowed and "card" not in allowed) or "card" in excluded:
-        raise errors.invalid(
-            f"No valid payment method types for this {noun}. Please ensure that you have activated payment "
-            "methods compatible with your chosen currency in your dashboard "
-            "(https://dashboard.stripe.com/settings/payment_methods). (The local sandbox offers cards only.)",
-            param="allowed_payment_method_types" if allowed else "excluded_payment_method_types",
-        )
 
 
 def _expiry(wanted: int | None, now: int, real: int) -> int:

@@ -13,9 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Flask, Response, jsonify, request
 
-from . import charging, checkout, intent_objects, ledger, payment_methods, webhook_endpoints
+from . import (
+    charging,
+    checkout,
+    control_payments,
+    debits,
+    intent_objects,
+    ledger,
+    payment_methods,
+    webhook_endpoints,
+)
 from .cards import Card
 from .charging import PayOutcome
+from .control_body import Json, Refused, body, field, limit, listed, only
+from .debits import BankAccount
 from .errors import StripeError
 from .faults import SPEC, BadFault
 from .sweep import sweep
@@ -24,8 +35,6 @@ from .webhooks import NoSuchEvent
 
 if TYPE_CHECKING:
     from .box import Box
-
-Json = dict[str, Any]
 
 HELP = {
     "GET accounts": "the accounts (key tails) that have anything",
@@ -36,8 +45,9 @@ HELP = {
     "GET webhook_endpoints": "who gets events, of every account; no secrets",
     "POST webhook_endpoints/{id}/roll": "a new secret; the old one signs along for {expires_in: 86400} s",
     "POST webhooks/deliver": "send all pending deliveries now, in order; {event: id} sends that event again",
-    "POST sessions/{id}/pay": "pay as a buyer: {card, email, name, authenticate, exp_month, exp_year, cvc}",
+    "POST sessions/{id}/pay": "as a buyer: {card, or delayed: succeeds|fails, email, name, authenticate}",
     "POST intents/{id}/pay": "the same for a PaymentIntent",
+    **control_payments.HELP,
     "GET faults": "every fault setting",
     "PUT faults": "change some of them",
     "GET faults/help": "what each fault setting means",
@@ -46,16 +56,7 @@ HELP = {
     "POST clock/advance": "{seconds: n}; what is over by then expires, with its events",
     "POST reset": "forget every object, event, delivery and fault; command-line webhooks stay",
 }
-MOST = 500
 PAYABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
-
-
-class Refused(Exception):
-    """A request that control cannot do: status, code, sentence."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message = status, code, message
 
 
 def register(app: Flask, box: Box) -> None:
@@ -64,7 +65,7 @@ def register(app: Flask, box: Box) -> None:
     blueprint = Blueprint("control", __name__, url_prefix="/_sandbox")
     views: dict[tuple[str, str], Callable[..., Any]] = {
         ("GET", "/"): lambda: HELP,
-        ("GET", "/accounts"): lambda: _listed(ledger.accounts(box)),
+        ("GET", "/accounts"): lambda: listed(ledger.accounts(box)),
         ("GET", "/ledger"): lambda: ledger.ledger(box, request.args.get("account")),
         ("GET", "/objects"): control.objects,
         ("GET", "/events"): control.events,
@@ -74,8 +75,9 @@ def register(app: Flask, box: Box) -> None:
         ("POST", "/webhooks/deliver"): control.deliver,
         ("POST", "/sessions/<id>/pay"): control.pay_session,
         ("POST", "/intents/<id>/pay"): control.pay_intent,
+        **control_payments.views(box),
         ("GET", "/faults"): box.faults.settings,
-        ("PUT", "/faults"): lambda: box.faults.update(_body()),
+        ("PUT", "/faults"): lambda: box.faults.update(body()),
         ("GET", "/faults/help"): lambda: {name: meaning for name, (_, _, meaning) in SPEC.items()},
         ("GET", "/faults/counts"): lambda: dict(box.faults.counts),
         ("GET", "/clock"): control.clock,
@@ -105,41 +107,6 @@ def _stripe_refusal(error: StripeError) -> tuple[Response, int]:
     return jsonify(error.body()), error.status
 
 
-def _listed(data: list[Any], has_more: bool = False) -> Json:
-    return {"object": "list", "data": data, "has_more": has_more}
-
-
-def _body() -> Json:
-    """The JSON object that was sent; {} where nothing was."""
-    if not request.get_data():
-        return {}
-    body = request.get_json(force=True, silent=True)
-    if not isinstance(body, dict):
-        raise Refused(400, "bad_json", "Send a JSON object.")
-    return body
-
-
-def _field(body: Json, name: str, kind: type, default: Any = None) -> Any:
-    value = body.get(name, default)
-    if value is not None and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
-        words = {str: "a text", int: "a whole number", bool: "true or false"}
-        raise Refused(400, "bad_field", f"{name} is {words[kind]}.")
-    return value
-
-
-def _only(body: Json, *names: str) -> None:
-    unknown = sorted(set(body) - set(names))
-    if unknown:
-        raise Refused(400, "unknown_field", f"Unknown: {', '.join(unknown)}. Known are {', '.join(names)}.")
-
-
-def _limit() -> int:
-    text = request.args.get("limit", "50")
-    if not text.isdecimal() or not 1 <= int(text) <= MOST:
-        raise Refused(400, "bad_limit", f"limit is a whole number from 1 to {MOST}.")
-    return int(text)
-
-
 def _told(outcome: PayOutcome) -> Json:
     """The outcome as JSON; 402 with Stripe's error for a declined card, 409 where there is nothing to pay."""
     if outcome.kind == "declined":
@@ -160,27 +127,27 @@ class Control:
     def objects(self) -> Json:
         filters = {name: request.args.get(name) for name in ("account", "type", "id")}
         if not any(filters.values()):
-            return _listed(ledger.counts(self._box))
-        return _listed(*ledger.objects(self._box, filters, _limit()))
+            return listed(ledger.counts(self._box))
+        return listed(*ledger.objects(self._box, filters, limit()))
 
     def events(self) -> Json:
         args = request.args
         filters = {"account": args.get("account"), "id": args.get("id"), "event_type": args.get("type")}
-        return _listed(*ledger.events(self._box, filters, _limit()))
+        return listed(*ledger.events(self._box, filters, limit()))
 
     def deliveries(self) -> Json:
-        limit = _limit()
+        most = limit()
         filters = {name: request.args.get(name) for name in FILTERS}
-        found = self._box.webhooks.log.page(filters, limit + 1)
-        return _listed(found[:limit], len(found) > limit)
+        found = self._box.webhooks.log.page(filters, most + 1)
+        return listed(found[:most], len(found) > most)
 
     def webhook_endpoints(self) -> Json:
-        return _listed(*ledger.objects(self._box, {"type": webhook_endpoints.KIND}, _limit()))
+        return listed(*ledger.objects(self._box, {"type": webhook_endpoints.KIND}, limit()))
 
     def roll(self, id: str) -> Json:
-        body = _body()
-        _only(body, "expires_in")
-        seconds = _field(body, "expires_in", int, 86400)
+        sent = body()
+        only(sent, "expires_in")
+        seconds = field(sent, "expires_in", int, 86400)
         with self._box.store.transaction():
             found = self._box.store.find(webhook_endpoints.KIND, id)
             if found is None:
@@ -189,38 +156,38 @@ class Control:
         return {"id": id, "secret": secret}
 
     def deliver(self) -> Json:
-        body = _body()
-        _only(body, "event")
-        event = _field(body, "event", str)
+        sent = body()
+        only(sent, "event")
+        event = field(sent, "event", str)
         try:
-            return _listed(self._box.webhooks.deliver(event)[::-1])
+            return listed(self._box.webhooks.deliver(event)[::-1])
         except NoSuchEvent as error:
             raise Refused(404, "no_such_event", f"No such event: {event}.") from error
 
     def pay_session(self, id: str) -> Json:
-        body = _body()
+        sent = body()
         found = checkout.find_session(self._box, id)
         if found is None:
             raise Refused(404, "no_such_session", f"No such Checkout Session: {id}.")
         account, session = found
         # A session with nothing to pay asks for no card.
-        card = self._card(body) if session["amount_total"] or "card" in body else None
+        card = self._card(sent) if session["amount_total"] or sent.keys() & {"card", "delayed"} else None
         outcome = checkout.pay_session(
             self._box,
             account,
             id,
             card,
-            email=_field(body, "email", str),
-            name=_field(body, "name", str),
-            authenticated=_field(body, "authenticate", bool),
+            email=field(sent, "email", str),
+            name=field(sent, "name", str),
+            authenticated=field(sent, "authenticate", bool),
         )
         return {"session": id, **_told(outcome)}
 
     def pay_intent(self, id: str) -> Json:
-        body = _body()
-        card = self._card(body)
-        billing = {"email": _field(body, "email", str), "name": _field(body, "name", str)}
-        authenticated = _field(body, "authenticate", bool)
+        sent = body()
+        card = self._card(sent)
+        billing = {"email": field(sent, "email", str), "name": field(sent, "name", str)}
+        authenticated = field(sent, "authenticate", bool)
         with self._box.store.transaction():
             found = self._box.store.find(intent_objects.KIND, id)
             if found is None:
@@ -240,22 +207,30 @@ class Control:
                 )
         return {"payment_intent": id, **_told(outcome)}
 
-    def _card(self, body: Json) -> Card:
-        _only(body, "card", "email", "name", "authenticate", "exp_month", "exp_year", "cvc")
-        number = _field(body, "card", str)
+    def _card(self, sent: Json) -> Card | BankAccount:
+        only(sent, "card", "delayed", "email", "name", "authenticate", "exp_month", "exp_year", "cvc")
+        delayed = field(sent, "delayed", str)
+        if delayed is not None:
+            return self._bank_account(delayed)
+        number = field(sent, "card", str)
         if not number:
             raise Refused(400, "card_missing", "card is the number of a test card, such as 4242424242424242.")
-        year = _field(body, "exp_year", int, time.gmtime(self._box.clock.now()).tm_year + 3)
-        cvc = _field(body, "cvc", str, "1234" if number.startswith(("34", "37")) else "123")
-        return Card(number, _field(body, "exp_month", int, 12), year, cvc)
+        year = field(sent, "exp_year", int, time.gmtime(self._box.clock.now()).tm_year + 3)
+        cvc = field(sent, "cvc", str, "1234" if number.startswith(("34", "37")) else "123")
+        return Card(number, field(sent, "exp_month", int, 12), year, cvc)
+
+    def _bank_account(self, delayed: str) -> BankAccount:
+        if delayed not in debits.BY_OUTCOME:
+            raise Refused(400, "bad_field", f"delayed is one of {', '.join(debits.BY_OUTCOME)}.")
+        return BankAccount(debits.BY_OUTCOME[delayed].iban)
 
     def clock(self) -> Json:
         return {"now": self._box.clock.now(), "offset": self._box.store.setting("clock_offset", 0)}
 
     def advance(self) -> Json:
-        body = _body()
-        _only(body, "seconds")
-        seconds = _field(body, "seconds", int)
+        sent = body()
+        only(sent, "seconds")
+        seconds = field(sent, "seconds", int)
         if seconds is None or seconds < 0:
             raise Refused(
                 400, "bad_seconds", "seconds is a whole number of at least 0: time only moves forward."

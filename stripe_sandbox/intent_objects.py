@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import charges, ids
+from . import charges, ids, offered
 from .booking import settle
 from .routes import Params
 from .store import Obj
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from .box import Box
 
 KIND = "payment_intent"
-OFFERED = ["card"]  # what the sandbox's account has switched on
 # Parameters that are kept and shown as they came.
 ECHOED = (
     "allowed_payment_method_types customer customer_account description excluded_payment_method_types "
@@ -47,12 +46,12 @@ def build(box: Box, account: str, params: Params, *, session: str | None = None)
         "livemode": False,
         "metadata": params.get("metadata") or {},
         "payment_method_options": payment_method_options(params.get("payment_method_options")),
-        "payment_method_types": list(OFFERED),
         "status": "requires_payment_method",
         **dict.fromkeys(EMPTY),
         **{name: params.get(name) for name in ECHOED},
         "_session": session,
     }
+    intent["payment_method_types"] = offered.types(box, intent, intent["capture_method"], "PaymentIntent")
     box.store.insert(account, intent)
     box.emit(account, "payment_intent.created", intent)
     return intent

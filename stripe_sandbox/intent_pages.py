@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response
 from . import intents, payment_methods
 from .account import NAME as MERCHANT
 from .charges import KIND as CHARGE
+from .element_page import framed
 from .intent_objects import KIND as INTENT
 from .money import choose_locale, format_amount
 from .pages import guard, page
@@ -20,6 +21,8 @@ from .store import Obj
 
 if TYPE_CHECKING:
     from .box import Box
+
+REDIRECT_STATUS = {"succeeded": "succeeded", "requires_capture": "succeeded", "processing": "pending"}
 
 
 def register(app: Flask, box: Box) -> None:
@@ -30,7 +33,7 @@ def register(app: Flask, box: Box) -> None:
     pages.add_url_rule(path, "ask", views.ask, methods=["GET"])
     pages.add_url_rule(path, "answer", views.answer, methods=["POST"])
     pages.add_url_rule("/c/receipt/<charge_id>", "receipt", views.receipt, methods=["GET"])
-    pages.after_request(guard)
+    pages.after_request(lambda response: framed(response) if _in_a_frame() else guard(response))
     app.register_blueprint(pages)
 
 
@@ -46,7 +49,7 @@ class IntentPages:
             return _nothing()
         account, intent = found
         if intent["status"] != "requires_action":
-            return _leave(intent)
+            return _left(intent)
         method = self._box.store.get(account, payment_methods.KIND, intent["payment_method"])
         return page(
             "challenge.html",
@@ -55,6 +58,7 @@ class IntentPages:
             total=_amount(intent["amount"], intent["currency"]),
             last4=method["card"]["last4"] if method else "",
             action=request.full_path,
+            framed=_in_a_frame(),
         )
 
     def answer(self, intent_id: str) -> Response:
@@ -70,18 +74,18 @@ class IntentPages:
             authenticated=authenticated,
             base_url=request.host_url.rstrip("/"),
         )
-        return _leave(self._box.store.get(account, INTENT, intent["id"]) or intent)
+        return _left(self._box.store.get(account, INTENT, intent["id"]) or intent)
 
     def receipt(self, charge_id: str) -> Response:
         found = self._box.store.find(CHARGE, charge_id)
         if found is None:
             return _nothing()
         charge = found[1]
-        card = charge["payment_method_details"]["card"]
-        sentence = f"With {card['brand']} ···· {card['last4']}. Payment {charge['payment_intent']}."
+        sentence = f"With {_source(charge)}. Payment {charge['payment_intent']}."
         if charge["amount_refunded"]:
             sentence += f" {_amount(charge['amount_refunded'], charge['currency'])} of it was refunded."
-        title = f"{_amount(charge['amount_captured'], charge['currency'])} paid to {MERCHANT}"
+        verb = "on the way" if charge["status"] == "pending" else "paid"
+        title = f"{_amount(charge['amount_captured'], charge['currency'])} {verb} to {MERCHANT}"
         return _state(200, "good", charge["status"], title, sentence)
 
     def _find(self, intent_id: str) -> tuple[str, Obj] | None:
@@ -90,9 +94,24 @@ class IntentPages:
         return found if found and compare_digest(secret, found[1]["client_secret"]) else None
 
 
+def _source(charge: Obj) -> str:
+    details = charge["payment_method_details"]
+    used = details[details["type"]]
+    return f"{used.get('brand') or 'bank account'} ···· {used['last4']}"
+
+
+def _in_a_frame() -> bool:
+    """Stripe.js shows the challenge over the shop's page, and goes on there by itself."""
+    return request.args.get("frame") == "1"
+
+
+def _left(intent: Obj) -> Response:
+    return page("challenge_done.html", 200) if _in_a_frame() else _leave(intent)
+
+
 def _leave(intent: Obj) -> Response:
     """Back to the shop's return_url with what Stripe adds to it; in words where there is none."""
-    paid = intent["status"] in ("succeeded", "requires_capture", "processing")
+    paid = intent["status"] in REDIRECT_STATUS
     back = intent.get("_return_url")
     if not back:
         title = "Authentication complete" if paid else "Authentication failed"
@@ -100,7 +119,11 @@ def _leave(intent: Obj) -> Response:
     facts = {
         "payment_intent": intent["id"],
         "payment_intent_client_secret": intent["client_secret"],
-        "redirect_status": "succeeded" if paid else "failed",
+        "redirect_status": "pending"
+        if intent["status"] == "processing"
+        else "succeeded"
+        if paid
+        else "failed",
     }
     mark = "&" if urlsplit(back).query else "?"
     return redirect(f"{back}{mark}{urlencode(facts)}", 303)

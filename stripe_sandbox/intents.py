@@ -8,11 +8,12 @@ annotated.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from . import amounts, charging, customers, errors, intent_amounts, payment_methods
+from . import amounts, charging, customers, errors, intent_amounts, offered, payment_methods, settling
 from .cards import Card
 from .charging import PayOutcome, card_error
-from .checkout_create import check_offered
+from .debits import BankAccount
 from .errors import StripeError
 from .intent_objects import ECHOED, KIND, build, payment_method_options
 from .intent_objects import cancel as cancel_intent
@@ -32,8 +33,21 @@ UNSUPPORTED = (
     "error_on_requires_action off_session amount_to_confirm"
 ).split()
 # What a browser may send along with the client secret.
-HARMLESS = ("use_stripe_sdk", "radar_options", "payment_details", "off_session", "error_on_requires_action")
-HIDDEN_FROM_BROWSERS = ("metadata", "customer", "latest_charge", "application_fee_amount", "transfer_data")
+HARMLESS = (
+    "mandate_data",
+    "use_stripe_sdk",
+    "radar_options",
+    "payment_details",
+    "off_session",
+    "error_on_requires_action",
+)
+# All that a pk_ key sees of an intent.
+FOR_BROWSERS = (
+    "id object amount amount_details automatic_payment_methods canceled_at cancellation_reason "
+    "capture_method client_secret confirmation_method created currency description "
+    "last_payment_error livemode next_action payment_method payment_method_configuration_details "
+    "payment_method_types processing receipt_email setup_future_usage shipping status"
+).split()
 
 
 @route("POST", "/v1/payment_intents")
@@ -100,6 +114,7 @@ def update(box: Box, account: str, params: Params, call: Call) -> Obj:
     for name in (*ECHOED, "capture_method"):
         if name in params:
             intent[name] = params[name]
+    intent["payment_method_types"] = offered.types(box, intent, intent["capture_method"], "PaymentIntent")
     _take_method(box, account, intent, params)
     box.store.save(account, intent)
     return intent
@@ -107,6 +122,17 @@ def update(box: Box, account: str, params: Params, call: Call) -> Obj:
 
 @route("POST", "/v1/payment_intents/{intent}/confirm", publishable=True)
 def confirm(box: Box, account: str, params: Params, call: Call) -> Obj:
+    if not call.publishable:
+        return _confirm_anew(box, account, params, call)
+    try:
+        return _for_browser(_confirm_anew(box, account, params, call))
+    except StripeError as error:
+        if "payment_intent" in error.extra:
+            error.extra["payment_intent"] = _for_browser(error.extra["payment_intent"])
+        raise
+
+
+def _confirm_anew(box: Box, account: str, params: Params, call: Call) -> Obj:
     intent = _fetch(box, account, call, params)
     if intent["_session"]:
         raise _belongs_to_session(intent, "confirm")
@@ -127,8 +153,7 @@ def confirm(box: Box, account: str, params: Params, call: Call) -> Obj:
     for name in ("receipt_email", "setup_future_usage", "shipping", "capture_method"):
         if name in params:
             intent[name] = params[name]
-    shown_intent = _confirm(box, account, intent, params, call)
-    return _for_browser(shown_intent) if call.publishable else shown_intent
+    return _confirm(box, account, intent, params, call)
 
 
 @route("POST", "/v1/payment_intents/{intent}/cancel")
@@ -136,11 +161,14 @@ def cancel(box: Box, account: str, params: Params, call: Call) -> Obj:
     intent = _fetch(box, account, call, params)
     if intent["_session"] and intent["status"] in OPEN:
         raise _belongs_to_session(intent, "cancel")
-    if intent["status"] not in CANCELABLE:
+    # Money on its way can't be called back; what else is processing can be.
+    underway = settling.pending_charge(box, account, intent) is not None
+    cancelable = [status for status in CANCELABLE if status != "processing" or not underway]
+    if intent["status"] not in cancelable:
         raise _unexpected(
             intent,
             f"You cannot cancel this PaymentIntent because it has a status of {intent['status']}. Only a "
-            f"PaymentIntent with one of the following statuses may be canceled: {', '.join(CANCELABLE)}.",
+            f"PaymentIntent with one of the following statuses may be canceled: {', '.join(cancelable)}.",
         )
     return cancel_intent(box, account, intent, params.get("cancellation_reason"))
 
@@ -182,7 +210,7 @@ def pay_intent(
     box: Box,
     account: str,
     intent_id: str,
-    card: Card,
+    card: Card | BankAccount,
     *,
     email: str | None = None,
     name: str | None = None,
@@ -244,7 +272,8 @@ def _confirm(box: Box, account: str, intent: Obj, params: Params, call: Call) ->
         method,
         authenticated=None,
         base_url=call.base_url,
-        url=params.get("return_url", ""),
+        # Stripe.js shows a challenge on the shop's own page; whoever else asks is led away and back.
+        url="" if params.get("use_stripe_sdk") else params.get("return_url", ""),
     )
     if outcome.kind == "declined":
         raise card_error(intent, outcome)
@@ -252,6 +281,12 @@ def _confirm(box: Box, account: str, intent: Obj, params: Params, call: Call) ->
 
 
 def _check_return_url(intent: Obj, params: Params) -> None:
+    if "return_url" in params and not urlsplit(params["return_url"]).scheme:
+        raise errors.invalid(
+            "Invalid URL: An explicit scheme (such as https) must be provided.",
+            code="url_invalid",
+            param="return_url",
+        )
     automatic = intent["automatic_payment_methods"]
     only_cards = intent["allowed_payment_method_types"] == ["card"]
     if automatic["allow_redirects"] == "always" and not only_cards and "return_url" not in params:
@@ -272,7 +307,7 @@ def _check_params(box: Box, account: str, params: Params) -> None:
                 code="sandbox_not_supported",
                 param=name,
             )
-    check_offered(params, "PaymentIntent")
+    offered.check(params)
     if params.get("customer"):
         customers.find(box, account, params["customer"], "customer", status=400)
     if "statement_descriptor" in params:
@@ -294,6 +329,14 @@ def _take_method(box: Box, account: str, intent: Obj, params: Params) -> None:
         method = payment_methods.resolve(box, account, params["payment_method"])
     elif "payment_method_data" in params:
         method = payment_methods.from_data(box, account, params["payment_method_data"])
+    if method and method["type"] not in intent["payment_method_types"]:
+        raise errors.invalid(
+            f"The PaymentMethod provided ({method['type']}) is not allowed for this PaymentIntent. Please "
+            "attach a valid PaymentMethod to this PaymentIntent and confirm it again, or update its allowed "
+            f"payment method types (currently: {', '.join(intent['payment_method_types'])}).",
+            code="payment_intent_incompatible_payment_method",
+            param="payment_method",
+        )
     if method:
         intent["payment_method"] = method["id"]
         if intent["status"] == "requires_payment_method":
@@ -316,7 +359,7 @@ def _fetch(box: Box, account: str, call: Call, params: Params) -> Obj:
 
 
 def _for_browser(intent: Obj) -> Obj:
-    return {name: value for name, value in intent.items() if name not in HIDDEN_FROM_BROWSERS}
+    return {name: intent[name] for name in FOR_BROWSERS if name in intent}
 
 
 def _unexpected(intent: Obj, message: str) -> StripeError:

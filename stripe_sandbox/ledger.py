@@ -78,7 +78,7 @@ def _totals(charges: list[Json], refunds: list[Json]) -> dict[str, Json]:
         total = totals[charge["currency"]]
         if charge["status"] == "failed":
             total["failed_charges"] += 1
-        else:
+        elif charge["status"] == "succeeded":  # a pending one has brought nothing yet
             total["charges"] += 1
             total["charged"] += charge["amount_captured"]
     for refund in refunds:

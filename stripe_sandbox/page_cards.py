@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from .cards import TEST_CARDS, TestCard
+from .debits import BY_IBAN, TEST_DEBITS
 
 EXPIRY = "12 / 34"
 # Shown at first; all the others wait behind "more".
@@ -40,11 +41,15 @@ def _chip(card: TestCard) -> Chip:
     )
 
 
+#: The test bank accounts as (IBAN, label, tone).
+DEBIT_CHIPS = tuple((debit.iban, debit.label, "bad" if debit.failure else "wait") for debit in TEST_DEBITS)
 CHIPS = tuple(_chip(card) for card in TEST_CARDS)
 
 
-def prefill(number: str) -> dict[str, str]:
-    """The form's card inputs for a chip followed with JavaScript off; nothing for any other number."""
+def prefill(number: str, iban: str = "") -> dict[str, str]:
+    """The form's inputs for a chip followed with JavaScript off; nothing for any other number."""
+    if iban in BY_IBAN:
+        return {"method": "sepa_debit", "iban": iban}
     for chip in CHIPS:
         if chip.number == number:
             return {"cardNumber": number, "cardExpiry": EXPIRY, "cardCvc": chip.cvc}

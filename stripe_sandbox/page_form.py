@@ -5,8 +5,12 @@ The values kept for another rendering never hold card data.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+from . import debits
+from .cards import Card
+from .debits import BankAccount
 
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 EXPIRY = re.compile(r"(\d{1,2})\s*/\s*(\d{2}|\d{4})|(\d{2})(\d{2})")
@@ -19,6 +23,8 @@ FIELD_OF_CODE = {
     "expired_card": "cardExpiry",
     "incorrect_cvc": "cardCvc",
     "invalid_cvc": "cardCvc",
+    "invalid_bank_account_iban": "iban",
+    "bank_account_unusable": "iban",
 }
 
 
@@ -35,6 +41,14 @@ class PayForm:
     month: int = 0
     year: int = 0
     cvc: str = ""
+    iban: str = ""
+
+    @property
+    def source(self) -> Card | BankAccount | None:
+        """What is paid with; None where nothing is due."""
+        if self.iban:
+            return BankAccount(self.iban)
+        return Card(self.number, self.month, self.year, self.cvc) if self.number else None
 
     @property
     def email(self) -> str:
@@ -49,21 +63,37 @@ class PayForm:
         self.errors[FIELD_OF_CODE.get(code or "", "cardNumber")] = message
 
 
-def read(posted: Mapping[str, str], *, needs_card: bool, fixed_email: str = "") -> PayForm:
-    """The form as `posted`; a `fixed_email` (the session's customer_email) can't be typed over."""
+def read(posted: Mapping[str, str], *, methods: Sequence[str], fixed_email: str = "") -> PayForm:
+    """The form as `posted`; `methods` are those that the session offers, none where nothing is due. A
+    `fixed_email` (the session's customer_email) can't be typed over."""
     form = PayForm()
     form.values["email"] = fixed_email or posted.get("email", "").strip()[:LONGEST]
     if not form.email:
         form.errors["email"] = "Enter your email."
     elif not EMAIL.fullmatch(form.email):
         form.errors["email"] = "Your email is incomplete."
-    if needs_card:
+    if not methods:
+        return form
+    form.values["billingName"] = posted.get("billingName", "").strip()[:LONGEST]
+    wanted = posted.get("method", methods[0])
+    form.values["method"] = wanted if wanted in methods else methods[0]
+    by_debit = form.values["method"] == debits.TYPE
+    if by_debit:
+        _read_debit(form, posted)
+    else:
         _read_card(form, posted)
+    if not form.name:
+        form.errors["billingName"] = "Enter your full name." if by_debit else "Enter the name on the card."
     return form
 
 
+def _read_debit(form: PayForm, posted: Mapping[str, str]) -> None:
+    form.iban = "".join(posted.get("iban", "").split()).upper()
+    if not form.iban:
+        form.errors["iban"] = "Enter an IBAN."
+
+
 def _read_card(form: PayForm, posted: Mapping[str, str]) -> None:
-    form.values["billingName"] = posted.get("billingName", "").strip()[:LONGEST]
     form.number = re.sub(r"[\s-]", "", posted.get("cardNumber", ""))
     form.cvc = posted.get("cardCvc", "").strip()
     if not form.number:
@@ -78,5 +108,3 @@ def _read_card(form: PayForm, posted: Mapping[str, str]) -> None:
         form.month, form.year = month, year if year > 99 else 2000 + year
     if not re.fullmatch(r"[0-9]{3,4}", form.cvc):
         form.errors["cardCvc"] = "Your card's security code is incomplete."
-    if not form.name:
-        form.errors["billingName"] = "Enter the name on the card."

@@ -15,7 +15,7 @@ from .account import NAME as MERCHANT
 from .cards import Card
 from .challenges import Challenge, Challenges
 from .money import choose_locale, format_amount
-from .page_cards import CHIPS, EXPIRY, prefill
+from .page_cards import CHIPS, DEBIT_CHIPS, EXPIRY, prefill
 from .page_form import PayForm
 from .page_summary import summarize
 
@@ -84,7 +84,7 @@ class HostedPage:
         if session["status"] != "open":
             return self._over(session)
         form = PayForm(values={"email": known_email(session)})
-        form.values.update(prefill(request.args.get("card", "")))
+        form.values.update(prefill(request.args.get("card", ""), request.args.get("iban", "")))
         return self._page(account, session, form, 200)
 
     def challenge(self, session_id: str, token: str) -> AnyResponse:
@@ -110,16 +110,16 @@ class HostedPage:
         account, session = found
         if session["status"] != "open":
             return self._leave(session)
-        needs_card = session["amount_total"] > 0
-        form = page_form.read(request.form, needs_card=needs_card, fixed_email=known_email(session))
+        methods = session["payment_method_types"] if session["amount_total"] > 0 else []
+        form = page_form.read(request.form, methods=methods, fixed_email=known_email(session))
         if form.errors:
             return self._refused(account, session, form, 422)
-        card = Card(form.number, form.month, form.year, form.cvc) if needs_card else None
+        source = form.source
         outcome = checkout.pay_session(
-            self.box, account, session_id, card, email=form.email, name=form.name or None
+            self.box, account, session_id, source, email=form.email, name=form.name or None
         )
-        if outcome.kind == "requires_action" and card is not None:
-            token = self.challenges.begin(session_id, card, form.email, form.name)
+        if outcome.kind == "requires_action" and isinstance(source, Card):
+            token = self.challenges.begin(session_id, source, form.email, form.name)
             return go(url_for("pages.challenge", session_id=session_id, token=token))
         return self._finish(account, session_id, outcome, form)
 
@@ -187,7 +187,9 @@ class HostedPage:
             form=form,
             email_fixed=bool(known_email(session)),
             chips=CHIPS,
+            debit_chips=DEBIT_CHIPS,
             expiry=EXPIRY,
+            methods=session["payment_method_types"],
             action=url_for("pages.pay", session_id=session["id"]),
             submit_text=submit_text(session, summary.total),
         )

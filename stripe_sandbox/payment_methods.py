@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from . import cards, errors, ids
+from . import cards, debits, errors, ids
 from .cards import Card, TestCard
+from .debits import BankAccount, TestDebit
 from .events import save_changed
 from .routes import Call, Params, fetch, listing, merge_metadata, route
 from .store import Obj
@@ -31,11 +32,20 @@ def behaviour(method: Obj) -> TestCard:
 
 
 def make(
-    box: Box, account: str, card: Card, *, billing: dict[str, Any] | None = None, prefix: str = "card"
+    box: Box,
+    account: str,
+    card: Card | BankAccount,
+    *,
+    billing: dict[str, Any] | None = None,
+    prefix: str = "card",
 ) -> Obj:
-    """A new PaymentMethod of a card, kept. Raises StripeError (402) where the card cannot be one."""
-    test_card = cards.read(card, box.clock.now(), prefix=prefix)
-    method = _build(box, account, test_card, card.exp_month, card.exp_year, checked=card.cvc is not None)
+    """A new PaymentMethod of a card or a bank account, kept. Raises StripeError (402, 400) where it cannot be
+    one."""
+    if isinstance(card, BankAccount):
+        method = _debit(box, account, debits.read(card))
+    else:
+        test_card = cards.read(card, box.clock.now(), prefix=prefix)
+        method = _build(box, account, test_card, card.exp_month, card.exp_year, checked=card.cvc is not None)
     method["billing_details"] |= _billing(billing or {})
     box.store.insert(account, method)
     return method
@@ -54,12 +64,14 @@ def resolve(box: Box, account: str, id: str, param: str = "payment_method") -> O
 
 def from_data(box: Box, account: str, data: Params) -> Obj:
     """A PaymentMethod of `payment_method_data`, or of the parameters of `POST /v1/payment_methods`."""
+    if data.get("type") == debits.TYPE:
+        return _of_iban(box, account, data)
     if data.get("type", "card") != "card":
         raise errors.invalid(
             f'The payment method type "{data["type"]}" is invalid. Please ensure the provided type '
             "is activated in your dashboard (https://dashboard.stripe.com/account/payments/settings) and "
             "your account is enabled for any preview features that you are trying to use. (The local sandbox "
-            "offers cards only.)",
+            "has cards and SEPA Direct Debit only.)",
             param="type",
         )
     given = data.get("card")
@@ -79,6 +91,19 @@ def from_data(box: Box, account: str, data: Params) -> Obj:
     return method
 
 
+def _of_iban(box: Box, account: str, data: Params) -> Obj:
+    billing = data.get("billing_details") or {}
+    for name in ("name", "email"):
+        if not billing.get(name):
+            raise errors.missing_param(f"billing_details[{name}]")
+    if not data.get(debits.TYPE):
+        raise errors.missing_param("sepa_debit")
+    method = make(box, account, BankAccount(data[debits.TYPE]["iban"]), billing=billing)
+    method["metadata"] = data.get("metadata") or {}
+    box.store.save(account, method)
+    return method
+
+
 def _of_token(box: Box, account: str, token: str, data: Params) -> Obj:
     if token not in TOKENS:
         raise errors.missing_object("token", token, "card[token]", status=400)
@@ -88,12 +113,32 @@ def _of_token(box: Box, account: str, token: str, data: Params) -> Obj:
     return method
 
 
-def _build(box: Box, account: str, test_card: TestCard, month: int, year: int, *, checked: bool) -> Obj:
+def _debit(box: Box, account: str, debit: TestDebit) -> Obj:
+    return {
+        **_plain(box, debits.TYPE),
+        debits.TYPE: debits.shown_account(account, debit),
+        "_iban": debit.iban,
+    }
+
+
+def _plain(box: Box, type: str) -> Obj:
     return {
         "id": ids.new("pm"),
         "object": KIND,
         "allow_redisplay": "unspecified",
         "billing_details": _billing({}),
+        "created": box.clock.now(),
+        "customer": None,
+        "customer_account": None,
+        "livemode": False,
+        "metadata": {},
+        "type": type,
+    }
+
+
+def _build(box: Box, account: str, test_card: TestCard, month: int, year: int, *, checked: bool) -> Obj:
+    return {
+        **_plain(box, "card"),
         "card": {
             "brand": test_card.brand,
             "checks": {
@@ -114,12 +159,6 @@ def _build(box: Box, account: str, test_card: TestCard, month: int, year: int, *
             "three_d_secure_usage": {"supported": True},
             "wallet": None,
         },
-        "created": box.clock.now(),
-        "customer": None,
-        "customer_account": None,
-        "livemode": False,
-        "metadata": {},
-        "type": "card",
         "_test_card": test_card.number if test_card.number in cards.BY_NUMBER else test_card.last4,
     }
 
@@ -173,9 +212,15 @@ def update(box: Box, account: str, params: Params, call: Call) -> Obj:
         if name in (params.get("billing_details") or {})
     }
     method["allow_redisplay"] = params.get("allow_redisplay", method["allow_redisplay"])
-    method["card"] |= {
-        name: value for name, value in (params.get("card") or {}).items() if name in ("exp_month", "exp_year")
-    }
+    if "card" in params and method["type"] != "card":
+        raise errors.invalid(f"This PaymentMethod is of type {method['type']}, not card.", param="card")
+    method.get("card", {}).update(
+        {
+            name: value
+            for name, value in (params.get("card") or {}).items()
+            if name in ("exp_month", "exp_year")
+        }
+    )
     return save_changed(box, account, method, "payment_method.updated")
 
 

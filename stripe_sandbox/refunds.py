@@ -25,6 +25,11 @@ DECIDED_AFTER = 60
 
 @route("POST", "/v1/refunds")
 def create(box: Box, account: str, params: Params, call: Call) -> Obj:
+    return give(box, account, params)
+
+
+def give(box: Box, account: str, params: Params) -> Obj:
+    """Give back a charge or a part of it, with all events; `params` are those of `POST /v1/refunds`."""
     for name in ("customer", "currency", "origin", "refund_application_fee", "reverse_transfer"):
         if params.get(name):
             raise errors.invalid(f"The local sandbox does not have {name} of refunds.", param=name)
@@ -69,6 +74,11 @@ def _charge(box: Box, account: str, params: Params) -> Obj:
 
 
 def _check(charge: Obj) -> None:
+    if charge["status"] == "pending":
+        raise errors.invalid(
+            f"Charge {charge['id']} is still pending; it can be refunded once it has succeeded.",
+            param="charge",
+        )
     if not charge["paid"]:
         raise errors.invalid(f"Charge {charge['id']} has failed and cannot be refunded.", param="charge")
     if not charge["captured"]:
@@ -77,7 +87,7 @@ def _check(charge: Obj) -> None:
             "authorization.",
             param="charge",
         )
-    if charge["disputed"] and not charge.get("_inquiry"):
+    if charge.get("_charged_back"):
         raise errors.invalid(
             f"Charge {charge['id']} has been charged back; cannot issue a refund.", code="charge_disputed"
         )
@@ -109,7 +119,8 @@ def _plain(amount: int, charge: Obj) -> str:
 
 
 def _build(box: Box, account: str, charge: Obj, amount: int, params: Params) -> Obj:
-    oddity = cards.BY_NUMBER[charge["_test_card"]].refund
+    by_card = charge["payment_method_details"]["type"] == "card"
+    oddity = cards.BY_NUMBER[charge["_test_card"]].refund if by_card else ""
     now = box.clock.now()
     id = ids.new("re")
     pending = oddity == "pending"
@@ -122,15 +133,6 @@ def _build(box: Box, account: str, charge: Obj, amount: int, params: Params) -> 
         "charge": charge["id"],
         "created": now,
         "currency": charge["currency"],
-        "destination_details": {
-            "card": {
-                "reference": ids.letters(16).upper(),
-                "reference_status": "available",
-                "reference_type": "acquirer_reference_number",
-                "type": "refund",
-            },
-            "type": "card",
-        },
         "metadata": params.get("metadata") or {},
         "payment_intent": charge["payment_intent"],
         "reason": params.get("reason"),
@@ -141,9 +143,23 @@ def _build(box: Box, account: str, charge: Obj, amount: int, params: Params) -> 
         "_decided_at": now + DECIDED_AFTER if oddity else None,
         "_fate": {"pending": "succeeded", "failing": "failed"}.get(oddity),
     }
+    if by_card:
+        refund["destination_details"] = _to_card()
     if pending:
         refund["pending_reason"] = "processing"
     return refund
+
+
+def _to_card() -> Obj:
+    return {
+        "card": {
+            "reference": ids.letters(16).upper(),
+            "reference_status": "available",
+            "reference_type": "acquirer_reference_number",
+            "type": "refund",
+        },
+        "type": "card",
+    }
 
 
 def settle_due(box: Box) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .intent_objects import OFFERED, payment_method_options
+from .intent_objects import payment_method_options
 from .routes import Params
 from .store import Obj
 
@@ -53,7 +53,6 @@ def new_session(params: Params) -> Obj:
         "name_collection": {},
         "payment_method_collection": params.get("payment_method_collection", "if_required"),
         "payment_method_options": _card_options(params),
-        "payment_method_types": list(OFFERED),
         "payment_status": "unpaid",
         "phone_number_collection": {"enabled": False},
         "shipping_options": [],

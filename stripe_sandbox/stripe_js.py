@@ -16,14 +16,17 @@ if TYPE_CHECKING:
     from .box import Box
 
 TRAINS = ("acacia", "basil", "clover", "dahlia", "endive")
-SCRIPT = Path(__file__).with_name("static") / "stripe.js"
+STATIC = Path(__file__).with_name("static")
+# One answer at one address, as Stripe's: `Stripe(...).elements` must be there as soon as `Stripe` is.
+PARTS = ("stripe.js", "elements.js", "payments.js")
 
 
 def register(app: Flask, box: "Box") -> None:
     """Put Stripe.js on `app` at /v3/ and at every train's address."""
 
     def script() -> Response:
-        return open_to_all(Response(SCRIPT.read_bytes(), mimetype="text/javascript"))
+        parts = (STATIC.joinpath(name).read_bytes() for name in PARTS)
+        return open_to_all(Response(b"\n".join(parts), mimetype="text/javascript"))
 
     def lookup(session_id: str) -> Response:
         try:

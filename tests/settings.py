@@ -10,7 +10,7 @@ os.environ |= {
     "SECRET_KEY": "only-for-tests",
     "STRIPE_SANDBOX": "1",
     "STRIPE_WEBHOOK_SECRET": "whsec_tests,whsec_tests_before",
-    "STRIPE_TIMEOUT": "2",
+    "STRIPE_TIMEOUT": "15",
     "STRIPE_RETRIES": "0",
     "DATABASE_POOL": "20",
     "SITE_URL": "",

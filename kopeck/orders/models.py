@@ -277,6 +277,16 @@ class Order(models.Model):
         self.save(update_fields=["status", "paid_at", "email"])
         return True
 
+    def mark_refunded(self, given_back: int) -> None:
+        """The state of a paid order follows from how much of its payment went back, in minor units."""
+        if self.status not in self.WAS_PAID:
+            return
+        status = self.Status.PAID
+        if given_back:
+            status = self.Status.REFUNDED if given_back >= self.total else self.Status.PARTLY_REFUNDED
+        if status != self.status:
+            self._move(status)
+
     def mark_processing(self) -> None:
         """The buyer is done, the bank is not yet."""
         if self.status in self.PAYABLE:

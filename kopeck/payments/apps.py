@@ -7,6 +7,6 @@ class PaymentsConfig(AppConfig):
     verbose_name = _("Payments")
 
     def ready(self) -> None:
-        from kopeck.payments import copies_admin, mirror  # noqa: F401 - registers its admin
+        from kopeck.payments import copies_admin, mirror, order_admin, refund_admin  # noqa: F401 - register
 
         mirror.connect()

@@ -120,6 +120,27 @@ class Gateway:
                 raise
         return self.retrieve_session(stripe_id)
 
+    def create_refund(self, inputs: dict[str, Any], *, idempotency_key: str) -> dict[str, Any]:
+        """`Refund.create`."""
+        refunds = self._client.v1.refunds
+        return self._ask(
+            lambda: refunds.create(inputs, {"idempotency_key": idempotency_key})  # type: ignore[arg-type]
+        )
+
+    def retrieve_refund(self, stripe_id: str) -> dict[str, Any]:
+        return self._ask(lambda: self._client.v1.refunds.retrieve(stripe_id))
+
+    def list_refunds(self, **of: Any) -> Iterator[dict[str, Any]]:
+        """Refunds, newest first: `payment_intent=`, `charge=`, or `created={"gte": Unix second}`."""
+        return self._pages(self._client.v1.refunds.list, of)
+
+    def retrieve_dispute(self, stripe_id: str) -> dict[str, Any]:
+        return self._ask(lambda: self._client.v1.disputes.retrieve(stripe_id))
+
+    def list_disputes(self, **of: Any) -> Iterator[dict[str, Any]]:
+        """Disputes, newest first: `payment_intent=`, `charge=`, or `created={"gte": Unix second}`."""
+        return self._pages(self._client.v1.disputes.list, of)
+
     # `kind` is "coupon" or "tax_rate".
 
     def create_copy(self, kind: str, inputs: dict[str, Any], *, idempotency_key: str) -> dict[str, Any]:
@@ -146,9 +167,12 @@ class Gateway:
     def list_copies(self, kind: str, *, since: int = 0) -> Iterator[dict[str, Any]]:
         """Every coupon or tax rate of the account, newest first; `since`: the earliest Unix second."""
         service = self._mirrored(kind)
-        asked: dict[str, Any] = {"limit": 100, **({"created": {"gte": since}} if since else {})}
+        return self._pages(service.list, {"created": {"gte": since}} if since else {})
+
+    def _pages(self, service: Callable[[Any], Any], of: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        asked: dict[str, Any] = {"limit": 100, **of}
         while True:
-            page = self._ask(partial(service.list, asked))
+            page = self._ask(partial(service, asked))
             yield from page["data"]
             if not page["has_more"]:
                 return
@@ -160,11 +184,10 @@ class Gateway:
         found: list[dict[str, Any]] = self._ask(lambda: endpoints.list({"limit": 100}))["data"]
         return found
 
-    def create_webhook_endpoint(self, inputs: dict[str, Any], *, idempotency_key: str) -> dict[str, Any]:
+    def create_webhook_endpoint(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """Of our API version. The answer is the only one that ever holds its `secret`."""
         wanted: Any = {**inputs, "api_version": API_VERSION}
-        endpoints = self._client.v1.webhook_endpoints
-        return self._ask(lambda: endpoints.create(wanted, {"idempotency_key": idempotency_key}))
+        return self._ask(lambda: self._client.v1.webhook_endpoints.create(wanted))
 
     def update_webhook_endpoint(self, stripe_id: str, changes: dict[str, Any]) -> dict[str, Any]:
         """Its url, enabled_events, disabled; an API version stays for ever."""
@@ -184,15 +207,20 @@ class Gateway:
 
         def ask() -> stripe.StripeObject:
             answer = self._client.v1.checkout.sessions.list({"limit": 1})
-            headers.update({name.lower(): text for name, text in answer.last_response.headers.items()})
+            if answer.last_response:
+                headers.update({name.lower(): text for name, text in answer.last_response.headers.items()})
             return answer
 
         self._ask(ask)
-        return parsedate_to_datetime(headers["date"]).timestamp() if "date" in headers else None
+        try:
+            return parsedate_to_datetime(headers.get("date", "")).timestamp()
+        except ValueError:
+            return None
 
-    def livemode(self) -> bool:
-        """As Stripe says of this key's own balance. A restricted key may need a permission for it."""
-        return bool(self._ask(self._client.v1.balance.retrieve)["livemode"])
+    def livemode(self) -> bool | None:
+        """The mode that Stripe says of the newest Checkout Session; None where there is none."""
+        newest = self._ask(lambda: self._client.v1.checkout.sessions.list({"limit": 1}))["data"]
+        return bool(newest[0]["livemode"]) if newest else None
 
     def publishable_key_reads(self) -> bool | None:
         """Whether the publishable key sees the account's newest payment intent; None where there is none."""
@@ -249,6 +277,11 @@ def release_database() -> None:
     if connection.in_atomic_block:
         raise RuntimeError("Stripe must not be asked inside a transaction.")
     connection.close()
+
+
+def sign(account: Account, body: str) -> str:
+    """A Stripe-Signature header as Stripe would make it now, with the account's first webhook secret."""
+    return str(stripe.WebhookSignature.generate_signature_header(body, account.webhook_secrets[0]))
 
 
 def read_event(account: Account, body: bytes, signature: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from kopeck.payments import sync
+from kopeck.payments import disputes, refund_news, sync
 from kopeck.payments.models import Payment, StripeEvent, without_secrets
 
 
@@ -51,7 +51,9 @@ def _payment(event: StripeEvent) -> Outcome:
     # The intent of a Checkout Session is no payment of ours by its id: the session's own events tell of it.
     payment = _payment_of(event)
     if payment is None:
-        return StripeEvent.Status.IGNORED, "Not a payment of this shop."
+        ours = "kopeck_payment" in (event.payload["data"]["object"].get("metadata") or {})
+        said = "Its Checkout Session's own events tell of it." if ours else "Not a payment of this shop."
+        return StripeEvent.Status.IGNORED, said
     if not payment.stripe_id:
         payment.stripe_id = event.object_id
     payment = sync.refresh(payment)
@@ -101,4 +103,7 @@ def _settle(event: StripeEvent, status: StripeEvent.Status, outcome: str) -> Str
 HANDLERS: dict[str, Callable[[StripeEvent], Outcome]] = {
     "checkout.session.": _payment,
     "payment_intent.": _payment,
+    "refund.": refund_news.on_event,
+    "charge.refund": refund_news.on_event,
+    "charge.dispute.": disputes.on_event,
 }

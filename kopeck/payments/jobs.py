@@ -14,6 +14,7 @@ from kopeck.errors import ShopError
 from kopeck.orders.models import Order
 from kopeck.payments import attempts, inbox, sync
 from kopeck.payments import mirror_jobs as mirror_jobs  # found by the worker through this module
+from kopeck.payments import refund_jobs as refund_jobs  # likewise
 from kopeck.payments.gateway import StripeRefused, StripeUnavailable
 from kopeck.payments.models import Payment, StripeEvent
 
@@ -35,6 +36,15 @@ def sweep(timestamp: int) -> None:
     retry_events()
     ask_about_payments()
     give_up_attempts()
+
+
+@app.periodic(cron="*/5 * * * *")
+@app.task(queueing_lock="retry_stalled_jobs", pass_context=False)
+async def retry_stalled_jobs(timestamp: int) -> None:
+    """Every five minutes: jobs of a worker that was killed are taken up again. All of ours may run twice."""
+    for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=60):
+        log.warning("job %s (%s) of a dead worker is taken up again", job.id, job.task_name)
+        await app.job_manager.retry_job(job)
 
 
 def retry_events() -> int:

@@ -87,7 +87,8 @@ class Payment(models.Model):
                 fields=["expires_at"],
                 condition=Q(status__in=["creating", "open", "processing"]),
                 name="live_payments",
-            )
+            ),
+            models.Index(fields=["payment_intent"], name="payments_of_an_intent"),
         ]
 
     def __str__(self) -> str:
@@ -222,3 +223,8 @@ class StripeCopy(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.stripe_id or '…'} ({self.account})"
+
+
+# At the end, and for Django to find them: their rows point at the payments above.
+from kopeck.payments.ledger import Dispute as Dispute  # noqa: E402
+from kopeck.payments.ledger import Refund as Refund  # noqa: E402

@@ -11,13 +11,16 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from procrastinate.contrib.django import app
 
 from kopeck.orders.models import Order
 from kopeck.payments.gateway import StripeRefused, gateway
+from kopeck.payments.ledger import given_back
 from kopeck.payments.models import Payment
 
 log = logging.getLogger(__name__)
 Status = Payment.Status
+GIVE_BACK = "kopeck.payments.refund_jobs.give_back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +104,13 @@ def _pay(order: Order, payment: Payment, truth: Truth) -> None:
     if problem:
         log.error("payment %s of order %s is held: %s", payment, order.pk, problem)
         payment.settle(Status.HELD, problem=problem, payment_intent=truth.payment_intent)
+        if order.status in Order.WAS_PAID:
+            # By its name: refunds import this module. In this transaction: held if and only if there's a job.
+            app.configure_task(GIVE_BACK).defer(payment_id=payment.pk)
         return
     card = {"card_brand": truth.card_brand, "card_last4": truth.card_last4}
     payment.settle(Status.PAID, paid_at=at, payment_intent=truth.payment_intent, **card)
+    order.mark_refunded(given_back(payment))
     log.info("order %s is paid: %s %s", order.pk, payment.amount, payment.currency)
 
 

@@ -2,6 +2,8 @@
 // Everything here is a comfort: with JavaScript off the same form posts and the server answers in HTML.
 "use strict";
 
+import { brandOf, formatExpiry, formatNumber, reformat } from "./card_inputs.js";
+
 (function () {
   const form = document.querySelector("form.pay");
   const button = form.querySelector("button[type=submit]");
@@ -12,43 +14,8 @@
   const expiry = input("cardExpiry");
   const cvc = input("cardCvc");
 
-  const BRANDS = [
-    [/^4/, "Visa"], [/^(5[1-5]|2[2-7])/, "Mastercard"], [/^3[47]/, "Amex"],
-    [/^(6011|65|64[4-9])/, "Discover"], [/^35/, "JCB"], [/^3(0|6|8)/, "Diners"], [/^62/, "UnionPay"],
-  ];
-
-  function formatNumber(digits) {
-    if (/^3[47]/.test(digits)) {
-      return [digits.slice(0, 4), digits.slice(4, 10), digits.slice(10, 15)].filter(Boolean).join(" ");
-    }
-    return digits.slice(0, 19).replace(/(\d{4})(?=\d)/g, "$1 ");
-  }
-
-  function formatExpiry(text, deleting) {
-    let digits = text.replace(/\D/g, "");
-    // "7" can only be July; "20" can't be a month, so the 2 was February.
-    if (/^[2-9]/.test(digits)) digits = "0" + digits;
-    digits = digits.slice(0, 4);
-    if (digits.length < 2 || (digits.length === 2 && deleting)) return digits;
-    return digits.slice(0, 2) + " / " + digits.slice(2);
-  }
-
-  // Formatting while typing must leave the caret after the digit that was typed, also in the middle.
-  function reformat(field, format) {
-    const caret = field.value.slice(0, field.selectionStart).replace(/\D/g, "").length;
-    const text = format(field.value.replace(/\D/g, ""));
-    const atEnd = field.selectionStart === field.value.length;
-    field.value = text;
-    if (atEnd) return;
-    let place = 0;
-    for (let seen = 0; place < text.length && seen < caret; place++) if (/\d/.test(text[place])) seen++;
-    field.setSelectionRange(place, place);
-  }
-
   function showBrand() {
-    const digits = number.value.replace(/\D/g, "");
-    const brand = BRANDS.find(([pattern]) => pattern.test(digits));
-    document.getElementById("card-brand").textContent = brand ? brand[1] : "";
+    document.getElementById("card-brand").textContent = brandOf(number.value);
   }
 
   function clearError(name) {
@@ -131,20 +98,34 @@
     if (names.length) input(names[0]).focus();
   }
 
+  function fillDebit(chip) {
+    input("iban").value = chip.dataset.iban;
+    clearError("iban");
+    markChip(chip);
+  }
+
+  function markChip(chip) {
+    for (const other of document.querySelectorAll(".chip")) other.removeAttribute("aria-current");
+    chip.setAttribute("aria-current", "true");
+    const empty = ["email", "billingName"].map(input).find((field) => !field.value);
+    (empty || button).focus();
+  }
+
   function fill(chip) {
     number.value = formatNumber(chip.dataset.number);
     expiry.value = chip.dataset.expiry;
     cvc.value = chip.dataset.cvc;
     for (const name of ["cardNumber", "cardExpiry", "cardCvc"]) clearError(name);
-    for (const other of document.querySelectorAll(".chip")) other.removeAttribute("aria-current");
-    chip.setAttribute("aria-current", "true");
     showBrand();
-    const empty = ["email", "billingName"].map(input).find((field) => !field.value);
-    (empty || button).focus();
+    markChip(chip);
   }
 
   form.addEventListener("submit", pay);
-  form.addEventListener("input", (event) => clearError(event.target.name));
+  form.addEventListener("input", (event) => { if (event.target.name !== "method") clearError(event.target.name); });
+  document.querySelectorAll(".chip[data-iban]").forEach((chip) => chip.addEventListener("click", (event) => {
+    event.preventDefault();
+    fillDebit(chip);
+  }));
   if (number) {
     number.addEventListener("input", () => { reformat(number, formatNumber); showBrand(); });
     expiry.addEventListener("input", (event) => {
@@ -152,7 +133,7 @@
       reformat(expiry, (digits) => formatExpiry(digits, deleting));
     });
     cvc.addEventListener("input", () => { cvc.value = cvc.value.replace(/\D/g, "").slice(0, 4); });
-    document.querySelectorAll(".chip").forEach((chip) => chip.addEventListener("click", (event) => {
+    document.querySelectorAll(".chip[data-number]").forEach((chip) => chip.addEventListener("click", (event) => {
       event.preventDefault();
       fill(chip);
     }));

@@ -3,6 +3,7 @@
 "use strict";
 
 import { Refusal, clockText, codeWord, get, json, make, moneyText, post, put, spanText, stateWord, timeText } from "./dashboard_data.js";
+import { delayedSwitch, paymentActions } from "./dashboard_actions.js";
 import { faultForm } from "./dashboard_faults.js";
 
 const EVERY = 2000;
@@ -131,6 +132,7 @@ function resendButton(event) {
 }
 
 function tools() {
+  if (state.kind === "checkout.session" || state.kind === "payment_intent") return [delayedSwitch(act)];
   if (state.kind !== "event" && state.kind !== "delivery") return [];
   const all = make("button", { type: "button" }, "Deliver what waits");
   all.addEventListener("click", () => act(all, async () => {
@@ -192,7 +194,7 @@ function actionsFor(row) {
     const page = make("a", { href: `c/pay/${encodeURIComponent(row.id)}`, target: "_blank", rel: "noopener" }, "Checkout page ↗");
     return [page, object.payment_intent ? make("a", { href: linkTo("payment_intent", object.payment_intent) }, "Payment intent") : null];
   }
-  return [];
+  return paymentActions(state.kind, object, act);
 }
 
 function attemptItem(attempt) {

@@ -1,6 +1,6 @@
 // The sandbox's own Stripe.js: the same names, errors and promises as Stripe's, for the local Stripe that served it.
 // One file for every release train; which one it is, and where the sandbox lives, it reads from its own address.
-// It loads nothing, stores nothing and reports nothing.
+// It loads nothing, stores nothing and reports nothing. elements.js and payments.js are sent behind it in one answer.
 (function () {
   "use strict";
 
@@ -8,8 +8,7 @@
   // redirectToCheckout was removed in clover (2025-09-30).
   var REDIRECTING = ["v3", "acacia", "basil"];
   var LATER = [
-    "elements", "confirmPayment", "confirmSetup", "confirmCardPayment", "confirmCardSetup", "handleCardAction",
-    "handleNextAction", "retrievePaymentIntent", "retrieveSetupIntent", "createPaymentMethod",
+    "confirmSetup", "confirmCardSetup", "handleCardAction", "retrieveSetupIntent", "createPaymentMethod",
     "createConfirmationToken", "createToken", "paymentRequest", "initCheckout", "initEmbeddedCheckout",
     "initCheckoutElementsSdk", "initCheckoutFormSdk", "createEmbeddedCheckoutPage",
   ];
@@ -99,7 +98,7 @@
 
   LATER.forEach(function (name) {
     StripeObject.prototype[name] = function () {
-      throw IntegrationError("stripe." + name + ": the local sandbox doesn't have Elements yet; use Checkout.");
+      throw IntegrationError("stripe." + name + ": the local sandbox doesn't have this; it has the Payment Element and Checkout.");
     };
   });
 
@@ -113,6 +112,8 @@
   Stripe.version = train === "v3" ? 3 : train;
   StripeObject.prototype.constructor = Stripe;
   Stripe.prototype = StripeObject.prototype;
+  // What elements.js and payments.js need of this file.
+  Stripe._sandbox = { origin: sandbox, train: train, IntegrationError: IntegrationError };
 
   // A second copy of the script on one page leaves the first in place, as Stripe's does.
   if (!window.Stripe) window.Stripe = Stripe;

@@ -2,6 +2,7 @@
 
 import os
 import queue
+import re
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import urllib.request
 from pathlib import Path
 
 import psutil
+import requests
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 START_SECONDS = 90.0
@@ -48,10 +50,11 @@ class Started:
     def __init__(self, data: Path, **more: str) -> None:
         self.port, self.sandbox_port = free_port(), free_port()
         ports = {"PORT": str(self.port), "SANDBOX_PORT": str(self.sandbox_port)}
+        self.env = clean_env(DATA_DIR=str(data), **ports, **more)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "kopeck.run"],
             cwd=BASE_DIR,
-            env=clean_env(DATA_DIR=str(data), **ports, **more),
+            env=self.env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -83,6 +86,33 @@ class Started:
     def get(self, path: str) -> tuple[int, str]:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
             return answer.status, answer.read().decode()
+
+    def manage(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        """`manage.py` beside this run, in an environment that knows only its ports and its data."""
+        command = [sys.executable, "manage.py", *words]
+        return subprocess.run(
+            command, cwd=BASE_DIR, env=self.env, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    def buy(self, item_id: int) -> dict[str, str]:
+        """The answer of /buy, paid at the sandbox; with `order`, what the webhook made of it."""
+        visitor = requests.Session()
+        shop, sandbox = (f"http://127.0.0.1:{port}" for port in (self.port, self.sandbox_port))
+        answer: dict[str, str] = visitor.get(f"{shop}/buy/{item_id}", timeout=10).json()
+        card = {"card": "4242424242424242"}
+        pay = f"{sandbox}/_sandbox/sessions/{answer['session_id']}/pay"
+        requests.post(pay, json=card, timeout=10).raise_for_status()
+        deadline = time.monotonic() + 20
+        answer["order"] = ""
+        while answer["order"] != "paid" and time.monotonic() < deadline:
+            page = visitor.get(f"{shop}/orders", timeout=10).text
+            found = re.search(r'href="(/order/\d+[^"]*)"', page)
+            assert found, page
+            page = visitor.get(f"{shop}{found[1]}", timeout=10).text
+            shown = re.search(r'data-order-status="(\w+)"', page)
+            answer["order"] = shown[1] if shown else ""
+            time.sleep(0.1)
+        return answer
 
     def end(self, number: signal.Signals) -> int:
         self.process.send_signal(number)

@@ -1,5 +1,6 @@
 """`make run` from nothing, then again, then after a kill: what it starts, keeps, says and stops."""
 
+import json
 import re
 import signal
 import stat
@@ -14,7 +15,7 @@ import pytest
 from kopeck import postgres
 from tests.run.starting import Started, listens
 
-SECRETS = ("admin-password", "secret-key", "webhook-secret")
+SECRETS = ("admin-password", "secret-key", "webhook-secret", "webhook-secret-eur")
 
 
 def look_at(run: Started, data: Path) -> dict[str, Any]:
@@ -23,14 +24,18 @@ def look_at(run: Started, data: Path) -> dict[str, Any]:
     assert url
     with psycopg.connect(url) as connection:
         items = connection.execute("SELECT id, name FROM catalog_item ORDER BY id").fetchall()
+        cheapest = "SELECT DISTINCT ON (currency) currency, id FROM catalog_item ORDER BY currency, price"
+        goods = dict(connection.execute(cheapest).fetchall())
     return {
         "run": run,
         "shop": run.get("/"),
         "ready": run.get("/readyz"),
         "sandbox_listens": listens(run.sandbox_port),
         "items": items,
+        "bought": {currency: run.buy(goods[currency]) for currency in ("usd", "eur")},
         "secrets": {name: (data / name).read_text() for name in SECRETS},
         "modes": {stat.S_IMODE((data / name).stat().st_mode) for name in SECRETS},
+        "doctor": run.manage("doctor", "--json"),
         "password": re.search(r"user admin, password (\S+)", run.output)[1],  # type: ignore[index]
     }
 
@@ -105,6 +110,30 @@ def test_the_printed_password_is_the_one_that_is_kept(first: dict[str, Any]) -> 
 
 def test_secrets_are_readable_by_their_owner_alone(first: dict[str, Any]) -> None:
     assert first["modes"] == {0o600}
+
+
+def test_euros_and_dollars_are_paid_into_two_accounts_and_each_webhook_says_so(
+    first: dict[str, Any],
+) -> None:
+    keys = {currency: answer["publishable_key"] for currency, answer in first["bought"].items()}
+    assert keys == {"usd": "pk_test_kopeck", "eur": "pk_test_kopeckeur"}
+    assert {answer["order"] for answer in first["bought"].values()} == {"paid"}
+
+
+def test_the_doctor_finds_a_started_shop_well(first: dict[str, Any]) -> None:
+    """pains 10, 11, 24 and 25: both accounts, their endpoints, secrets and versions, as Stripe sees them."""
+    found = json.loads(first["doctor"].stdout)
+    assert found["ok"], first["doctor"].stdout
+    assert first["doctor"].returncode == 0
+    assert [check for check in found["checks"] if check["level"] != "ok"] == []
+    said = {(check["area"], check["name"]): check["said"] for check in found["checks"]}
+    for account in ("default", "eur"):
+        area = f"stripe {account}"
+        assert said[area, "webhook endpoint"] == (
+            f"http://127.0.0.1:{first['run'].port}/webhooks/stripe/{account}"
+        )
+        assert said[area, "webhook address"] == "leads to this shop, with this secret"
+    assert said["worker", "heartbeat"] == "1 alive"
 
 
 def test_ctrl_c_stops_every_process_and_frees_the_ports(first: dict[str, Any]) -> None:

@@ -2,12 +2,14 @@
 
 import re
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from kopeck import postgres
-from tests.run.starting import free_port, run_to_end
+from tests.run.starting import BASE_DIR, clean_env, free_port, run_to_end
 
 
 def two_ports() -> dict[str, str]:
@@ -66,3 +68,38 @@ def test_a_program_that_ends_by_itself_is_named_with_its_last_words_and_stops_th
     assert re.search(r"(prepare|web) has ended by itself \(exit code 1\)", ended.stderr)
     assert "DEBUG should be 1 or 0, not 'perhaps'" in ended.stderr
     assert postgres.attach_url(folder / "data") is None
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"STRIPE_SECRET_KEY": "sk_test_a"}, "STRIPE_PUBLISHABLE_KEY is missing"),
+        ({"STRIPE_SECRET_KEY": "sk_live_a", "STRIPE_PUBLISHABLE_KEY": "pk_test_a"}, "differ in mode"),
+        ({"STRIPE_WEBHOOK_SECRET_EURO": "whsec_a"}, "EURO is not a currency"),
+        (
+            {"STRIPE_SECRET_KEY": "sk_live_a", "STRIPE_PUBLISHABLE_KEY": "pk_live_a", "DEBUG": "1"},
+            "must not be used with DEBUG",
+        ),
+    ],
+)
+def test_keys_that_could_hurt_are_refused_before_anything_starts(
+    keys: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    """pain 11"""
+    refused = run_to_end(DATA_DIR=str(tmp_path / "data"), **two_ports(), **keys)
+    assert refused.returncode == 1
+    (sentence,) = refused.stderr.strip().splitlines()
+    assert said in sentence
+    assert not (tmp_path / "data").exists()
+
+
+def test_the_shop_itself_refuses_them_too(tmp_path: Path) -> None:
+    """pain 11: where no `make run` looked first, as in a container"""
+    live = {"STRIPE_SECRET_KEY": "sk_live_a", "STRIPE_PUBLISHABLE_KEY": "pk_live_a"}
+    env = clean_env(**live, STRIPE_SANDBOX="1", SECRET_KEY="s", DATA_DIR=str(tmp_path))
+    asked = [sys.executable, "-c", "import kopeck.settings"]
+    refused = subprocess.run(asked, cwd=BASE_DIR, env=env, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert refused.stderr.strip() == (
+        "kopeck: The live key of account default must not be used with STRIPE_SANDBOX."
+    )

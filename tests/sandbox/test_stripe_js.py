@@ -1,15 +1,12 @@
 """Stripe.js of the sandbox: what a shop's page meets in every release train, in a real browser."""
 
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
-
 import pytest
 import requests
 
 from tests.sandbox.own import own_sandbox
 
 from .chromium import launched
+from .shop_page import call, serving_shop
 from .shopping import open_session
 
 TRAINS = ("acacia", "basil", "clover", "dahlia", "endive")
@@ -50,31 +47,10 @@ def browser():
         yield browser
 
 
-class ShopPage(BaseHTTPRequestHandler):
-    """A shop's page on an origin of its own, with the script whose address the query names."""
-
-    def do_GET(self):
-        script = parse_qs(urlsplit(self.path).query)["script"][0]
-        head = '<!doctype html><title>Shop</title><link rel="icon" href="data:,">'
-        body = f'{head}<script src="{script}"></script>'
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.end_headers()
-        self.wfile.write(body.encode())
-
-    def log_message(self, *args):
-        pass
-
-
 @pytest.fixture(scope="module")
 def shop():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), ShopPage)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/item/1"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving_shop() as address:
+        yield address
 
 
 @pytest.fixture
@@ -88,14 +64,6 @@ def shop_page(browser, own, shop):
 
     yield open_at
     context.close()
-
-
-def call(page, expression):
-    """What `expression` gives, or the name and message of what it throws."""
-    return page.evaluate(
-        f"async () => {{ try {{ return {{value: await ({expression})}} }}"
-        " catch (error) { return {name: error.name, message: error.message} } }"
-    )
 
 
 @pytest.mark.browser
@@ -170,11 +138,11 @@ def test_redirect_to_checkout_without_a_session_throws_an_integration_error(shop
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("method", ["elements", "confirmPayment", "confirmCardPayment"])
-def test_elements_say_honestly_that_the_sandbox_lacks_them(shop_page, own, method):
+@pytest.mark.parametrize("method", ["confirmSetup", "createToken", "initCheckout"])
+def test_what_the_sandbox_lacks_says_so_honestly(shop_page, own, method):
     thrown = call(shop_page("/endive/stripe.js"), f"Stripe('pk_test_{own.tail}').{method}({{}})")
     assert thrown["name"] == "IntegrationError"
-    assert "doesn't have Elements yet" in thrown["message"]
+    assert "doesn't have this; it has the Payment Element" in thrown["message"]
 
 
 @pytest.mark.browser

@@ -16,7 +16,6 @@ from tests.sandbox.chromium import launched
 IN_BROWSER = [
     pytest.mark.browser,
     pytest.mark.django_db(transaction=True),
-    pytest.mark.xdist_group("browser"),
 ]
 
 

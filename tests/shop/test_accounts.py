@@ -8,9 +8,12 @@ from kopeck.payments.accounts import Account, ConfigurationError, for_currency, 
 
 
 def accounts(
-    env: Mapping[str, str], *, sandbox: bool = False, debug: bool = False, base: str = ""
+    env: Mapping[str, str], *, sandbox: bool = False, debug: bool = False, base: str = "", js: str = ""
 ) -> dict[str, Account]:
-    return read_accounts(env, lambda name: env.get(name, ""), sandbox=sandbox, debug=debug, api_base=base)
+    def read(name: str) -> str:
+        return env.get(name) or env.get(name.lower(), "")
+
+    return read_accounts(env, read, sandbox=sandbox, debug=debug, api_base=base, js_url=js)
 
 
 PAIR = {"STRIPE_SECRET_KEY": "sk_test_abc", "STRIPE_PUBLISHABLE_KEY": "pk_test_abc"}
@@ -24,6 +27,40 @@ def test_no_keys_and_the_sandbox_are_its_fixed_account() -> None:
         "default", "sk_test_kopeck", "pk_test_kopeck",
     )  # fmt: skip
     assert account.webhook_secrets == ("whsec_a",)
+
+
+def test_the_sandbox_has_an_account_for_each_currency_with_a_webhook_secret() -> None:
+    env = {"STRIPE_WEBHOOK_SECRET": "whsec_a", "STRIPE_WEBHOOK_SECRET_EUR": "whsec_b"}
+    both = accounts(env, sandbox=True)
+    assert {account.name: account.secret_key for account in both.values()} == {
+        "default": "sk_test_kopeck", "eur": "sk_test_kopeckeur",
+    }  # fmt: skip
+    assert both["eur"].publishable_key == "pk_test_kopeckeur"
+    assert [account.webhook_secrets for account in both.values()] == [("whsec_a",), ("whsec_b",)]
+
+
+def test_restricted_keys_and_lower_case_names_are_fine() -> None:
+    lower = {"stripe_secret_key_gbp": "rk_test_g", "stripe_publishable_key_gbp": "pk_test_g"}
+    assert set(accounts({**PAIR, **EUR, **lower})) == {"default", "eur", "gbp"}
+
+
+def test_a_key_from_a_file_is_known_by_its_name() -> None:
+    """As the settings read it: NAME_FILE is set, and `read` opens the file."""
+    env = {"STRIPE_SECRET_KEY_EUR_FILE": "/run/secrets/a", "STRIPE_PUBLISHABLE_KEY_EUR": "pk_test_e"}
+    held = {"STRIPE_SECRET_KEY_EUR": "sk_test_e", "STRIPE_PUBLISHABLE_KEY_EUR": "pk_test_e"}
+    found = read_accounts(env, lambda name: held.get(name, ""), sandbox=False, debug=False, api_base="")
+    assert found["eur"].secret_key == "sk_test_e"
+
+
+def test_empty_variables_are_not_set() -> None:
+    empty = {"STRIPE_SECRET_KEY_EUR": "", "STRIPE_WEBHOOK_SECRET_EUR": "", "STRIPE_SECRET_KEY_XYZ": ""}
+    assert set(accounts({**PAIR, **empty})) == {"default"}
+
+
+def test_live_keys_work_with_stripes_own_addresses() -> None:
+    """pain 11"""
+    live = accounts(LIVE, base="https://api.stripe.com", js="https://js.stripe.com/v3/")
+    assert live["default"].livemode
 
 
 def test_a_currency_is_paid_into_its_own_account_and_else_into_the_default_one() -> None:
@@ -67,11 +104,59 @@ def test_secrets_are_not_shown_when_an_account_is_printed() -> None:
             {},
             "not a currency",
         ),
+        ({**PAIR, "STRIPE_WEBHOOK_SECRET_EURO": "whsec_abc"}, {}, "EURO is not a currency"),
+        ({**PAIR, "STRIPE_PUBLISHABLE_KEY_EU": "pk_test_abc"}, {}, "EU is not a currency"),
+        ({**PAIR, "STRIPE_SECRET_KEY_TEST": "sk_test_abc"}, {}, "TEST is not a currency"),
+        ({**PAIR, "STRIPE_SECRET_KEY_eur": "sk_test_abc"}, {}, "in capitals: STRIPE_SECRET_KEY_EUR"),
+        ({**PAIR, "STRIPE_SECRET_KEY_FILE": "/run/abc"}, {}, "KEY and STRIPE_SECRET_KEY_FILE are both set"),
+        ({**PAIR, **EUR, "STRIPE_SECRET_KEY_EUR": "sk_test_abc"}, {}, "KEY and STRIPE_SECRET_KEY_EUR hold"),
+        (
+            {**PAIR, **EUR, "STRIPE_PUBLISHABLE_KEY_EUR": "pk_test_abc"},
+            {},
+            "PUBLISHABLE_KEY_EUR hold the same",
+        ),
+        (
+            {
+                **PAIR,
+                **EUR,
+                "STRIPE_WEBHOOK_SECRET": "whsec_abc",
+                "STRIPE_WEBHOOK_SECRET_EUR": "whsec_b,whsec_abc",
+            },
+            {},
+            "STRIPE_WEBHOOK_SECRET and STRIPE_WEBHOOK_SECRET_EUR hold the same value",
+        ),
+        (
+            {"STRIPE_WEBHOOK_SECRET": "whsec_abc", "STRIPE_WEBHOOK_SECRET_EUR": "whsec_abc"},
+            {"sandbox": True},
+            "hold the same value",
+        ),
+        ({**PAIR, "STRIPE_WEBHOOK_SECRET_EUR": "whsec_abc"}, {}, "but STRIPE_SECRET_KEY_EUR and"),
+        ({**EUR, "STRIPE_WEBHOOK_SECRET": "whsec_abc"}, {}, "but STRIPE_SECRET_KEY and"),
+        ({**PAIR, "STRIPE_WEBHOOK_SECRET": "abc"}, {}, "start with whsec_"),
+        ({**PAIR, "STRIPE_WEBHOOK_SECRET": "whsec_..."}, {}, "start with whsec_"),
+        ({**PAIR, "STRIPE_WEBHOOK_SECRET": "whsec_a;whsec_abc"}, {}, "start with whsec_"),
+        ({**PAIR, "STRIPE_WEBHOOK_SECRET": "sk_test_abc"}, {}, "start with whsec_"),
+        ({**PAIR, "STRIPE_WEBHOOK_SECRET": "'whsec_abc'"}, {}, "has spaces or quotes"),
+        ({**PAIR, "STRIPE_SECRET_KEY": '"sk_test_abc"'}, {}, "STRIPE_SECRET_KEY has spaces or quotes"),
+        ({**PAIR, "STRIPE_PUBLISHABLE_KEY": " pk_test_abc"}, {}, "has spaces or quotes"),
+        ({**PAIR, "STRIPE_SECRET_KEY": "sk_test_abc\n"}, {}, "has spaces or quotes"),
+        ({**PAIR, "STRIPE_SECRET_KEY": "sk_test_..."}, {}, "no key of the right kind"),
+        ({**PAIR, "STRIPE_SECRET_KEY": "sk_org_live_abc"}, {}, "no key of the right kind"),
+        ({**PAIR, "STRIPE_PUBLISHABLE_KEY": "rk_live_abc"}, {}, "every visitor would be given a secret one"),
+        (
+            {"STRIPE_SECRET_KEY": "sk_test_kopeck", "STRIPE_PUBLISHABLE_KEY": "pk_test_kopeck"},
+            {},
+            "the sandbox's key",
+        ),
+        ({}, {"sandbox": True, "base": "https://api.stripe.com"}, "is Stripe itself"),
+        (LIVE, {"base": "https://api.stripe.com.example"}, "unset STRIPE_API_BASE"),
+        (LIVE, {"js": "https://js.stripe.com.example/v3/"}, "unset STRIPE_JS_URL"),
     ],
 )
 def test_a_mix_that_could_hurt_is_refused_in_one_sentence(
     env: dict[str, str], options: dict[str, object], said: str
 ) -> None:
+    """pains 10 and 11"""
     with pytest.raises(ConfigurationError, match=said) as refusal:
         accounts(env, **options)  # type: ignore[arg-type]
     assert "\n" not in str(refusal.value)

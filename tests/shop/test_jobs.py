@@ -75,6 +75,18 @@ def test_an_attempt_that_never_reached_stripe_is_given_up_and_its_order_can_be_r
     assert buyer.get(f"/order/{order.pk}/buy").status_code == 200
 
 
+def test_a_job_of_a_worker_that_was_killed_is_taken_up_again(sandbox: ShopSandbox) -> None:
+    from asgiref.sync import async_to_sync
+    from django.db import connection
+
+    jobs.sweep.defer(timestamp=0)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET status = 'doing', worker_id = NULL")
+        async_to_sync(jobs.retry_stalled_jobs.func)(0)
+        cursor.execute("SELECT status FROM procrastinate_jobs")
+        assert cursor.fetchall() == [("todo",)]
+
+
 def test_the_sweep_is_a_periodic_job_of_the_worker(sandbox: ShopSandbox) -> None:
     from procrastinate.contrib.django import app
 

@@ -1,5 +1,8 @@
 """The shop window, an item's page, errors: what a visitor without a purchase sees."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from django.test import Client
 
@@ -114,6 +117,16 @@ def test_the_visitors_cookie_comes_with_the_item_page_and_stays(buyer: Client) -
 def test_a_cookie_that_is_none_of_ours_is_replaced(buyer: Client) -> None:
     buyer.cookies[VISITOR_COOKIE] = "x' OR 1=1"
     assert VISITOR_COOKIE in buyer.get(f"/item/{make_item().pk}").cookies
+
+
+def test_every_page_says_that_keys_are_test_keys(buyer: Client, settings: Any) -> None:
+    """pain 11"""
+    assert 'data-testid="sandbox"' in buyer.get("/").content.decode()
+    settings.STRIPE_SANDBOX = False
+    assert 'data-testid="test-mode"' in buyer.get("/").content.decode()
+    live = replace(settings.STRIPE_ACCOUNTS["default"], livemode=True)
+    settings.STRIPE_ACCOUNTS = {"default": live}
+    assert "ribbon" not in buyer.get("/").content.decode()
 
 
 def test_pages_do_not_wait_for_the_session_or_log_in(buyer: Client) -> None:

@@ -1,0 +1,99 @@
+"""Jobs of the worker for money that goes back: second payments, crashed requests, events that were lost."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Exists, F, OuterRef, Q
+from django.utils import timezone
+from procrastinate import RetryStrategy
+from procrastinate.contrib.django import app
+
+from kopeck.payments import disputes, refund_news, refunds
+from kopeck.payments.gateway import StripeRefused, StripeUnavailable
+from kopeck.payments.ledger import Refund
+from kopeck.payments.models import Payment
+
+log = logging.getLogger(__name__)
+
+#: After 4, 16, 64 ... seconds; from then on `finish_refunds` goes on with it.
+BACKOFF = RetryStrategy(max_attempts=5, exponential_wait=4, retry_exceptions=(StripeUnavailable,))
+BATCH = 100
+#: A request that asks Stripe is done by then, or dead.
+PATIENCE = timedelta(minutes=2)
+#: How often a refund that is on its way is asked about.
+ASK_AGAIN = timedelta(hours=1)
+
+
+@app.task(retry=BACKOFF)
+def give_back(payment_id: int) -> None:
+    """Refunds a second payment. Deferred by `sync`, in the transaction that holds the payment."""
+    try:
+        refunds.give_back(payment_id)
+    except StripeRefused as refusal:
+        log.error("payment %s can't be given back: %s", payment_id, refusal)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(queueing_lock="refunds", pass_context=False)
+def finish_refunds(timestamp: int) -> None:
+    """Every minute: refunds whose request died, refunds on their way, second payments nobody gave back."""
+    finish()
+    give_back_all()
+
+
+def finish() -> int:
+    """Goes on with refunds that were not heard of for a while; how many."""
+    now = timezone.now()
+    dead = Q(status=Refund.Status.CREATING) & (
+        Q(asked_at__lt=now - PATIENCE) | Q(asked_at=None, created__lt=now - PATIENCE)
+    )
+    slow = Q(status__in=["pending", "requires_action"], asked_at__lt=now - ASK_AGAIN)
+    waiting = Refund.objects.filter(dead | slow).select_related("payment")
+    done = 0
+    for refund in waiting.order_by(F("asked_at").asc(nulls_first=True), "pk")[:BATCH]:
+        try:
+            refunds.finish(refund)
+            done += 1
+        except (StripeUnavailable, StripeRefused) as trouble:
+            log.warning("refund %s of order %s: %s", refund, refund.order_id, trouble)
+        except Exception:
+            log.exception("refund %s of order %s can't be settled", refund, refund.order_id)
+    return done
+
+
+def give_back_all() -> int:
+    """Defers `give_back` for second payments of which no refund was ever asked for; how many."""
+    asked = Refund.objects.filter(payment=OuterRef("pk"), source=Refund.Source.SHOP)
+    paid = Payment.objects.filter(order=OuterRef("order"), status=Payment.Status.PAID)
+    given = Refund.objects.filter(payment=OuterRef("pk"), status__in=Refund.GIVEN)
+    held = Payment.objects.filter(status=Payment.Status.HELD).exclude(payment_intent="")
+    waiting = held.filter(Exists(paid), ~Exists(asked), ~Exists(given))[:BATCH]
+    for payment in waiting:
+        give_back.configure(queueing_lock=f"give-back-{payment.pk}").defer(payment_id=payment.pk)
+    return len(waiting)
+
+
+@app.periodic(cron="*/10 * * * *")
+@app.task(queueing_lock="refund-news", pass_context=False)
+def hear_of_the_last_days(timestamp: int) -> None:
+    """Every ten minutes: refunds and disputes of the last two days whose events never came."""
+    hear_of(timezone.now() - timedelta(days=2))
+
+
+@app.periodic(cron="17 4 * * *")
+@app.task(queueing_lock="refund-news-of-the-month", pass_context=False)
+def hear_of_the_last_months(timestamp: int) -> None:
+    """Every night the same for a quarter: refunds fail after weeks, disputes are decided after months."""
+    hear_of(timezone.now() - timedelta(days=92))
+
+
+def hear_of(since: datetime) -> None:
+    ways: list[Callable[[str, datetime], int]] = [refund_news.catch_up, disputes.catch_up]
+    for account in settings.STRIPE_ACCOUNTS:
+        for catch_up in ways:
+            try:
+                catch_up(account, since)
+            except (StripeUnavailable, StripeRefused) as trouble:
+                log.warning("account %s: %s", account, trouble)

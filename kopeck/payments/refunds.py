@@ -1,0 +1,230 @@
+"""Giving money back: a row first, then Stripe, then what Stripe said.
+
+The row is written with the order locked, checked against what is left, and keeps the very inputs that Stripe
+gets; its key makes the idempotency key and stands in the refund's metadata. So of two who click at once one
+gives back, and a crash between Stripe's answer and our commit finds the same refund again.
+"""
+
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Sum
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from kopeck.errors import ShopError
+from kopeck.money import CURRENCIES, to_decimal
+from kopeck.orders.models import Order
+from kopeck.payments import refund_news, shares
+from kopeck.payments.gateway import StripeRefused, StripeUnavailable, gateway
+from kopeck.payments.ledger import Refund
+from kopeck.payments.models import Payment
+from kopeck.payments.shares import Share
+
+log = logging.getLogger(__name__)
+Status = Refund.Status
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What of an order can still be given back. `version` changes whenever that changes."""
+
+    payment: Payment
+    shares: list[Share]
+    amount: int
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What to give back: pieces of lines, by line id; or an amount in minor units; or, with neither, all."""
+
+    quantities: Mapping[int, int] = field(default_factory=dict)
+    amount: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A wish in money: `amount` in minor units, and its shares of the lines."""
+
+    amount: int
+    shares: list[Share]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What comes with a request from the admin: one form gives back once, and only what it had shown."""
+
+    key: UUID
+    version: str
+    by: str
+    reason: str = ""
+    comment: str = ""
+
+
+def left_of(order: Order) -> Left:
+    """ShopError where the order was not paid, or cost nothing."""
+    payment = order.payments.filter(status=Payment.Status.PAID).first()
+    if payment is None or not payment.amount:
+        raise ShopError("refund_nothing", _("This order has no payment to give back."), status=409)
+    # All of them, whatever their state: a refund that failed changes the version too.
+    known = list(Refund.objects.filter(payment=payment))
+    taken = [refund for refund in known if refund.status in Refund.TAKEN]
+    amount = payment.amount - sum(refund.amount for refund in taken)
+    given = [share for refund in taken for share in refund.shares]
+    return Left(
+        payment=payment,
+        shares=shares.left_of(refund_news.whole(order), given),
+        amount=amount,
+        version=f"{known[-1].pk if known else 0}-{amount}",
+    )
+
+
+def plan(left: Left, wish: Wish) -> Plan:
+    """What the wish comes to. ShopError, with a sentence for the seller, for more than is left."""
+    step = CURRENCIES[left.payment.currency].step
+    if wish.quantities:
+        try:
+            pieces = shares.of_lines(left.shares, wish.quantities, step=step)
+        except ValueError:
+            message = _("There are not so many pieces left to give back.")
+            raise ShopError("refund_too_large", message, status=409) from None
+        return Plan(_checked(left, shares.total(pieces)), pieces)
+    amount = _checked(left, left.amount if wish.amount is None else wish.amount)
+    if amount % step:
+        message = _("Stripe can't pay out this amount in this currency: it has too many decimals.")
+        raise ShopError("refund_amount", message, status=422)
+    return Plan(amount, refund_news.share_out(left.shares, amount, step))
+
+
+def _checked(left: Left, amount: int) -> int:
+    if left.amount < 1:
+        raise ShopError("refund_nothing", _("Everything has been given back already."), status=409)
+    if amount < 1:
+        raise ShopError("refund_nothing", _("This comes to nothing."), status=422)
+    if amount > left.amount:
+        code = left.payment.currency
+        message = _("This is more than what is left: %(left)s.") % {"left": shown(left.amount, code)}
+        raise ShopError("refund_too_large", message, status=409)
+    return amount
+
+
+def request(order_id: int, wish: Wish, form: Form) -> tuple[Refund, bool]:
+    """The row of a refund, and whether it is new: a form sent twice finds its first row. ShopError."""
+    with transaction.atomic():
+        order = Order.objects.select_for_update().get(pk=order_id)
+        known = Refund.objects.filter(key=form.key, order=order).first()
+        if known is not None:
+            return known, False
+        left = left_of(order)
+        if form.version != left.version:
+            message = _("Something was given back in the meantime. Please look at what is left now.")
+            raise ShopError("refund_changed", message, status=409)
+        planned = plan(left, wish)
+        refund = Refund(
+            key=form.key,
+            source=Refund.Source.STAFF,
+            reason=form.reason,
+            comment=form.comment,
+            requested_by=form.by,
+        )
+        refund.shares = planned.shares
+        _insert(refund, left.payment, planned.amount)
+        order.note(f"{form.by} gives back {shown(refund.amount, refund.currency)}.")
+        return refund, True
+
+
+def _insert(refund: Refund, payment: Payment, amount: int) -> None:
+    refund.order_id, refund.payment, refund.account = payment.order_id, payment, payment.account
+    refund.amount, refund.currency, refund.created = amount, payment.currency, timezone.now()
+    refund.inputs = {
+        "payment_intent": payment.payment_intent,
+        "amount": amount,
+        **({"reason": refund.reason} if refund.reason else {}),
+        "metadata": {"kopeck_order": str(payment.order_id), "kopeck_refund": str(refund.key)},
+    }
+    refund.save(force_insert=True)
+
+
+def send(refund: Refund) -> Refund:
+    """Asks Stripe for the refund and stores the answer. StripeUnavailable: `finish` goes on with it later."""
+    ours = Refund.objects.filter(pk=refund.pk, status=Status.CREATING)
+    ours.update(asked_at=timezone.now())
+    try:
+        answer = gateway(refund.account).create_refund(refund.inputs, idempotency_key=refund.idempotency_key)
+    except StripeUnavailable as trouble:
+        ours.update(problem=str(trouble))
+        log.warning("refund %s of order %s waits on: %s", refund.pk, refund.order_id, trouble)
+        raise
+    except StripeRefused as refusal:
+        _refuse(refund, refusal)
+        raise
+    return refund_news.apply(refund.payment, answer)
+
+
+def _refuse(refund: Refund, refusal: StripeRefused) -> None:
+    log.error("refund %s of order %s is refused: %s", refund.pk, refund.order_id, refusal)
+    with transaction.atomic():
+        order = Order.objects.select_for_update().get(pk=refund.order_id)
+        ours = Refund.objects.filter(pk=refund.pk, status=Status.CREATING)
+        if ours.update(status=Status.REFUSED, problem=str(refusal)):
+            order.note(f"Stripe refuses to give back {shown(refund.amount, refund.currency)}: {refusal}")
+    # Most often because the money went back elsewhere, and we have not heard of that yet.
+    with suppress(StripeUnavailable, StripeRefused):
+        refund_news.learn_payment(refund.payment)
+
+
+def finish(refund: Refund) -> Refund:
+    """Goes on with a refund whose request died or got no answer. Raises StripeUnavailable, StripeRefused."""
+    Refund.objects.filter(pk=refund.pk).update(asked_at=timezone.now())
+    # Looked up before it is asked for again: Stripe forgets idempotency keys after a day.
+    refund_news.learn_payment(refund.payment)
+    refund = Refund.objects.select_related("payment").get(pk=refund.pk)
+    return send(refund) if refund.status == Status.CREATING else refund
+
+
+def give_back(payment_id: int) -> Refund | None:
+    """Refunds a payment that came on top of what the order cost; once, however often it is called."""
+    payment = Payment.objects.select_related("order").get(pk=payment_id)
+    if not is_surplus(payment):
+        return None
+    refund_news.learn_payment(payment)
+    with transaction.atomic():
+        order = Order.objects.select_for_update().get(pk=payment.order_id)
+        refunds = Refund.objects.filter(payment=payment, status__in=Refund.TAKEN)
+        refund = refunds.filter(source=Refund.Source.SHOP).first()
+        if refund is None:
+            amount = payment.amount - (refunds.aggregate(sum=Sum("amount"))["sum"] or 0)
+            if amount < 1:
+                return None  # somebody was faster, at Stripe's dashboard
+            refund = Refund(source=Refund.Source.SHOP, reason=Refund.Reason.DUPLICATE)
+            _insert(refund, payment, amount)
+            order.note(f"It was paid twice: {shown(amount, refund.currency)} is given back.")
+    return send(refund) if refund.status == Status.CREATING else refund
+
+
+def is_surplus(payment: Payment) -> bool:
+    """Whether this payment's money came for an order that another payment had paid."""
+    held = payment.status == Payment.Status.HELD and bool(payment.payment_intent)
+    return held and payment.order.payments.filter(status=Payment.Status.PAID).exists()
+
+
+def explain(refusal: StripeRefused) -> str:
+    """A refusal as a sentence for the seller."""
+    sentences: dict[str, Any] = {
+        "charge_already_refunded": _("Everything has been given back already; the list below is up to date."),
+        "charge_disputed": _(
+            "The buyer's bank has taken this payment back: Stripe refunds nothing while it is disputed."
+        ),
+    }
+    return str(sentences.get(refusal.code) or _("Stripe refused: %(said)s") % {"said": refusal})
+
+
+def shown(amount: int, code: str) -> str:
+    """For notes: 4820 usd -> "48.20 USD"."""
+    return f"{to_decimal(amount, code)} {code.upper()}"

@@ -1,0 +1,127 @@
+"""Paying on our own page: Stripe's Payment Element in a real browser, and the truth afterwards."""
+
+import pytest
+from playwright.sync_api import BrowserContext, FrameLocator, Page, expect
+
+from kopeck.catalog.models import Item
+from kopeck.orders.models import Order
+from kopeck.payments.models import Payment
+from tests.conftest import ShopSandbox, make_item
+from tests.shop.browsing import IN_BROWSER, expect_paid, pay, shown_order
+
+pytestmark = IN_BROWSER
+
+
+@pytest.fixture
+def item() -> Item:
+    return make_item(name="Moka pot", price=4820)
+
+
+def element(page: Page) -> FrameLocator:
+    return page.frame_locator('form[data-pay] iframe[name^="__privateStripeFrame"]').first
+
+
+def fill(page: Page, number: str = "4242 4242 4242 4242") -> None:
+    frame = element(page)
+    frame.locator("[name=number]").fill(number)
+    frame.locator("[name=expiry]").fill("12 / 34")
+    frame.locator("[name=cvc]").fill("123")
+    page.click("[data-testid=pay-intent]")
+
+
+def to_the_pay_page(page: Page, shop: str, item: Item) -> None:
+    page.goto(f"{shop}/")
+    page.locator("[data-testid=stepper]").first.locator("[data-add]").click()
+    page.locator("[data-testid=order-button]:visible").first.click()
+    page.click("[data-testid=pay-here]")
+    expect(page.locator("[data-testid=pay-intent]")).to_be_enabled()
+
+
+def test_a_good_card_pays_on_our_own_page(
+    context: BrowserContext, shop: str, item: Item, sandbox: ShopSandbox
+) -> None:
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    to_the_pay_page(page, shop, item)
+    fill(page)
+    page.wait_for_url(f"{shop}/order/*")
+    expect_paid(page, "$48.20")
+    expect(page.locator("main")).to_contain_text("4242")
+    assert [charge.amount for charge in sandbox.charges()] == [4820]
+    assert problems == []
+
+
+def test_a_declined_card_says_so_and_a_good_one_pays(
+    context: BrowserContext, shop: str, item: Item, sandbox: ShopSandbox
+) -> None:
+    page = context.new_page()
+    to_the_pay_page(page, shop, item)
+    fill(page, "4000 0000 0000 0002")
+    expect(page.locator("form[data-pay] [role=alert]")).to_contain_text("declined")
+    assert Order.objects.get().status == "open"
+    fill(page)
+    page.wait_for_url(f"{shop}/order/*")
+    expect_paid(page, "$48.20")
+    assert [charge.status for charge in sandbox.charges()] == ["succeeded", "failed"]
+
+
+def test_3d_secure_is_a_step_and_refusing_it_can_be_made_good(
+    context: BrowserContext, shop: str, item: Item
+) -> None:
+    page = context.new_page()
+    to_the_pay_page(page, shop, item)
+    fill(page, "4000 0027 6000 3184")
+    challenge = page.frame_locator('iframe[name="__stripeJSChallengeFrame"]')
+    challenge.locator("#test-source-fail-3ds").click()
+    expect(page.locator("form[data-pay] [role=alert]")).not_to_be_empty()
+    assert Order.objects.get().status == "open"
+    fill(page, "4000 0027 6000 3184")
+    challenge.locator("#test-source-authorize-3ds").click()
+    page.wait_for_url(f"{shop}/order/*")
+    expect_paid(page, "$48.20")
+
+
+def test_a_reload_half_way_keeps_the_same_intent(
+    context: BrowserContext, shop: str, item: Item, sandbox: ShopSandbox
+) -> None:
+    page = context.new_page()
+    to_the_pay_page(page, shop, item)
+    element(page).locator("[name=number]").fill("4242")
+    page.reload()
+    expect(page.locator("[data-testid=pay-intent]")).to_be_enabled()
+    fill(page)
+    page.wait_for_url(f"{shop}/order/*")
+    expect_paid(page, "$48.20")
+    assert len(sandbox.stripe.v1.payment_intents.list().data) == 1
+
+
+def test_switching_to_checkout_half_way_pays_once(
+    context: BrowserContext, shop: str, item: Item, sandbox: ShopSandbox
+) -> None:
+    page = context.new_page()
+    to_the_pay_page(page, shop, item)
+    old_tab = context.new_page()
+    old_tab.goto(page.url)
+    expect(old_tab.locator("[data-testid=pay-intent]")).to_be_enabled()
+    page.click("[data-testid=pay-checkout]")
+    page.wait_for_url("**/c/pay/**")
+    fill(old_tab)  # its intent was cancelled when Checkout was opened
+    expect(old_tab.locator("form[data-pay] [role=alert]")).not_to_be_empty()
+    pay(page)
+    page.wait_for_url(f"{shop}/order/*")
+    expect_paid(page, "$48.20")
+    assert [charge.amount for charge in sandbox.charges() if charge.status == "succeeded"] == [4820]
+    payments = shown_order(page).payments.order_by("attempt").values_list("kind", "status")
+    assert list(payments) == [("intent", "expired"), ("checkout", "paid")]
+
+
+def test_an_order_that_was_paid_elsewhere_leads_to_its_page(
+    context: BrowserContext, shop: str, item: Item
+) -> None:
+    page = context.new_page()
+    to_the_pay_page(page, shop, item)
+    Payment.objects.update(status="processing")
+    Order.objects.update(status="processing")
+    page.reload()
+    expect(page.locator("body")).to_contain_text("not to be paid")

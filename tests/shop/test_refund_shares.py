@@ -1,0 +1,141 @@
+"""Whatever is given back, in whatever order and pieces: the parts sum exactly to the whole. (pain 17)"""
+
+from fractions import Fraction
+from itertools import chain
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kopeck.orders.pricing import DiscountRule, TaxRule, price
+from kopeck.payments import shares
+from kopeck.payments.shares import Share
+
+FIELDS = ("quantity", "subtotal", "discount", "tax", "tax_included", "amount")
+
+RATES = st.sampled_from([Fraction(19), Fraction("8.875"), Fraction("5.5"), Fraction(100), Fraction("0.1")])
+DISCOUNTS = st.one_of(
+    st.none(),
+    st.builds(DiscountRule, percent=st.sampled_from([Fraction("33.33"), Fraction(50), Fraction(100)])),
+    st.integers(1, 5000),
+)
+
+
+@st.composite
+def orders(draw: st.DrawFn) -> tuple[list[Share], int]:
+    """Lines as the shop's own pricing makes them, and the currency's step."""
+    step = draw(st.sampled_from([1, 1, 10, 100]))
+    lines = draw(st.lists(st.tuples(st.integers(1, 4000), st.integers(1, 7)), min_size=1, max_size=5))
+    discount = draw(DISCOUNTS)
+    rule = DiscountRule(amount=discount * step) if isinstance(discount, int) else discount
+    taxes = draw(st.lists(st.builds(TaxRule, RATES, st.booleans()), max_size=2))
+    totals = price([unit * step * quantity for unit, quantity in lines], rule, taxes, step=step)
+    whole = [
+        Share(number, quantity, line.subtotal, line.discount, line.tax, line.tax_included)
+        for number, ((_, quantity), line) in enumerate(zip(lines, totals.lines, strict=True))
+    ]
+    assert shares.total(whole) == totals.total
+    return whole, step
+
+
+def draw_refund(data: st.DataObject, left: list[Share], step: int) -> list[Share]:
+    """Pieces of lines, an amount, or all of the rest."""
+    money = shares.total(left)
+    kind = data.draw(st.sampled_from(["lines", "amount", "rest"]))
+    goods = {share.line: share.quantity for share in left if share.quantity}
+    if kind == "lines" and goods:
+        wanted = {line: data.draw(st.integers(0, most)) for line, most in goods.items()}
+        return shares.of_lines(left, wanted, step=step)
+    if not money:
+        return []
+    amount = money if kind == "rest" else data.draw(st.integers(1, money // step)) * step
+    taken = shares.of_amount(left, amount, step=step)
+    assert shares.total(taken) == amount
+    return taken
+
+
+@given(orders(), st.data())
+def test_any_sequence_of_refunds_sums_exactly_to_the_whole(
+    order: tuple[list[Share], int], data: st.DataObject
+) -> None:
+    whole, step = order
+    given_back: list[Share] = []
+    left = whole
+    for _refund in range(12):
+        taken = draw_refund(data, left, step)
+        for share in taken:
+            assert share.amount >= 0
+            assert share.amount % step == 0
+            assert all(getattr(share, name) >= 0 for name in FIELDS)
+        given_back += taken
+        left = shares.left_of(whole, given_back)
+        assert all(getattr(share, name) >= 0 for share in left for name in FIELDS)
+        assert shares.total(given_back) + shares.total(left) == shares.total(whole)
+    last = [share for share in left if share]
+    given_back += last
+    for share in whole:
+        mine = [part for part in given_back if part.line == share.line]
+        for name in FIELDS:
+            assert sum(getattr(part, name) for part in mine) == getattr(share, name), name
+
+
+@given(orders(), st.data())
+def test_pieces_given_back_one_by_one_come_to_what_was_paid(
+    order: tuple[list[Share], int], data: st.DataObject
+) -> None:
+    whole, step = order
+    pieces = data.draw(st.permutations([share.line for share in whole for _ in range(share.quantity)]))
+    given_back: list[Share] = []
+    for line in pieces:
+        given_back += shares.of_lines(shares.left_of(whole, given_back), {line: 1}, step=step)
+    assert shares.left_of(whole, given_back) == [Share(share.line, 0, 0, 0, 0, 0) for share in whole]
+
+
+@given(orders(), st.data())
+def test_a_refund_that_failed_leaves_what_there_was_before(
+    order: tuple[list[Share], int], data: st.DataObject
+) -> None:
+    whole, step = order
+    refunds: list[list[Share]] = []
+    for _refund in range(5):
+        refunds.append(draw_refund(data, shares.left_of(whole, chain.from_iterable(refunds)), step))
+    refunds.pop(data.draw(st.integers(0, len(refunds) - 1)))
+    left = shares.left_of(whole, chain.from_iterable(refunds))
+    assert all(share.amount >= 0 for share in left)
+    money = shares.total(left)
+    if money:
+        assert shares.total(shares.of_amount(left, money, step=step)) == money
+
+
+def test_a_piece_carries_its_share_of_discount_and_tax() -> None:
+    """Three at 10.00, 5.00 off, 19 % on top of 25.00."""
+    line = Share(line=1, quantity=3, subtotal=3000, discount=500, tax=475, tax_included=0)
+    (one,) = shares.of_lines([line], {1: 1})
+    assert (one.subtotal, one.discount, one.tax, one.amount) == (1000, 166, 158, 992)
+    (two,) = shares.of_lines(shares.left_of([line], [one]), {1: 2})
+    assert (two.subtotal, two.discount, two.tax, two.amount) == (2000, 334, 317, 1983)
+    assert one.amount + two.amount == line.amount == 2975
+
+
+def test_tax_that_lies_in_the_price_is_told_and_not_added() -> None:
+    line = Share(line=1, quantity=2, subtotal=2000, discount=0, tax=319, tax_included=319)
+    (one,) = shares.of_lines([line], {1: 1})
+    assert (one.tax, one.tax_included, one.amount) == (159, 159, 1000)
+
+
+def test_an_amount_is_shared_by_weight_and_the_last_line_takes_the_rest() -> None:
+    lines = [Share(n, 1, 1000, 0, 0, 0) for n in range(3)]
+    assert [share.amount for share in shares.of_amount(lines, 1000)] == [333, 333, 334]
+    assert [share.quantity for share in shares.of_amount(lines, 1000)] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("quantities", [{1: 3}, {1: -1}, {2: 1}])
+def test_more_than_is_left_of_a_line_is_refused(quantities: dict[int, int]) -> None:
+    with pytest.raises(ValueError):
+        shares.of_lines([Share(1, 2, 2000, 0, 0, 0)], quantities)
+
+
+@pytest.mark.parametrize("amount", [0, -1, 2001, 150])
+def test_an_amount_that_is_not_there_is_refused(amount: int) -> None:
+    with pytest.raises(ValueError):
+        shares.of_amount([Share(1, 2, 2000, 0, 0, 0)], amount, step=100)

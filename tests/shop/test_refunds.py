@@ -1,0 +1,400 @@
+"""Refunds from the admin: once, exactly, and whatever Stripe answers. (pain 18)"""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from kopeck.catalog.models import Discount, Tax
+from kopeck.orders.models import Order
+from kopeck.payments import refund_jobs, refund_news
+from kopeck.payments.ledger import Refund
+from tests.conftest import ShopSandbox, make_item
+from tests.shop.refunding import Deliver, Desk, at_stripe, events_of, fields, paid_order, paid_order_of, state
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class PowerCut(BaseException):
+    pass
+
+
+def long_ago() -> None:
+    past = timezone.now() - timedelta(minutes=5)
+    Refund.objects.update(asked_at=past, created=past)
+
+
+def test_a_whole_refund_gives_everything_back(
+    sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Deliver
+) -> None:
+    order = paid_order(sandbox, buyer, deliver)
+    page = Desk(owner, order).refund(reason="requested_by_customer", comment="too small")
+    assert "$48.20 goes back to the buyer." in page
+    refund = Refund.objects.get()
+    assert (refund.status, refund.amount, refund.source) == ("succeeded", 4820, "staff")
+    assert (refund.requested_by, refund.comment) == ("owner", "too small")
+    (made,) = sandbox.stripe.v1.refunds.list().data
+    assert (made.id, made.amount, made.reason) == (refund.stripe_id, 4820, "requested_by_customer")
+    assert state(order) == "refunded"
+    assert order.paid_at is not None
+
+
+def test_amounts_add_up_to_the_whole(
+    sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Deliver
+) -> None:
+    order = paid_order(sandbox, buyer, deliver)
+    desk = Desk(owner, order)
+    desk.refund(what="amount", amount="8.20")
+    assert state(order) == "partly_refunded"
+    desk.refund(what="amount", amount="30")
+    assert state(order) == "partly_refunded"
+    desk.refund()
+    assert (state(order), at_stripe(sandbox)) == ("refunded", [820, 3000, 1000])
+    assert "Everything has been given back" not in desk.owner.get(f"/order/{order.pk}").content.decode()
+    assert 'data-testid="refund"' not in owner.get(f"/admin/orders/order/{order.pk}/change/").content.decode()
+
+
+def test_chosen_pieces_go_back_with_their_share_of_discount_and_tax(
+    sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Deliver
+) -> None:
+    """pain 17"""
+    Tax.objects.create(display_name="VAT", percentage=19, inclusive=False, is_default=True)
+    Discount.objects.create(name="Spring", code="SPRING", amount_off=500, currency="usd")
+    cup, pot = make_item(name="Cup", price=1000), make_item(name="Pot", price=3333)
+    order = paid_order_of(sandbox, buyer, deliver, {cup.pk: 3, pot.pk: 1}, "SPRING")
+    assert order.discount_total == 500
+    assert order.tax_total > 0
+    cups, pots = order.lines.all()
+    desk = Desk(owner, order)
+    desk.refund(what="lines", **{f"line_{cups.pk}": "1"})
+    (part,) = Refund.objects.get().shares
+    assert (part.quantity, part.subtotal) == (1, 1000)
+    assert part.discount == cups.discount_amount // 3
+    assert part.tax == cups.tax_amount // 3
+    assert at_stripe(sandbox) == [1000 - part.discount + part.tax]
+    desk.refund(what="lines", **{f"line_{cups.pk}": "2", f"line_{pots.pk}": "1"})
+    assert (state(order), sum(at_stripe(sandbox))) == ("refunded", order.total)
+    given = [part for refund in Refund.objects.all() for part in refund.shares]
+    assert sum(part.tax for part in given) == order.tax_total
+    assert sum(part.discount for part in given) == order.discount_total
+
+
+def test_a_refund_from_elsewhere_counts_against_the_pieces_that_are_left(
+    sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Deliver
+) -> None:
+    """pain 17"""
+    cup = make_item(name="Cup", price=1000)
+    order = paid_order_of(sandbox, buyer, deliver, {cup.pk: 3})
+    (charge,) = sandbox.charges()
+    sandbox.stripe.v1.refunds.create({"charge": charge.id, "amount": 1001})
+    for event in events_of(sandbox, "refund."):
+        deliver(event)
+    desk, line = Desk(owner, order), order.lines.get()
+    desk.refund(what="lines", **{f"line_{line.pk}": "1"})
+    desk.refund(what="lines", **{f"line_{line.pk}": "2"})
+    assert (state(order), at_stripe(sandbox)) == ("refunded", [1001, 666, 1333])
+
+
+def test_nothing_is_given_back_before_it_was_looked_at(
+    sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Deliver
+) -> None:
+    order = paid_order(sandbox, buyer, deliver)
+    desk = Desk(owner, order)
+    form = desk.preview(what="amount", amount="1.00")
+    page = desk.confirm({**form, "amount": "40.00"})
+    assert fields(page)["previewed"] == "4000"
+    assert at_stripe(sandbox) == []
+    desk.confirm({**form, "amount": "40.00", "previewed": "4000"})
+    assert at_stripe(sandbox) == [4000]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "sentence"),
+    [
+        ({"what": "amount", "amount": "48.21"}, "more than what is left: 48.20 USD"),
+        ({"what": "amount", "amount": "0"}, "This comes to nothing"),
+        ({"what": "amount", "amount": "1.005"}, "at most 2 decimals"),
+        ({"what": "amount", "amount": ""}, "How much?"),
+        ({"what": "lines"}, "Choose how many pieces"),
+        ({"what": "lines", "line": "2"}, "less than or equal to 1"),
+        ({"what": "everything"}, "not one of the available choices"),
+        ({"what": "rest", "reason": "boredom"}, "not one of the available choices"),
+    ],
+)
+def test_what_cannot_be_given_back_is_a_sentence(
+    sandbox: ShopSandbox,
+    buyer: Client,
+    owner: Client,
+    deliver: Deliver,
+    chosen: dict[str, str],
+    sentence: str,
+) -> None:
+    order = paid_order(sandbox, buyer, deliver)
+    desk = Desk(owner, order)
+    if "line" in chosen:
+        chosen = {**chosen, f"line_{order.lines.get().pk}": chosen["line"]}
+    hidden = fields(owner.get(desk.address).content.decode())
+    answer = owner.post(desk.address, {**hidden, **chosen, "action": "refund", "previewed": "4820"})
+    assert answer.status_code == 200
+    assert sentence in answer.content.decode()
+    assert Refund.objects.count() == 0
+
+
+def test_yen_have_no_decimals_and_crowns_of_iceland_no_hundredths(
+    sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Deliver
+) -> None:
+    order = paid_order(sandbox, buyer, deliver, price=680000, currency="isk")
+    desk = Desk(owner, order)
+    desk.refund(what="amount", amount="800")
+    desk.refund()
+    assert (state(order), at_stripe(sandbox)) == ("refunded", [80000, 600000])
+
+
+def test_an_order_that_was_not_paid_has_nothing_to_give_back(
+    sandbox: ShopSandbox, buyer: Client, owner: Client
+) -> None:
+    buyer.get(f"/buy/{make_item().pk}")
+    order = Order.objects.get()
+    page = owner.get(Desk(owner, order).address, follow=True).content.decode()
+    assert "no payment to give back" in page
+    assert owner.get("/admin/orders/order/999/refund/").status_code == 404
+
+
+def test_staff_without_the_permission_can_look_and_not_refund(
+    sandbox: ShopSandbox, buyer: Client, deliver: Deliver
+) -> None:
+    order = paid_order(sandbox, buyer, deliver)
+    clerk = User.objects.create_user("clerk", is_staff=True)
+    clerk.user_permissions.add(Permission.objects.get(codename="view_order"))
+    client = Client()
+    client.force_login(clerk)
+    page = client.get(f"/admin/orders/order/{order.pk}/change/")
+    assert page.status_code == 200
+    assert "/refund/" not in page.content.decode()
+    assert client.get(f"/admin/orders/order/{order.pk}/refund/").status_code == 403
+    assert buyer.get(f"/admin/orders/order/{order.pk}/refund/").status_code == 302
+    clerk.user_permissions.add(Permission.objects.get(codename="add_refund"))
+    Desk(client, order).refund()
+    assert Refund.objects.get().requested_by == "clerk"
+
+
+def test_two_staff_who_click_at_once_refund_once(
+    sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Deliver
+) -> None:
+    """pain 18"""
+    order = paid_order(sandbox, buyer, deliver)
+    desks = [Desk(owner, order) for _ in range(6)]
+    forms = [desk.preview(what="amount", amount="10.00") for desk in desks]
+    start = threading.Barrier(len(desks))
+
+    def click(numbered: tuple[Desk, dict[str, Any]]) -> str:
+        desk, form = numbered
+        client = Client(raise_request_exception=False)
+        client.force_login(User.objects.get())
+        start.wait()
+        page = desk.confirm(form, client)
+        connection.close()
+        return page
+
+    sandbox.control("PUT", "faults", {"latency_ms": 50})
+    with ThreadPoolExecutor(len(desks)) as pool:
+        pages = list(pool.map(click, zip(desks, forms, strict=True)))
+    sandbox.control("PUT", "faults", {"latency_ms": 0})
+    assert at_stripe(sandbox) == [1000]
+    assert sum("goes back to the buyer" in page for page in pages) == 1
+    assert sum("given back in the meantime" in page for page in pages) == len(desks) - 1
+
+
+def test_one_form_sent_eight_times_at_once_refunds_once(
+    sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Deliver
+) -> None:
+    """pain 18"""
+    order = paid_order(sandbox, buyer, deliver)
+    desk = Desk(owner, order)
+    form = desk.preview(what="amount", amount="10.00")
+    start = threading.Barrier(8)
+
+    def click(_number: int) -> int:
+        client = Client(raise_request_exception=False)
+        client.force_login(User.objects.get())
+        start.wait()
+        status = client.post(desk.address, form).status_code
+        connection.close()
+        return status
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(click, range(8))) == {302}
+    assert (at_stripe(sandbox), Refund.objects.count()) == ([1000], 1)
+    assert desk.confirm(form)  # and once more, later
+    assert at_stripe(sandbox) == [1000]
+
+
+@pytest.mark.parametrize("cut", ["cut_after", "cut_before"])
+def test_no_answer_from_stripe_is_made_good_by_the_sweep(
+    sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Deliver, cut: str
+) -> None:
+    """pain 18"""
+    order = paid_order(sandbox, buyer, deliver)
+    sandbox.control("PUT", "faults", {"next": [{"kind": cut, "path": "/v1/refunds", "method": "POST"}]})
+    page = Desk(owner, order).refund()
+    assert "Stripe does not answer" in page
+    assert (state(order), Refund.objects.get().status) == ("paid", "creating")
+    assert refund_jobs.finish() == 0  # its request may still be under way
+    long_ago()
+    assert refund_jobs.finish() == 1
+    assert (state(order), at_stripe(sandbox)) == ("refunded", [4820])
+    long_ago()
+    assert refund_jobs.finish() == 0
+
+
+def test_money_that_is_being_given_back_is_not_given_back_again(
+    sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Deliver
+) -> None:
+    order = paid_order(sandbox, buyer, deliver)
+    fault = {"kind": "cut_before", "path": "/v1/refunds", "method": "POST"}
+    sandbox.control("PUT", "faults", {"next": [fault]})
+    desk = Desk(owner, order)
+    desk.refund(what="amount", amount="40.00")
+    assert "$8.20" in owner.get(desk.address).content.decode()
+    hidden = fields(owner.get(desk.address).content.decode())
+    page = owner.post(desk.address, {**hidden, "what": "amount", "amount": "8.21", "action": "preview"})
+    assert "more than what is left: 8.20 USD" in page.content.decode()
+
+
+def test_a_crash_before_the_answer_was_stored_never_refunds_twice(
+    sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Deliver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pain 18: not even two days later, when Stripe has forgotten the idempotency key."""
+    order = paid_order(sandbox, buyer, deliver)
+    desk = Desk(owner, order)
+    form = desk.preview(what="amount", amount="10.00")
+
+    def die(*_args: Any) -> None:
+        raise PowerCut
+
+    with monkeypatch.context() as patch:
+        patch.setattr(refund_news, "apply", die)
+        with pytest.raises(PowerCut):
+            desk.confirm(form)
+    assert (at_stripe(sandbox), Refund.objects.get().status) == ([1000], "creating")
+    sandbox.control("POST", "clock/advance", {"seconds": 2 * 24 * 3600})
+    long_ago()
+    assert refund_jobs.finish() == 1
+    refund = Refund.objects.get()
+    assert (refund.status, refund.requested_by, at_stripe(sandbox)) == ("succeeded", "owner", [1000])
+    assert state(order) == "partly_refunded"
+
+
+def test_an_event_that_overtakes_the_answer_finds_the_row(
+    sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Deliver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = paid_order(sandbox, buyer, deliver)
+    apply = refund_news.apply
+    told: list[str] = []
+
+    def event_first(*args: Any) -> Refund:
+        monkeypatch.setattr(refund_news, "apply", apply)
+        told.extend(deliver(event).json()["status"] for event in events_of(sandbox, "refund.", "charge.ref"))
+        return apply(*args)
+
+    monkeypatch.setattr(refund_news, "apply", event_first)
+    Desk(owner, order).refund()
+    assert told == ["done", "done"]
+    refund = Refund.objects.get()
+    assert (refund.status, refund.source, state(order)) == ("succeeded", "staff", "refunded")
+
+
+def test_what_stripe_refuses_is_a_sentence_and_the_ledger_is_mended(
+    sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Deliver
+) -> None:
+    order = paid_order(sandbox, buyer, deliver)
+    desk = Desk(owner, order)
+    form = desk.preview()
+    (charge,) = sandbox.charges()
+    sandbox.stripe.v1.refunds.create({"charge": charge.id})  # its event does not arrive
+    page = desk.confirm(form)
+    assert "Everything has been given back already" in page
+    assert sorted(Refund.objects.values_list("status", "source")) == [
+        ("refused", "staff"),
+        ("succeeded", "stripe"),
+    ]
+    assert (state(order), at_stripe(sandbox)) == ("refunded", [4820])
+
+
+def test_a_disputed_payment_is_not_refunded_and_the_page_says_why(
+    sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Deliver
+) -> None:
+    order = paid_order(sandbox, buyer, deliver, "4000000000000259")
+    for event in events_of(sandbox, "charge.dispute."):
+        deliver(event)
+    desk = Desk(owner, order)
+    assert "disputes this payment" in owner.get(desk.address).content.decode()
+    assert "while it is disputed" in desk.refund()
+    assert (state(order), Refund.objects.get().status) == ("paid", "refused")
+
+
+def test_a_refund_that_fails_later_is_shown_and_the_order_is_paid_again(
+    sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Deliver
+) -> None:
+    order = paid_order(sandbox, buyer, deliver, "4000000000005126")
+    desk = Desk(owner, order)
+    desk.refund()
+    assert state(order) == "refunded"
+    sandbox.control("POST", "clock/advance", {"seconds": 120})
+    events = events_of(sandbox, "refund.", "charge.")
+    for event in reversed(events):
+        assert deliver(event).status_code == 200
+    assert state(order) == "paid"
+    page = owner.get(f"/admin/orders/order/{order.pk}/change/").content.decode()
+    assert "The bank did not take it" in page
+    assert "the money is with the shop again" in page
+    assert "$48.20" in owner.get(desk.address).content.decode()
+
+
+def test_a_pending_refund_counts_and_the_sweep_asks_how_it_went(
+    sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Deliver
+) -> None:
+    order = paid_order(sandbox, buyer, deliver, "4000000000007726")
+    Desk(owner, order).refund(what="amount", amount="5.00")
+    assert (state(order), Refund.objects.get().status) == ("partly_refunded", "pending")
+    sandbox.control("POST", "clock/advance", {"seconds": 120})
+    assert refund_jobs.finish() == 0
+    Refund.objects.update(asked_at=timezone.now() - timedelta(hours=2))
+    assert refund_jobs.finish() == 1
+    assert Refund.objects.get().status == "succeeded"
+
+
+def test_the_buyer_sees_what_was_given_back_and_when(
+    sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Deliver
+) -> None:
+    order = paid_order(sandbox, buyer, deliver)
+    assert 'data-testid="refund"' not in buyer.get(f"/order/{order.pk}").content.decode()
+    Desk(owner, order).refund(what="amount", amount="8.20", comment="a secret")
+    page = buyer.get(f"/order/{order.pk}").content.decode()
+    assert 'data-testid="refund"' in page
+    assert "−$8.20" in page
+    assert f"{timezone.now():%-d %B %Y}" in page
+    assert "a secret" not in page
+    assert "Partly refunded" in page
+
+
+def test_the_orders_page_in_the_admin_lists_refunds_and_leads_to_more(
+    sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Deliver
+) -> None:
+    order = paid_order(sandbox, buyer, deliver)
+    change = f"/admin/orders/order/{order.pk}/change/"
+    assert f"/admin/orders/order/{order.pk}/refund/" in owner.get(change).content.decode()
+    Desk(owner, order).refund(what="amount", amount="8.20")
+    page = owner.get(change).content.decode()
+    assert "$8.20" in page
+    assert "owner gives back 8.20 USD" in page
+    refund = Refund.objects.get()
+    assert owner.get(f"/admin/payments/refund/{refund.pk}/change/").status_code == 200
+    assert str(refund.stripe_id) in owner.get("/admin/payments/refund/").content.decode()
+    assert "Refund of 8.20 USD" in owner.get(f"/admin/orders/order/{order.pk}/history/").content.decode()

@@ -1,0 +1,81 @@
+"""The owner's page of one order: what is known, what happens next, and two buttons."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from kopeck.orders.models import Order
+from kopeck.payments.models import StripeEvent
+from tests.conftest import ShopSandbox, make_item
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def bought(sandbox: ShopSandbox, buyer: Client) -> str:
+    session_id: str = buyer.get(f"/buy/{make_item().pk}").json()["session_id"]
+    return session_id
+
+
+def address() -> str:
+    return f"/admin/orders/order/{Order.objects.get().pk}/why/"
+
+
+def test_it_shows_the_money_the_attempt_and_the_next_step(
+    sandbox: ShopSandbox, buyer: Client, owner: Client
+) -> None:
+    session_id = bought(sandbox, buyer)
+    page = owner.get(address()).content.decode()
+    assert "$48.20" in page
+    assert session_id in page
+    assert "The buyer can pay until" in page
+    assert "why/" in owner.get(f"/admin/orders/order/{Order.objects.get().pk}/change/").content.decode()
+
+
+def test_ask_stripe_now_finds_a_payment_whose_webhook_was_lost(
+    sandbox: ShopSandbox, buyer: Client, owner: Client
+) -> None:
+    sandbox.pay(bought(sandbox, buyer))
+    answer = owner.post(address(), {"action": "ask"}, follow=True)
+    assert Order.objects.get().status == "paid"
+    assert "The order is paid" in answer.content.decode()
+
+
+def test_an_event_that_failed_is_replayed(
+    sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Callable[..., Any]
+) -> None:
+    sandbox.pay(bought(sandbox, buyer))
+    (event,) = [e for e in sandbox.events() if e["type"] == "checkout.session.completed"]
+    sandbox.control(
+        "PUT", "faults", {"next": [{"kind": "error", "path": "/v1/checkout/sessions", "method": "GET"}]}
+    )
+    assert deliver(event, client=Client(raise_request_exception=False)).status_code == 500
+    stored = StripeEvent.objects.get()
+    assert "StripeUnavailable" in owner.get(address()).content.decode()
+    owner.post(address(), {"action": "replay", "event": str(stored.pk)})
+    stored.refresh_from_db()
+    assert (stored.status, Order.objects.get().status) == ("done", "paid")
+    assert owner.post(address(), {"action": "replay", "event": str(stored.pk)}).status_code == 302
+
+
+@pytest.mark.parametrize("event", ["", "x", "999999", "9" * 50])
+def test_an_event_that_is_not_the_orders_is_404(
+    sandbox: ShopSandbox, buyer: Client, owner: Client, event: str
+) -> None:
+    bought(sandbox, buyer)
+    assert owner.post(address(), {"action": "replay", "event": event}).status_code == 404
+
+
+def test_stripe_down_is_a_sentence(sandbox: ShopSandbox, buyer: Client, owner: Client) -> None:
+    bought(sandbox, buyer)
+    sandbox.control("PUT", "faults", {"error_rate": 1})
+    assert "Stripe did not answer" in owner.post(address(), {"action": "ask"}, follow=True).content.decode()
+
+
+def test_it_is_for_staff_only(sandbox: ShopSandbox, buyer: Client, stranger: Client) -> None:
+    bought(sandbox, buyer)
+    for client in (buyer, stranger):
+        answer = client.get(address())
+        assert answer.status_code == 302
+        assert "/admin/login/" in answer["Location"]
