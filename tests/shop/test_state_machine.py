@@ -1,15 +1,18 @@
 """One order through random sequences of all that can happen to it; shop and ledger agree at every step.
 
 Events are dropped, doubled and shuffled; the buyer has two tabs, changes the order and switches between the
-two ways to pay; what Stripe has charged is always what the shop says.
+two ways to pay; debits wait for their bank, refunds and disputes are made at Stripe itself. What Stripe has
+taken and given back is always what the shop says.
 """
 
 import json
 import os
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -22,7 +25,7 @@ from hypothesis.stateful import (
 
 from kopeck.catalog.models import Item
 from kopeck.orders.models import Order
-from kopeck.payments import sync
+from kopeck.payments import refund_jobs, sync
 from kopeck.payments.models import Payment
 from tests.conftest import ShopSandbox, make_item, sign
 
@@ -78,6 +81,42 @@ class OneOrder(RuleBasedStateMachine):
             if session.status == "open":
                 self.sandbox.stripe.v1.checkout.sessions.expire(session.id)
 
+    # What the bank and the seller do at Stripe -------------------------------------------------------
+
+    @rule(which=st.integers(0, 5))
+    def sign_a_debit(self, which: int) -> None:
+        """A payment that completes at once and is paid, or not, later."""
+        payments = list(self.order.payments.exclude(stripe_id=None))
+        if payments:
+            payment = payments[which % len(payments)]
+            kind = "sessions" if payment.kind == "checkout" else "intents"
+            self.sandbox.control("POST", f"{kind}/{payment.stripe_id}/pay", {"delayed": "succeeds"})
+
+    @rule(outcome=st.sampled_from(["succeeded", "failed"]))
+    def the_bank_decides(self, outcome: str) -> None:
+        for payment in self.order.payments.exclude(stripe_id=None):
+            kind = "sessions" if payment.kind == "checkout" else "intents"
+            self.sandbox.control("POST", f"{kind}/{payment.stripe_id}/settle", {"outcome": outcome})
+
+    @rule(part=st.sampled_from([3, 2, 1]))
+    def refund(self, part: int) -> None:
+        """Made at Stripe's own dashboard: a third, a half, or all that is left."""
+        for charge in self.sandbox.charges():
+            left = charge.amount - charge.amount_refunded
+            if charge.status == "succeeded" and left:
+                self.sandbox.control("POST", f"charges/{charge.id}/refund", {"amount": -(-left // part)})
+
+    @rule()
+    def dispute(self) -> None:
+        for charge in self.sandbox.charges():
+            if charge.status == "succeeded" and not charge.disputed:
+                self.sandbox.control("POST", f"charges/{charge.id}/dispute", {})
+
+    @rule(status=st.sampled_from(["won", "lost"]))
+    def the_dispute_is_decided(self, status: str) -> None:
+        for dispute in self.sandbox.stripe.v1.disputes.list().data:
+            self.sandbox.control("POST", f"disputes/{dispute.id}/close", {"status": status})
+
     # What the post does -------------------------------------------------------------------------------
 
     @rule()
@@ -117,7 +156,7 @@ class OneOrder(RuleBasedStateMachine):
             paid = self.order.payments.filter(status="paid").first()
             if paid is not None:
                 assert charged == [paid.amount] == [self.order.total]
-        if self.order.status == "paid":
+        if self.order.status in Order.WAS_PAID:
             assert charged == [self.order.total]
 
     @invariant()
@@ -137,8 +176,18 @@ class OneOrder(RuleBasedStateMachine):
         """Everybody goes home: Stripe is asked about every attempt, and both sides say the same."""
         for payment in self.order.payments.filter(status__in=Payment.LIVE):
             sync.refresh(payment)
+        refund_jobs.hear_of(timezone.now() - timedelta(days=1))
         self.order.refresh_from_db()
-        assert (self.order.status == "paid") == bool(self.charged())
+        given_back = sum(refund.amount for refund in self.sandbox.stripe.v1.refunds.list({"limit": 100}).data)
+        match self.charged():
+            case []:
+                assert self.order.status not in Order.WAS_PAID
+            case [amount] if given_back == amount:
+                assert self.order.status == "refunded"
+            case _:
+                assert self.order.status == ("partly_refunded" if given_back else "paid")
+        at_stripe = {dispute.id: dispute.status for dispute in self.sandbox.stripe.v1.disputes.list().data}
+        assert dict(self.order.disputes.values_list("stripe_id", "status")) == at_stripe
         assert not self.order.payments.filter(status="held").exists()
 
 
@@ -149,7 +198,7 @@ def test_shop_and_ledger_agree_whatever_happens(quick_sandbox: ShopSandbox) -> N
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         OneOrder,
         settings=settings(
-            max_examples=60 if thorough else 15,
+            max_examples=40 if thorough else 15,
             stateful_step_count=20,
             deadline=None,
             phases=[Phase.generate],
