@@ -9,6 +9,8 @@ from datetime import timedelta
 from django.db.models import F, Q
 from django.utils import timezone
 from procrastinate.contrib.django import app
+from procrastinate.exceptions import UniqueViolation
+from procrastinate.jobs import Status
 
 from kopeck.errors import ShopError
 from kopeck.orders.models import Order
@@ -44,7 +46,11 @@ async def retry_stalled_jobs(timestamp: int) -> None:
     """Every five minutes: jobs of a worker that was killed are taken up again. All of ours may run twice."""
     for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=60):
         log.warning("job %s (%s) of a dead worker is taken up again", job.id, job.task_name)
-        await app.job_manager.retry_job(job)
+        try:
+            await app.job_manager.retry_job(job)
+        except UniqueViolation:
+            # A younger job holds the same queueing lock and does the same work.
+            await app.job_manager.finish_job(job, Status.FAILED, delete_job=False)
 
 
 def retry_events() -> int:

@@ -79,12 +79,20 @@ def test_a_job_of_a_worker_that_was_killed_is_taken_up_again(sandbox: ShopSandbo
     from asgiref.sync import async_to_sync
     from django.db import connection
 
-    jobs.sweep.defer(timestamp=0)
     with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM procrastinate_jobs")
+        jobs.sweep.defer(timestamp=0)
         cursor.execute("UPDATE procrastinate_jobs SET status = 'doing', worker_id = NULL")
         async_to_sync(jobs.retry_stalled_jobs.func)(0)
         cursor.execute("SELECT status FROM procrastinate_jobs")
         assert cursor.fetchall() == [("todo",)]
+        # Killed again, while its successor is queued already: one of them is enough.
+        cursor.execute("UPDATE procrastinate_jobs SET status = 'doing', worker_id = NULL")
+        jobs.sweep.defer(timestamp=1)
+        async_to_sync(jobs.retry_stalled_jobs.func)(0)
+        cursor.execute("SELECT status FROM procrastinate_jobs ORDER BY id")
+        assert cursor.fetchall() == [("failed",), ("todo",)]
+        cursor.execute("DELETE FROM procrastinate_jobs")
 
 
 def test_the_sweep_is_a_periodic_job_of_the_worker(sandbox: ShopSandbox) -> None:
