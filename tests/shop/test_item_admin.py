@@ -111,3 +111,20 @@ def test_a_file_that_is_no_picture_is_refused(content: bytes) -> None:
 def test_the_database_itself_refuses_what_stripe_cannot_charge(facts: dict[str, Any]) -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
         make_item(**facts)
+
+
+def test_a_picture_far_taller_than_webp_can_be_is_made_smaller() -> None:
+    filled = form("1", "usd", image=picture((10, 20_000)))
+    assert filled.is_valid(), filled.errors
+    item = filled.save()
+    with item.image.open() as file, Image.open(file) as kept:
+        assert kept.height <= 4 * 960
+
+
+def test_what_is_transparent_becomes_white_and_not_what_lies_under_it() -> None:
+    out = io.BytesIO()
+    Image.new("RGBA", (50, 50), (255, 0, 0, 0)).save(out, "PNG")
+    item = form("1", "usd", image=SimpleUploadedFile("clear.png", out.getvalue())).save()
+    with item.image.open() as file, Image.open(file) as kept:
+        shown = kept.convert("RGB").getpixel((25, 25))
+    assert min(shown) > 250  # type: ignore[arg-type, type-var]
