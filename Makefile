@@ -67,7 +67,8 @@ lock: ## requirements*.txt anew from pyproject.toml
 	compile() { "$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header pyproject.toml "$$@"; }; \
 	compile -o requirements.txt; \
-	compile --extra dev -c requirements.txt -o requirements-dev.txt
+	compile --extra dev -c requirements.txt -o requirements-dev.txt; \
+	compile --extra ship -c requirements-dev.txt -o requirements-ship.txt
 
 $(BIN)/activate:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Kopeck needs Python 3.11 or later, and $(PYTHON) is %d.%d: name another one (make PYTHON=python3.12 ...)." % sys.version_info[:2])'
