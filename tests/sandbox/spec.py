@@ -15,10 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
-from referencing import Registry, Resource
-from referencing.jsonschema import DRAFT202012
+from jsonschema_rs import Draft202012, Draft202012Validator, Registry, ValidationError, ValidationErrorKind
 
 from tests.sandbox import endive
 
@@ -126,10 +123,20 @@ def _inside_events(body: Any) -> list[str]:
 def _complaints(validator: Draft202012Validator, body: Any) -> list[str]:
     sentences = []
     for error in validator.iter_errors(body):
-        deepest = best_match([error]) or error
-        where = "/".join(str(part) for part in deepest.absolute_path) or "(all of it)"
+        deepest = _deepest(error)
+        where = "/".join(str(part) for part in deepest.instance_path) or "(all of it)"
         sentences.append(f"{where}: {deepest.message[:300]}")
     return sentences
+
+
+def _deepest(error: ValidationError) -> ValidationError:
+    """Of something that fits none of several schemas: what is wrong by the one that it comes nearest to."""
+    kind = error.kind
+    if not isinstance(kind, ValidationErrorKind.AnyOf | ValidationErrorKind.OneOfNotValid):
+        return error
+    inside = [_deepest(one) for branch in kind.context for one in branch]
+    deeper = [one for one in inside if len(one.instance_path) > len(error.instance_path)]
+    return max(deeper, key=lambda one: len(one.instance_path), default=error)
 
 
 @cache
@@ -145,11 +152,10 @@ def _validator(name: str) -> Draft202012Validator:
 
 
 @cache
-def _registry() -> Registry[Any]:
+def _registry() -> Registry:
     """All of the spec's schemas under one address, so that no validator has to carry them."""
     schemas = {name: _translated(schema) for name, schema in spec()["components"]["schemas"].items()}
-    resource = Resource(contents={"$defs": schemas}, specification=DRAFT202012)
-    return Registry().with_resource(SCHEMAS.partition("#")[0], resource)
+    return Registry([(SCHEMAS.partition("#")[0], {"$defs": schemas})], draft=Draft202012)
 
 
 def _translated(node: Any) -> Any:

@@ -32,12 +32,12 @@ HOME = {"usd": "default", "jpy": "default", "eur": "eur", "gbp": "gbp"}
 
 
 @pytest.fixture
-def three(quick_sandbox: ShopSandbox, settings: Any) -> Iterator[ShopSandbox]:
+def three(sandbox: ShopSandbox, settings: Any) -> Iterator[ShopSandbox]:
     settings.STRIPE_ACCOUNTS = read_accounts(
-        ENV, lambda name: ENV.get(name, ""), sandbox=True, debug=False, api_base=quick_sandbox.url
+        ENV, lambda name: ENV.get(name, ""), sandbox=True, debug=False, api_base=sandbox.url
     )
     wire.gateway.cache_clear()
-    yield quick_sandbox
+    yield sandbox
     forget_jobs()
 
 

@@ -83,9 +83,8 @@ def place(
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("seed", range(SEEDS))
-def test_shop_stripe_and_ledger_agree_on_random_orders(quick_sandbox: ShopSandbox, seed: int) -> None:
+def test_shop_stripe_and_ledger_agree_on_random_orders(sandbox: ShopSandbox, seed: int) -> None:
     """pain 7"""
-    sandbox = quick_sandbox
     rng = random.Random(seed)
     items, off, taxes = goods(rng), make_discounts(rng), make_taxes()
     expected: dict[str, tuple[int, str]] = {}

@@ -191,9 +191,9 @@ class OneOrder(RuleBasedStateMachine):
         assert not self.order.payments.filter(status="held").exists()
 
 
-def test_shop_and_ledger_agree_whatever_happens(quick_sandbox: ShopSandbox) -> None:
+def test_shop_and_ledger_agree_whatever_happens(sandbox: ShopSandbox) -> None:
     """pains 1 to 6"""
-    OneOrder.sandbox, OneOrder.item = quick_sandbox, make_item(price=1000)
+    OneOrder.sandbox, OneOrder.item = sandbox, make_item(price=1000)
     thorough = os.environ.get("CI") == "true"
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         OneOrder,
