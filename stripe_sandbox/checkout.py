@@ -24,7 +24,7 @@ from .charging import PayOutcome
 from .debits import BankAccount
 from .errors import StripeError
 from .intent_objects import KIND as INTENT
-from .routes import Call, Params, fetch, includable, listing, merge_metadata, route
+from .routes import Call, Params, each_due, fetch, includable, listing, merge_metadata, route
 from .shown import shown
 from .store import Obj
 
@@ -222,18 +222,8 @@ def _success_url(session: Obj) -> str:
 
 def expire_due(box: Box) -> int:
     """End every open session whose time is past, with its event; how many there were."""
-    query = (
-        "SELECT account, id FROM objects WHERE kind = 'checkout.session' AND json_extract(body, '$.status') "
-        "= 'open' AND json_extract(body, '$.expires_at') <= ?"
-    )
-    now = box.clock.now()
-    if not box.store.sql(query, (now,)):
-        return 0
-    with box.store.transaction():
-        due = box.store.sql(query, (now,))
-        for account, id in due:
-            _expire(box, account, fetch(box, account, KIND, id))
-    return len(due)
+    due = "json_extract(body, '$.status') = 'open' AND json_extract(body, '$.expires_at') <= :now"
+    return each_due(box, KIND, due, lambda account, session: _expire(box, account, session))
 
 
 def _expire(box: Box, account: str, session: Obj) -> Obj:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from . import errors, ids
 from .booking import book
 from .events import insert_new, save_changed
-from .routes import Call, Params, fetch, listing, merge_metadata, route
+from .routes import Call, Params, each_due, fetch, listing, merge_metadata, route
 from .store import Obj
 
 if TYPE_CHECKING:
@@ -93,21 +93,16 @@ def decide(box: Box, account: str, dispute: Obj, *, won: bool) -> Obj:
 
 def end_due(box: Box) -> int:
     """Whatever nobody has answered in time is lost (an inquiry ends); how many there were."""
-    query = (
-        "SELECT account, id FROM objects WHERE kind = 'dispute' AND json_extract(body, '$.status') "
-        "IN ('needs_response', 'warning_needs_response') "
-        "AND json_extract(body, '$.evidence_details.due_by') <= ?"
+
+    def end(account: str, dispute: Obj) -> None:
+        dispute["evidence_details"]["past_due"] = True
+        decide(box, account, dispute, won=False)
+
+    due = (
+        "json_extract(body, '$.status') IN ('needs_response', 'warning_needs_response') "
+        "AND json_extract(body, '$.evidence_details.due_by') <= :now"
     )
-    now = box.clock.now()
-    if not box.store.sql(query, (now,)):
-        return 0
-    with box.store.transaction():
-        due = box.store.sql(query, (now,))
-        for account, id in due:
-            dispute = fetch(box, account, KIND, id)
-            dispute["evidence_details"]["past_due"] = True
-            decide(box, account, dispute, won=False)
-    return len(due)
+    return each_due(box, KIND, due, end)
 
 
 def _build(charge: Obj, reason: str, now: int) -> Obj:

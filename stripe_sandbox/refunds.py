@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from . import cards, currencies, errors, ids
 from .booking import book
 from .events import save_changed
-from .routes import Call, Params, fetch, listing, merge_metadata, route
+from .routes import Call, Params, each_due, fetch, listing, merge_metadata, route
 from .store import Obj
 
 if TYPE_CHECKING:
@@ -164,17 +164,8 @@ def _to_card() -> Obj:
 
 def settle_due(box: Box) -> int:
     """Decide the odd refunds whose time has come, with their events; how many there were."""
-    query = (
-        "SELECT account, id FROM objects WHERE kind = 'refund' AND json_extract(body, '$._decided_at') <= ?"
-    )
-    now = box.clock.now()
-    if not box.store.sql(query, (now,)):
-        return 0
-    with box.store.transaction():
-        due = box.store.sql(query, (now,))
-        for account, id in due:
-            _decide(box, account, fetch(box, account, KIND, id))
-    return len(due)
+    due = "json_extract(body, '$._decided_at') <= :now"
+    return each_due(box, KIND, due, lambda account, refund: _decide(box, account, refund))
 
 
 def _decide(box: Box, account: str, refund: Obj) -> None:

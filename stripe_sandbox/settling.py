@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from . import charges, debits, payment_methods
 from .booking import settle
 from .charging import fail
-from .routes import fetch
+from .routes import each_due, fetch
 from .store import Obj
 
 if TYPE_CHECKING:
@@ -30,17 +30,8 @@ def pending_charge(box: Box, account: str, intent: Obj) -> Obj | None:
 
 def settle_due(box: Box) -> int:
     """Decide the debits whose time has come; how many there were."""
-    query = (
-        "SELECT account, id FROM objects WHERE kind = 'charge' AND json_extract(body, '$._settles_at') <= ?"
-    )
-    now = box.clock.now()
-    if not box.store.sql(query, (now,)):
-        return 0
-    with box.store.transaction():
-        due = box.store.sql(query, (now,))
-        for account, id in due:
-            decide(box, account, fetch(box, account, charges.KIND, id))
-    return len(due)
+    due = "json_extract(body, '$._settles_at') <= :now"
+    return each_due(box, charges.KIND, due, lambda account, charge: decide(box, account, charge))
 
 
 def decide(box: Box, account: str, charge: Obj, *, succeeds: bool | None = None) -> None:

@@ -199,7 +199,7 @@ class Store:
         with self._lock:
             self._db.executescript(ddl)
 
-    def sql(self, query: str, values: tuple[Any, ...] = ()) -> Rows:
+    def sql(self, query: str, values: tuple[Any, ...] | dict[str, Any] = ()) -> Rows:
         """Run one statement under the lock, in the current transaction where there is one; all its rows."""
         with self._lock:
             return self._db.execute(query, values).fetchall()

@@ -5,8 +5,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import stripe
+from playwright.sync_api import Browser
 
+from tests.sandbox.chromium import launched
+from tests.sandbox.own import Own, own_sandbox
 from tests.sandbox.server import CheckedSandbox, start_checked_sandbox
+from tests.sandbox.shop_page import serving_shop
 
 stripe.enable_telemetry = False
 
@@ -28,6 +32,26 @@ def spec_is_kept(request: pytest.FixtureRequest) -> Iterator[None]:
         running: CheckedSandbox = request.getfixturevalue("sandbox")
         found, running.violations[:] = list(running.violations), []
         assert not found, "against Stripe's spec:\n" + "\n".join(found)
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[Own]:
+    """A sandbox of the module's own, with a clock and switches of its own."""
+    with own_sandbox() as own:
+        yield own
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with launched() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[str]:
+    """The address of a shop's page, on an origin of its own."""
+    with serving_shop() as address:
+        yield address
 
 
 @pytest.fixture

@@ -7,23 +7,10 @@ from playwright.sync_api import expect
 
 from tests.sandbox.own import own_sandbox, receiving
 
-from .chromium import launched
 from .shopping import SHOP, open_session, session_of
 
 pytestmark = pytest.mark.browser
 SUBMIT = "[data-testid=hosted-payment-submit-button]"
-
-
-@pytest.fixture(scope="module")
-def own():
-    with own_sandbox() as own:
-        yield own
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with launched() as browser:
-        yield browser
 
 
 @pytest.fixture(params=[True, False], ids=["with JavaScript", "without JavaScript"])

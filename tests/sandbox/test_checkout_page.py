@@ -1,14 +1,13 @@
 """The hosted Checkout page as plain HTML: what it shows, what it refuses in words, and where it leads."""
 
 import re
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
 
 from stripe_sandbox.cards import TEST_CARDS
-from tests.sandbox.own import Own, own_sandbox, receiving
+from tests.sandbox.own import own_sandbox, receiving
 
 from .shopping import SHOP, alerts, look, open_session, session_of, submit, text_of, typed, value_of
 
@@ -16,12 +15,6 @@ CHALLENGED = "4000000000003220"
 DECLINED = "4000000000000002"
 LATER_CARDS = [card for card in TEST_CARDS if card.decline is None and not card.three_d_secure]
 REFUSED_CARDS = [card for card in TEST_CARDS if card.decline and not card.three_d_secure]
-
-
-@pytest.fixture(scope="module")
-def own() -> Iterator[Own]:
-    with own_sandbox() as own:
-        yield own
 
 
 def test_the_page_shows_lines_discount_taxes_and_total(own):

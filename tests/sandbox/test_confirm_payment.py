@@ -5,33 +5,13 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import expect
 
-from .chromium import launched
-from .own import own_sandbox
-from .shop_page import FRAME, call, mount_element, serving_shop, typed
+from .shop_page import FRAME, call, mount_element, typed
 
 pytestmark = pytest.mark.browser
 CHALLENGE = 'iframe[name="__stripeJSChallengeFrame"]'
 ASKS = "4000002760003184"
 ASKS_THEN_DECLINES = "4000008400001629"
 TRAINS = ("/v3/", "/dahlia/stripe.js", "/endive/stripe.js")
-
-
-@pytest.fixture(scope="module")
-def own():
-    with own_sandbox() as own:
-        yield own
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with launched() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def shop():
-    with serving_shop() as address:
-        yield address
 
 
 @pytest.fixture

@@ -3,17 +3,10 @@
 import pytest
 from playwright.sync_api import expect
 
-from .chromium import launched
 from .own import own_sandbox
 from .shopping import open_session, session_of
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with launched() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import pytest
 from playwright.sync_api import expect
 
-from .chromium import launched
 from .own import own_sandbox
 from .shop_page import FRAME, mount_element, serving_shop
 from .shopping import alerts, look, open_session, session_of, submit, text_of, typed
@@ -17,12 +16,6 @@ def own():
     with own_sandbox() as own:
         own.control("PUT", "settings", {"delayed_methods": True})
         yield own
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with launched() as browser:
-        yield browser
 
 
 @pytest.fixture

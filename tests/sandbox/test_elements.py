@@ -5,31 +5,12 @@ import json
 import pytest
 from playwright.sync_api import expect
 
-from .chromium import launched
-from .own import eventually, own_sandbox
-from .shop_page import FRAME, call, mount_element, serving_shop, typed
+from .own import eventually
+from .shop_page import FRAME, call, mount_element, typed
 
 pytestmark = pytest.mark.browser
 LENIENT = ("/v3/", "/basil/stripe.js")
 STRICT = ("/clover/stripe.js", "/endive/stripe.js")
-
-
-@pytest.fixture(scope="module")
-def own():
-    with own_sandbox() as own:
-        yield own
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with launched() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def shop():
-    with serving_shop() as address:
-        yield address
 
 
 @pytest.fixture

@@ -3,21 +3,12 @@
 import pytest
 import requests
 
-from tests.sandbox.own import own_sandbox
-
-from .chromium import launched
-from .shop_page import call, serving_shop
+from .shop_page import call
 from .shopping import open_session
 
 TRAINS = ("acacia", "basil", "clover", "dahlia", "endive")
 WITH_REDIRECT = ("/v3/", "/acacia/stripe.js", "/basil/stripe.js")
 WITHOUT_REDIRECT = ("/clover/stripe.js", "/dahlia/stripe.js", "/endive/stripe.js")
-
-
-@pytest.fixture(scope="module")
-def own():
-    with own_sandbox() as own:
-        yield own
 
 
 @pytest.mark.parametrize("path", ["/v3/", "/v3", *(f"/{train}/stripe.js" for train in TRAINS)])
@@ -39,18 +30,6 @@ def test_the_lookup_knows_a_session_only_by_its_own_accounts_key(own):
     assert other.status_code == 404
     assert other.json()["error"]["code"] == "resource_missing"
     assert requests.get(address, params={"key": "nonsense"}, timeout=10).status_code == 401
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with launched() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def shop():
-    with serving_shop() as address:
-        yield address
 
 
 @pytest.fixture
