@@ -128,7 +128,7 @@ class Buyer(Person):
 
     def _double_click(self, opened: Opened) -> list[Opened]:
         both = _at_once(lambda: self.open(self.way), lambda: self._twin().open(self.way))
-        _at_once(*(lambda it=it: self.pay(it) for it in both if it))  # type: ignore[misc]
+        _at_once(*(lambda it=it: self.pay(it) for it in both if it))
         return [it for it in both if it]
 
     def _change(self, opened: Opened) -> list[Opened]:
