@@ -28,6 +28,10 @@ TWISTS = {
 }
 
 
+#: How many buyers in a row want the same last use of a code.
+RIVALS = 12
+
+
 class Buyer(Person):
     """Goes through one purchase by `shop_around`. `order` is its number, where the buyer knows it."""
 
@@ -40,6 +44,8 @@ class Buyer(Person):
         self.item = self.dice.choice(items)
         self.way = self.dice.choice(["buy", "buy", "intent"])
         self.order = 0
+        #: Can be used once; those who come at the same time want the same one.
+        self.last_code = f"ONE-{number // RIVALS}"
         self.quantity = self.dice.randint(1, 3)
         self.by_order = self.dice.random() < 0.6
 
@@ -63,7 +69,7 @@ class Buyer(Person):
         chosen = self.dice.sample(of_currency, self.dice.randint(1, len(of_currency)))
         lines = [{"item": item["id"], "quantity": self.dice.randint(1, 4)} for item in chosen]
         self.item = chosen[0]
-        code = self.dice.choice(["", "", *self.world.goods["codes"]])
+        code = self.dice.choice(["", "", self.last_code, *self.world.goods["codes"]])
         answer = self.ask("POST", "/api/v1/orders", json={"lines": lines, "discount_code": code})
         if answer.status_code != 201:  # a code that does not fit
             answer = self.ask("POST", "/api/v1/orders", json={"lines": lines})

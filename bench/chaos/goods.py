@@ -1,7 +1,7 @@
-"""The shop that is stormed: tables, items in four currencies, two taxes, three codes, and the seller.
+"""The shop that is stormed: tables, items in four currencies, two taxes, codes, and the seller.
 
-`python -m bench.chaos.goods` in the shop's environment; prints one JSON line with what buyers and the seller
-need to know.
+`python -m bench.chaos.goods N` in the shop's environment; prints one JSON line with what buyers and the
+seller need to know. N codes, ONE-0 and so on, can be used once each.
 """
 
 import json
@@ -10,8 +10,8 @@ import sys
 import django
 
 
-def stock_the_shop() -> dict[str, object]:
-    """`{"items": [{"id", "currency"}], "codes": {currency: [...]}, "cookie": the seller's session}`."""
+def stock_the_shop(last_ones: int) -> dict[str, object]:
+    """`{"items": [{"id", "currency"}], "codes": [...], "cookie": the seller's session}`."""
     from django.contrib.auth.models import User
     from django.core.management import call_command
     from django.test import Client
@@ -26,18 +26,20 @@ def stock_the_shop() -> dict[str, object]:
         for number, (code, price) in enumerate(prices, 1)
     ]
     Tax.objects.create(display_name="VAT", percentage=20, inclusive=True, is_default=True)
+    Tax.objects.create(display_name="City", percentage="1.5", is_default=True)
     Discount.objects.create(name="Ten percent", code="TEN", percent_off=10)
     Discount.objects.create(name="Two dollars", code="TWO", amount_off=200, currency="usd")
-    Discount.objects.create(name="For the first", code="FIRST", percent_off=5, max_redemptions=3)
+    for number in range(last_ones):
+        Discount.objects.create(name="For one", code=f"ONE-{number}", percent_off=5, max_redemptions=1)
     client = Client()
     client.force_login(User.objects.create_superuser("seller"))
     return {
         "items": [{"id": item.pk, "currency": item.currency} for item in items],
-        "codes": ["TEN", "TWO", "FIRST"],
+        "codes": ["TEN", "TWO"],
         "cookie": client.cookies["sessionid"].value,
     }
 
 
 if __name__ == "__main__":
     django.setup()
-    json.dump(stock_the_shop(), sys.stdout)
+    json.dump(stock_the_shop(int(sys.argv[1])), sys.stdout)

@@ -72,7 +72,7 @@ def blows(seed: int) -> Iterator[Blow]:
         yield Blow(dice.uniform(1.0, 3.0), "kill", name=dice.choice(PROGRAMS))
         for _change in range(2):
             faults = FINE | PROMPT | dice.choice(WEATHER) | dice.choice(POST)
-            yield Blow(dice.uniform(0.5, 2.0), "faults", faults=faults)
+            yield Blow(dice.uniform(0.4, 1.2), "faults", faults=faults)
 
 
 def milestones(seed: int, buys: int) -> dict[int, Blow]:

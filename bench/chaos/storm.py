@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.chaos import plan
-from bench.chaos.buyers import Buyer
+from bench.chaos.buyers import RIVALS, Buyer
 from bench.chaos.person import GaveUp, Opened
 from bench.chaos.seller import Seller
 from bench.chaos.verdict import WAS_PAID, Verdict, judge, read_shop, read_stripe, two_ways_to_pay
@@ -86,7 +86,7 @@ class Crowd:
 def storm(buys: int, seed: int, *, keep: Path | None = None, say: Say = lambda line: None) -> Report:
     """The whole run. Raises Broken where the world could not be set up."""
     began = time.monotonic()
-    with world(keep) as made:
+    with world(buys // RIVALS + 1, keep) as made:
         say(f"the world stands after {time.monotonic() - began:.0f} s: {buys} buyers come, seed {seed}")
         crowd, struck = Crowd(made, buys, seed), Counter[str]()
         _strike(made, crowd, struck, say)
@@ -149,11 +149,7 @@ def _calm(world: World) -> None:
 def _settle(world: World, say: Say) -> Verdict:
     """Time passes: sessions end, debits are decided, the worker's sweeps find what is left."""
     for turn in range(1, ROUNDS + 1):
-        world.jump(2400)
-        world.deliver()
-        world.make_queue_due()
-        world.manage("-m", "bench.chaos.settle")
-        world.work_off_jobs()
+        world.let_time_pass(2400)
         verdict = judge(read_stripe(world), read_shop(world.postgres.url))
         if not any(verdict.figures.values()):
             break

@@ -27,9 +27,11 @@ TABLES = {
     "refunds": "SELECT id, payment_id, account, stripe_id, status, amount, key::text FROM payments_refund",
     "events": "SELECT account, event_id, type, status, outcome FROM payments_stripeevent",
     "discounts": "SELECT id, max_redemptions FROM catalog_discount WHERE max_redemptions IS NOT NULL",
-    # What waits for its turn, or for its next try, longer than a run takes.
-    "jobs": "SELECT id, task_name, status::text FROM procrastinate_jobs "
-    "WHERE status IN ('doing', 'failed') OR status = 'todo' AND coalesce(scheduled_at, now()) <= now()",
+    # A job of a killed worker fails where a younger one does the same: that one counts.
+    "jobs": "SELECT id, task_name, status::text FROM procrastinate_jobs AS job WHERE status = 'doing' "
+    "OR status = 'todo' AND coalesce(scheduled_at, now()) <= now() OR status = 'failed' AND NOT EXISTS "
+    "(SELECT 1 FROM procrastinate_jobs AS younger WHERE younger.id > job.id "
+    "AND younger.queueing_lock = job.queueing_lock)",
 }
 
 

@@ -45,8 +45,8 @@ class Broken(Exception):
 class World:
     """`env` is what the shop's programs get; `goods` what `goods.py` printed."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.logs = folder, folder / "logs"
+    def __init__(self, folder: Path, last_ones: int) -> None:
+        self.folder, self.logs, self.last_ones = folder, folder / "logs", last_ones
         self.logs.mkdir(parents=True, exist_ok=True)
         self.ports = {name: _free_port() for name in (*WEBS, "sandbox")}
         self.stripe = f"http://127.0.0.1:{self.ports['sandbox']}"
@@ -63,7 +63,7 @@ class World:
         self.run("sandbox")
         self.wait(self.is_up, "sandbox")
         self.env = self._environment()
-        self.goods = json.loads(self.manage("-m", "bench.chaos.goods"))
+        self.goods = json.loads(self.manage("-m", "bench.chaos.goods", str(self.last_ones)))
         for name in (*WEBS, *WORKERS):
             self.run(name)
         for name in WEBS:
@@ -164,14 +164,20 @@ class World:
             if not self.control("GET", "deliveries?status=pending&limit=1")["data"]:
                 return
 
-    def make_queue_due(self) -> None:
-        """The jump for the queue of jobs, whose clock is PostgreSQL's: waits end, the dead count as dead."""
+    def let_time_pass(self, seconds: int) -> None:
+        """A jump of all clocks, that of the job queue too, and then what the workers do as time goes by."""
+        self.jump(seconds)
+        self.deliver()
+        for name in WORKERS:
+            self._kill(name)
+        # The queue's clock is PostgreSQL's own: waits end, and workers that died count as dead.
         with psycopg.connect(self.postgres.url) as connection:
             connection.execute("UPDATE procrastinate_jobs SET scheduled_at = now() WHERE status = 'todo'")
-            connection.execute(
-                "UPDATE procrastinate_workers SET last_heartbeat = last_heartbeat - interval '10 minutes' "
-                "WHERE last_heartbeat < now() - interval '15 seconds'"
-            )
+            connection.execute("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'")
+        self.manage("-m", "bench.chaos.settle")
+        for name in WORKERS:
+            self.run(name)
+        self.work_off_jobs()
 
     def work_off_jobs(self) -> None:
         """Waits until the workers have done all that is due."""
@@ -229,12 +235,15 @@ def _free_port() -> int:
 
 
 @contextmanager
-def world(keep: Path | None = None) -> Iterator[World]:
-    """A started world in a folder of its own, which goes with it unless it is to be kept."""
+def world(last_ones: int, keep: Path | None = None) -> Iterator[World]:
+    """A started world in a folder of its own, which goes with it unless it is to be kept.
+
+    `last_ones`: how many codes there are that can be used once.
+    """
     folder = keep or Path(tempfile.mkdtemp(prefix="kopeck-chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)  # PostgreSQL never runs as root: its own account has to pass through
-    made = World(folder)
+    made = World(folder, last_ones)
     try:
         made.start()
         yield made
