@@ -5,12 +5,11 @@ One purchase each, all choices from the seed and the buyer's number.
 
 import random
 import re
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from bench.chaos.person import DECLINED, GaveUp, Opened, Person
+from bench.chaos.person import DECLINED, Opened, Person, Told
 from bench.chaos.world import World
 
 #: What a buyer does besides, and how often among a hundred.
@@ -35,7 +34,7 @@ RIVALS = 12
 class Buyer(Person):
     """Goes through one purchase by `shop_around`. `order` is its number, where the buyer knows it."""
 
-    def __init__(self, world: World, seed: int, number: int, told: "Counter[str]") -> None:
+    def __init__(self, world: World, seed: int, number: int, told: Told) -> None:
         super().__init__(world, random.Random(f"buyer {seed} {number}"), told)
         self.twist = self.dice.choices(list(TWISTS), list(TWISTS.values()))[0]
         items = world.goods["items"]
@@ -83,7 +82,7 @@ class Buyer(Person):
         if answer.status_code == 200:
             return Opened(answer.json())
         code = answer.json()["error"]["code"]
-        self.told[f"refused: {code}"] += 1
+        self.told(f"refused: {code}")
         if code == "discount_used_up":
             self.ask("POST", f"/order/{self.order}/discount", data={"code": ""})
             return self.open(way)
@@ -182,6 +181,3 @@ def _at_once(*acts: Callable[[], Any]) -> list[Any]:
     with ThreadPoolExecutor(len(acts)) as pool:
         running = [pool.submit(act) for act in acts]
     return [one.result() for one in running]
-
-
-__all__ = ["Buyer", "GaveUp"]

@@ -4,6 +4,7 @@ People try again a few times where the shop does not answer or says 503, and the
 """
 
 import random
+import threading
 import time
 from collections import Counter
 from typing import Any
@@ -20,10 +21,22 @@ class GaveUp(Exception):
     """The shop did not answer for too long."""
 
 
-class Person:
-    """One browser. `dice` decides what it does; `told` counts what it saw."""
+class Told:
+    """Counts what people saw; they all tell at once."""
 
-    def __init__(self, world: World, dice: random.Random, told: "Counter[str]") -> None:
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def __call__(self, what: str) -> None:
+        with self._lock:
+            self.counts[what] += 1
+
+
+class Person:
+    """One browser. `dice` decides what it does; what it sees is `told`."""
+
+    def __init__(self, world: World, dice: random.Random, told: Told) -> None:
         self.world, self.dice, self.told = world, dice, told
         self.browser = requests.Session()
         self.browser.trust_env = False
@@ -37,11 +50,11 @@ class Person:
                     method, f"{base}{path}", timeout=40, allow_redirects=False, **more
                 )
             except requests.RequestException:
-                self.told["no answer"] += 1
+                self.told("no answer")
             else:
                 if answer.status_code < 500:
                     return answer
-                self.told[f"HTTP {answer.status_code}"] += 1
+                self.told(f"HTTP {answer.status_code}")
             # Nothing tells a person when the shop is back: they wait a moment, each time a little longer.
             time.sleep(self.dice.uniform(0.1, 0.4) * (attempt + 1))
         raise GaveUp(path)
@@ -54,7 +67,7 @@ class Person:
         )
         if answer.status_code not in (200, 402, 409):
             raise RuntimeError(f"the sandbox answers {answer.status_code}: {answer.text[:300]}")
-        self.told["paid" if answer.ok else "declined" if answer.status_code == 402 else "closed"] += 1
+        self.told("paid" if answer.ok else "declined" if answer.status_code == 402 else "closed")
         return bool(answer.ok)
 
 

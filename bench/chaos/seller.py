@@ -2,10 +2,9 @@
 
 import random
 import re
-from collections import Counter
 from typing import Any
 
-from bench.chaos.person import GaveUp, Opened, Person
+from bench.chaos.person import GaveUp, Opened, Person, Told
 from bench.chaos.world import World
 
 _INPUT = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)"')
@@ -14,7 +13,7 @@ _INPUT = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)"')
 class Seller(Person):
     """Logged in as staff."""
 
-    def __init__(self, world: World, seed: int, told: "Counter[str]") -> None:
+    def __init__(self, world: World, seed: int, told: Told) -> None:
         super().__init__(world, random.Random(f"seller {seed}"), told)
         self.browser.cookies.set("sessionid", world.goods["cookie"])
 
@@ -26,7 +25,7 @@ class Seller(Person):
             else:
                 self.at_stripe(opened)
         except GaveUp:
-            self.told["seller gave up"] += 1
+            self.told("seller gave up")
 
     def at_stripe(self, opened: Opened) -> None:
         intent = self._object("payment_intent", self._intent_of(opened))
@@ -35,7 +34,7 @@ class Seller(Person):
         if charge.get("status") == "succeeded" and left:
             part = self.dice.choice([left, left, max(1, left // 3)])
             self.world.control("POST", f"charges/{charge['id']}/refund", {"amount": part})
-            self.told["given back at Stripe"] += 1
+            self.told("given back at Stripe")
 
     def _intent_of(self, opened: Opened) -> str | None:
         if opened.kind == "intents":
@@ -65,7 +64,7 @@ class Seller(Person):
             return
         for _press in range(self.dice.choice([1, 1, 2])):
             self.ask("POST", path, data=confirmed)
-        self.told["given back in the admin"] += 1
+        self.told("given back in the admin")
 
 
 def _hidden(page: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.chaos import plan
 from bench.chaos.buyers import RIVALS, Buyer
-from bench.chaos.person import GaveUp, Opened
+from bench.chaos.person import GaveUp, Opened, Told
 from bench.chaos.seller import Seller
 from bench.chaos.verdict import WAS_PAID, Verdict, judge, read_shop, read_stripe, two_ways_to_pay
 from bench.chaos.world import World, world
@@ -48,7 +48,7 @@ class Crowd:
 
     def __init__(self, world: World, buys: int, seed: int) -> None:
         self.world, self.buys, self.seed = world, buys, seed
-        self.told: Counter[str] = Counter()
+        self.told = Told()
         self.begun = itertools.count()
         self.seen = 0
         self.seller = Seller(world, seed, self.told)
@@ -61,11 +61,11 @@ class Crowd:
         buyer = Buyer(self.world, self.seed, number, self.told)
         try:
             opened = buyer.shop_around()
-            self.told[f"buyers: {buyer.twist}"] += 1
+            self.told(f"buyers: {buyer.twist}")
             if opened and random.Random(f"refund {self.seed} {number}").random() < 0.15:
                 self._give_back(buyer, opened[-1])
         except GaveUp:
-            self.told["buyers: gave up"] += 1
+            self.told("buyers: gave up")
 
     def _give_back(self, buyer: Buyer, opened: Opened) -> None:
         order = buyer.order or buyer.newest_order()
@@ -78,9 +78,10 @@ class Crowd:
 
     def finish(self) -> None:
         """Raises what a buyer could not cope with: a defect of the harness."""
-        self.pool.shutdown()
+        self.pool.shutdown(cancel_futures=True)
         for one in self.running:
-            one.result()
+            if not one.cancelled():
+                one.result()
 
 
 def storm(buys: int, seed: int, *, keep: Path | None = None, say: Say = lambda line: None) -> Report:
@@ -89,8 +90,10 @@ def storm(buys: int, seed: int, *, keep: Path | None = None, say: Say = lambda l
     with world(buys // RIVALS + 1, keep) as made:
         say(f"the world stands after {time.monotonic() - began:.0f} s: {buys} buyers come, seed {seed}")
         crowd, struck = Crowd(made, buys, seed), Counter[str]()
-        _strike(made, crowd, struck, say)
-        crowd.finish()
+        try:
+            _strike(made, crowd, struck, say)
+        finally:  # after Ctrl-C nobody else need come
+            crowd.finish()
         say(f"the buyers are gone after {time.monotonic() - began:.0f} s; everything settles")
         _calm(made)
         two_ways = two_ways_to_pay(read_stripe(made).payables)
@@ -173,4 +176,4 @@ def _report(
         "faults": sum(blows),
         "seconds": round(seconds),
     }
-    return Report(figures, crowd.told, struck, verdict)
+    return Report(figures, crowd.told.counts, struck, verdict)

@@ -55,7 +55,6 @@ class World:
         self.env: dict[str, str] = {}
         self.goods: dict[str, Any] = {}
         self.ahead = 0
-        self.control_session = requests.Session()
 
     def start(self) -> None:
         clock.set_ahead(self.folder / "clock", 0)
@@ -152,7 +151,7 @@ class World:
         clock.set_ahead(self.folder / "clock", self.ahead)
 
     def control(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        answer = self.control_session.request(method, f"{self.stripe}/_sandbox/{path}", json=body, timeout=60)
+        answer = requests.request(method, f"{self.stripe}/_sandbox/{path}", json=body, timeout=60)
         answer.raise_for_status()
         return answer.json()
 
@@ -242,6 +241,8 @@ def world(last_ones: int, keep: Path | None = None) -> Iterator[World]:
     """
     folder = keep or Path(tempfile.mkdtemp(prefix="kopeck-chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise Broken(f"{folder} is not empty: a storm begins with a new shop.")
     folder.chmod(0o755)  # PostgreSQL never runs as root: its own account has to pass through
     made = World(folder, last_ones)
     try:
