@@ -1,0 +1,86 @@
+"""What the world does to the shop, drawn from the seed: Stripe's weather, the post's, kills, restarts, jumps.
+
+The plan is the same for a seed; when exactly each blow lands among threads and processes is not.
+"""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+PROGRAMS = ("web-1", "web-2", "worker-1", "worker-2")
+#: Longer than the shop waits for Stripe (world.py), so a call times out though its work is done.
+TOO_SLOW = 2600
+
+FINE: dict[str, Any] = {
+    "latency_ms": 0,
+    "error_rate": 0,
+    "error_after_rate": 0,
+    "rate_limit_rate": 0,
+    "lock_timeout_rate": 0,
+    "cut_before_rate": 0,
+    "cut_after_rate": 0,
+    "next": [],
+}
+WEATHER: tuple[dict[str, Any], ...] = (
+    {},
+    {"error_rate": 0.2},
+    {"error_after_rate": 0.25},
+    {"rate_limit_rate": 0.25},
+    {"lock_timeout_rate": 0.25},
+    {"cut_before_rate": 0.2},
+    {"cut_after_rate": 0.25},
+    {"latency_ms": [50, 400]},
+    {"next": [{"kind": "latency", "method": "POST", "ms": TOO_SLOW, "times": 4}]},
+    {"next": [{"kind": "cut_after", "method": "POST", "times": 6}]},
+    {"error_rate": 0.95},
+    {name: 0.05 for name in FINE if name.endswith("_rate")},
+)
+PROMPT: dict[str, Any] = {
+    "webhook_drop_rate": 0,
+    "webhook_duplicate_rate": 0,
+    "webhook_delay_ms": 0,
+    "webhook_reorder": False,
+}
+POST: tuple[dict[str, Any], ...] = (
+    {"webhook_drop_rate": 0.1, "webhook_duplicate_rate": 0.1},
+    {"webhook_drop_rate": 0.5},
+    {"webhook_duplicate_rate": 0.7},
+    {"webhook_delay_ms": [0, 4000]},
+    {"webhook_reorder": 8, "webhook_duplicate_rate": 0.3},
+    {"webhook_reorder": True},
+    {"webhook_drop_rate": 1},
+)
+#: Longer than a session lives, longer than an attempt's lease, a little drift.
+JUMPS = (2400, 90, 20)
+
+
+@dataclass(frozen=True)
+class Blow:
+    """One thing that happens: after `pause` seconds, `what` with its details."""
+
+    pause: float
+    what: str
+    name: str = ""
+    faults: dict[str, Any] = field(default_factory=dict)
+
+
+def blows(seed: int) -> Iterator[Blow]:
+    """Without end: kills of a program and changes of the weather, taking turns."""
+    dice = random.Random(f"blows {seed}")
+    while True:
+        yield Blow(dice.uniform(1.0, 3.0), "kill", name=dice.choice(PROGRAMS))
+        for _change in range(2):
+            faults = FINE | PROMPT | dice.choice(WEATHER) | dice.choice(POST)
+            yield Blow(dice.uniform(0.4, 1.2), "faults", faults=faults)
+
+
+def milestones(seed: int, buys: int) -> dict[int, Blow]:
+    """What happens when the so-manieth buyer comes: PostgreSQL is restarted, the clock jumps."""
+    dice = random.Random(f"milestones {seed}")
+    restarts, jumps = max(1, buys // 300), max(2, buys // 150)
+    when = dice.sample(range(max(1, buys // 10), max(buys, 20)), restarts + jumps)
+    found = {number: Blow(0, "postgres") for number in when[:restarts]}
+    for turn, number in enumerate(when[restarts:]):
+        found[number] = Blow(0, "jump", name=str(JUMPS[turn % len(JUMPS)]))
+    return found

@@ -1,0 +1,254 @@
+"""The whole shop as its owner runs it, twice: PostgreSQL, the local Stripe, two web processes, two workers.
+
+Started and killed by the main thread alone, since children end with the thread that started them.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import requests
+
+from bench.chaos import clock
+from kopeck import postgres
+from kopeck.child import spawn, tail
+
+BASE_DIR = Path(__file__).resolve().parents[2]
+WEBS, WORKERS = ("web-1", "web-2"), ("worker-1", "worker-2")
+#: The shop's accounts by the end of their key in the sandbox.
+ACCOUNTS = {"kopeck": "default", "kopeckeur": "eur"}
+EVENTS = [
+    *(f"checkout.session.{end}" for end in ("completed", "expired", "async_payment_succeeded")),
+    "checkout.session.async_payment_failed",
+    *(f"payment_intent.{end}" for end in ("succeeded", "payment_failed", "processing", "canceled")),
+    *("charge.refunded", "refund.created", "refund.updated", "refund.failed"),
+]
+READY_SECONDS = 90.0
+
+
+class Broken(Exception):
+    """The world itself could not be set up; says which log to read."""
+
+
+class World:
+    """`env` is what the shop's programs get; `goods` what `goods.py` printed."""
+
+    def __init__(self, folder: Path, last_ones: int) -> None:
+        self.folder, self.logs, self.last_ones = folder, folder / "logs", last_ones
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self.ports = {name: _free_port() for name in (*WEBS, "sandbox")}
+        self.stripe = f"http://127.0.0.1:{self.ports['sandbox']}"
+        self.webs = [f"http://127.0.0.1:{self.ports[name]}" for name in WEBS]
+        self.programs: dict[str, subprocess.Popen[bytes]] = {}
+        self.env: dict[str, str] = {}
+        self.goods: dict[str, Any] = {}
+        self.ahead = 0
+
+    def start(self) -> None:
+        clock.set_ahead(self.folder / "clock", 0)
+        self.postgres = postgres.start(self.folder)
+        self.run("sandbox")
+        self.wait(self.is_up, "sandbox")
+        self.env = self._environment()
+        self.goods = json.loads(self.manage("-m", "bench.chaos.goods", str(self.last_ones)))
+        for name in (*WEBS, *WORKERS):
+            self.run(name)
+        for name in WEBS:
+            self.wait(self.is_up, name)
+        self.control("PUT", "settings", {"delayed_methods": True})
+        self.control("PUT", "faults", {"webhook_retry_seconds": [0.5, 1, 2, 4, 8, 16, 32, 64, 128]})
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+        default = [self._endpoint("kopeck", "default", web) for web in self.webs]
+        return {
+            **kept,
+            "ENV_FILE": os.devnull,
+            "DATA_DIR": str(self.folder),
+            "DATABASE_URL": self.postgres.url,
+            "DJANGO_SETTINGS_MODULE": "bench.chaos.settings",
+            "SECRET_KEY": secrets.token_urlsafe(50),
+            "STRIPE_SANDBOX": "1",
+            "STRIPE_API_BASE": self.stripe,
+            # The dollar account's events go to both web processes at the same moment; the euro's to one.
+            "STRIPE_WEBHOOK_SECRET": ",".join(default),
+            "STRIPE_WEBHOOK_SECRET_EUR": self._endpoint("kopeckeur", "eur", self.webs[1]),
+            "STRIPE_TIMEOUT": "2",
+            "STRIPE_RETRIES": "1",
+            "LOG_LEVEL": "WARNING",
+            # All buyers come from one address here.
+            **{f"BUDGET_{name}": "0" for name in BUDGETS},
+        }
+
+    def _endpoint(self, tail: str, account: str, web: str) -> str:
+        asked = {"url": f"{web}/webhooks/stripe/{account}"}
+        asked |= {f"enabled_events[{place}]": name for place, name in enumerate(EVENTS)}
+        answer = requests.post(
+            f"{self.stripe}/v1/webhook_endpoints", asked, auth=(f"sk_test_{tail}", ""), timeout=10
+        )
+        return str(answer.json()["secret"])
+
+    def run(self, name: str) -> None:
+        """Starts one of the programs."""
+        if name == "sandbox":
+            words = ["-m", "stripe_sandbox", "--port", str(self.ports[name])]
+            words += ["--data", str(self.folder / "sandbox.sqlite3")]
+        elif name in WEBS:
+            words = ["-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port"]
+            words += [str(self.ports[name]), "--http", "1", "--no-ws", "--workers", "1"]
+            words += ["--blocking-threads", "64", "kopeck.wsgi:application"]
+        else:
+            words = ["manage.py", "procrastinate", "worker"]
+        self.programs[name] = spawn(
+            [sys.executable, *words],
+            log=self.logs / f"{name}.log",
+            cwd=BASE_DIR,
+            env=self.env or os.environ,
+            end_signal=signal.SIGKILL,
+        )
+
+    def kill(self, name: str) -> None:
+        """`kill -9` of a program and its children; it is started again at once."""
+        self._kill(name)
+        self.run(name)
+
+    def _kill(self, name: str) -> None:
+        program = self.programs[name]
+        with suppress(ProcessLookupError):
+            os.killpg(program.pid, signal.SIGKILL)
+        program.wait()
+
+    def revive(self) -> list[str]:
+        """Starts again what has ended by itself; whose ends these were."""
+        gone = [name for name, program in self.programs.items() if program.poll() is not None]
+        for name in gone:
+            self.run(name)
+        return gone
+
+    def restart_postgres(self) -> None:
+        """An immediate stop, as at a power cut, and a start that replays the log."""
+        self.postgres.process.send_signal(signal.SIGQUIT)
+        self.postgres.process.wait()
+        self.postgres.stop()
+        self.postgres = postgres.start(self.folder)
+
+    def jump(self, seconds: int) -> None:
+        """Stripe's clock and the shop's move on together."""
+        self.control("POST", "clock/advance", {"seconds": seconds})
+        self.ahead += seconds
+        clock.set_ahead(self.folder / "clock", self.ahead)
+
+    def control(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        answer = requests.request(method, f"{self.stripe}/_sandbox/{path}", json=body, timeout=60)
+        answer.raise_for_status()
+        return answer.json()
+
+    def deliver(self) -> None:
+        """Sends what Stripe still has to deliver, until nothing waits. What was dropped stays dropped."""
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline:
+            self.control("POST", "webhooks/deliver", {})
+            if not self.control("GET", "deliveries?status=pending&limit=1")["data"]:
+                return
+
+    def let_time_pass(self, seconds: int) -> None:
+        """A jump of all clocks, that of the job queue too, and then what the workers do as time goes by."""
+        self.jump(seconds)
+        self.deliver()
+        for name in WORKERS:
+            self._kill(name)
+        # The queue's clock is PostgreSQL's own: waits end, and workers that died count as dead.
+        with psycopg.connect(self.postgres.url) as connection:
+            connection.execute("UPDATE procrastinate_jobs SET scheduled_at = now() WHERE status = 'todo'")
+            connection.execute("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'")
+        self.manage("-m", "bench.chaos.settle")
+        for name in WORKERS:
+            self.run(name)
+        self.work_off_jobs()
+
+    def work_off_jobs(self) -> None:
+        """Waits until the workers have done all that is due."""
+        due = "SELECT count(*) FROM procrastinate_jobs WHERE status = 'doing' OR status = 'todo' AND " \
+            "coalesce(scheduled_at, now()) <= now()"  # fmt: skip
+        deadline = time.monotonic() + READY_SECONDS / 3
+        with psycopg.connect(self.postgres.url, autocommit=True) as connection:
+            while time.monotonic() < deadline:
+                if connection.execute(due).fetchone() == (0,):
+                    return
+                time.sleep(0.1)
+
+    def manage(self, *words: str) -> str:
+        """A short program in the shop's environment; what it printed. Broken where it fails."""
+        log = self.logs / "manage.log"
+        with log.open("ab") as errors:
+            done = subprocess.run(
+                [sys.executable, *words],
+                cwd=BASE_DIR, env=self.env, stdout=subprocess.PIPE, stderr=errors, check=False, timeout=300,
+            )  # fmt: skip
+        if done.returncode:
+            raise Broken(f"{' '.join(words)} failed:\n{tail(log, 30)}")
+        return done.stdout.decode()
+
+    def is_up(self, name: str) -> bool:
+        """Whether it answers; of a worker, whether it runs."""
+        if name in WORKERS:
+            return self.programs[name].poll() is None
+        path = "/_sandbox/clock" if name == "sandbox" else "/readyz"
+        try:
+            return requests.get(f"http://127.0.0.1:{self.ports[name]}{path}", timeout=2).status_code == 200
+        except requests.RequestException:
+            return False
+
+    def wait(self, until: Callable[[str], bool], name: str) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while not until(name):
+            if time.monotonic() > deadline or self.programs[name].poll() is not None:
+                raise Broken(f"{name} did not get ready:\n{tail(self.logs / f'{name}.log')}")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        for name in self.programs:
+            self._kill(name)
+        if hasattr(self, "postgres"):
+            self.postgres.stop()
+
+
+BUDGETS = ("VISITOR", "ADDRESS", "DECLINES", "SHOP")
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@contextmanager
+def world(last_ones: int, keep: Path | None = None) -> Iterator[World]:
+    """A started world in a folder of its own, which goes with it unless it is to be kept.
+
+    `last_ones`: how many codes there are that can be used once.
+    """
+    folder = keep or Path(tempfile.mkdtemp(prefix="kopeck-chaos-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise Broken(f"{folder} is not empty: a storm begins with a new shop.")
+    folder.chmod(0o755)  # PostgreSQL never runs as root: its own account has to pass through
+    made = World(folder, last_ones)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+        if keep is None:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,27 @@
+"""`make chaos`, smaller: real processes are killed while people buy; every payment is one order."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BUYS = 300 if os.environ.get("CI") == "true" else 60
+
+
+@pytest.mark.timeout(600)
+def test_every_payment_at_stripe_is_exactly_one_paid_order_whatever_breaks() -> None:
+    """pains 1, 2, 3, 4, 6"""
+    command = [sys.executable, "-m", "bench.chaos", "--buys", str(BUYS), "--seed", "1"]
+    folder = Path(__file__).resolve().parents[2]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=580, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads(done.stdout.splitlines()[-1])
+    assert [figures[name] for name in ("lost", "doubled", "wrong_amount", "stuck")] == [0, 0, 0, 0]
+    # A storm in which nobody bought, or nothing broke, would prove nothing.
+    assert figures["charges"] >= figures["buys"] // 2
+    assert figures["paid_orders"] >= figures["buys"] // 2
+    assert min(figures["kills"], figures["refunds"]) >= 1
+    assert figures["faults"] >= figures["buys"] // 4

@@ -1,0 +1,176 @@
+"""A process that is killed before any one of its steps, and everything ends as if it had lived.
+
+The steps are not listed here: they are counted as they happen, and each is tried.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from kopeck.orders.models import Order
+from kopeck.payments import jobs
+from kopeck.payments.models import Payment, StripeEvent
+from kopeck.web import VISITOR_COOKIE
+from tests.conftest import ShopSandbox, make_item, sign
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
+WAYS = ["buy", "intent"]
+
+
+class Mortals:
+    """Processes that handle one request each; `dies` tells them when to end."""
+
+    def __init__(self) -> None:
+        env = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.chaos.zygote", str(connection.settings_dict["NAME"])],
+            cwd=Path(__file__).resolve().parents[2],
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def ask(
+        self,
+        sandbox: ShopSandbox,
+        method: str,
+        path: str,
+        *,
+        die_at: int = 0,
+        visitor: str = "",
+        body: str = "",
+        headers: dict[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """The fork's end: `signal`, and if it lived `steps` and `status`."""
+        assert self.process.stdin
+        assert self.process.stdout
+        asked = {"stripe": sandbox.url, "method": method, "path": path, "die_at": die_at}
+        asked |= {"visitor": visitor, "body": body, "headers": headers or {}}
+        self.process.stdin.write(json.dumps(asked) + "\n")
+        self.process.stdin.flush()
+        told: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return told
+
+    def stop(self) -> None:
+        self.process.communicate()
+
+
+@pytest.fixture
+def mortals(db: None) -> Iterator[Mortals]:
+    started = Mortals()
+    yield started
+    started.stop()
+
+
+def objects(sandbox: ShopSandbox, way: str) -> list[Any]:
+    """Every session, or every intent that is not a session's, newest first."""
+    if way == "buy":
+        return sandbox.sessions()
+    return list(sandbox.stripe.v1.payment_intents.list({"limit": 100}).auto_paging_iter())
+
+
+def pay(sandbox: ShopSandbox, way: str, stripe_id: str) -> None:
+    kind = "sessions" if way == "buy" else "intents"
+    answer = sandbox.control("POST", f"{kind}/{stripe_id}/pay", {"card": "4242424242424242"})
+    assert answer["outcome"] in ("paid", "succeeded"), answer
+
+
+def handed_out(body: dict[str, Any], way: str) -> str:
+    return str(body["session_id" if way == "buy" else "payment_intent_id"])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_killed_anywhere_between_order_and_stored_session_the_next_press_finds_the_same_one(
+    quick_sandbox: ShopSandbox, mortals: Mortals, way: str
+) -> None:
+    """pain 6"""
+    lived = mortals.ask(quick_sandbox, "GET", f"/{way}/{make_item().pk}")
+    assert lived["status"] == 200
+    assert "Stripe" in lived["steps"]
+    assert "COMMIT" in lived["steps"]
+    for die_at in range(1, len(lived["steps"]) + 1):
+        item, buyer = make_item(), Client(raise_request_exception=False)
+        buyer.get(f"/item/{item.pk}")
+        visitor = buyer.cookies[VISITOR_COOKIE].value
+        made_before = len(objects(quick_sandbox, way))
+        died = mortals.ask(quick_sandbox, "GET", f"/{way}/{item.pk}", die_at=die_at, visitor=visitor)
+        where = f"killed before step {die_at}, {lived['steps'][die_at - 1]}"
+        assert died["signal"] == signal.SIGKILL, where
+        # The minute passes in which the dead one might have been alive.
+        Payment.objects.update(lease_until=None)
+        answer = buyer.get(f"/{way}/{item.pk}")
+        assert answer.status_code == 200, where
+        order = Order.objects.get(buy_item=item)
+        payment = order.payments.get()
+        assert payment.stripe_id == handed_out(answer.json(), way), where
+        assert len(objects(quick_sandbox, way)) == made_before + 1, where
+        pay(quick_sandbox, way, payment.stripe_id)
+        buyer.get(f"/order/{order.pk}/return")
+        order.refresh_from_db()
+        assert order.status == "paid", where
+    assert len(quick_sandbox.charges()) == len(lived["steps"])
+
+
+def paid_at_stripe(sandbox: ShopSandbox, way: str) -> tuple[Order, dict[str, Any]]:
+    """An order whose money Stripe has, and the event that tells of it."""
+    item = make_item()
+    body = Client().get(f"/{way}/{item.pk}").json()
+    pay(sandbox, way, handed_out(body, way))
+    told = "checkout.session.completed" if way == "buy" else "payment_intent.succeeded"
+    newest = sandbox.stripe.v1.events.list({"type": told, "limit": 1}).data[0]
+    return Order.objects.get(buy_item=item), newest.to_dict(for_json=True)
+
+
+def send(sandbox: ShopSandbox, mortals: Mortals, event: dict[str, Any], *, die_at: int = 0) -> dict[str, Any]:
+    body = json.dumps(event)
+    headers = {"Stripe-Signature": sign(body)}
+    return mortals.ask(sandbox, "POST", "/webhooks/stripe/default", die_at=die_at, body=body, headers=headers)
+
+
+def time_passes() -> None:
+    """So much that the sweep takes up what it finds."""
+    earlier = timezone.now() - timedelta(minutes=6)
+    StripeEvent.objects.update(received=earlier)
+    Payment.objects.update(created=earlier)
+    Payment.objects.exclude(asked_at=None).update(asked_at=earlier)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("rescue", ["delivered again", "sweep"])
+def test_killed_anywhere_between_event_and_paid_order_the_order_is_paid_once(
+    quick_sandbox: ShopSandbox, mortals: Mortals, way: str, rescue: str
+) -> None:
+    """pain 4"""
+    _order, event = paid_at_stripe(quick_sandbox, way)
+    lived = send(quick_sandbox, mortals, event)
+    assert lived["status"] == 200
+    assert "Stripe" in lived["steps"]
+    for die_at in range(1, len(lived["steps"]) + 1):
+        order, event = paid_at_stripe(quick_sandbox, way)
+        died = send(quick_sandbox, mortals, event, die_at=die_at)
+        where = f"killed before step {die_at}, {lived['steps'][die_at - 1]}"
+        assert died["signal"] == signal.SIGKILL, where
+        if rescue == "sweep":
+            time_passes()
+            jobs.sweep(0)
+        else:
+            assert send(quick_sandbox, mortals, event)["status"] == 200, where
+            assert StripeEvent.objects.get(event_id=event["id"]).status == "done", where
+        order.refresh_from_db()
+        payment = order.payments.get()
+        assert (order.status, payment.status) == ("paid", "paid"), where
+        assert payment.amount == order.total, where
+        assert not StripeEvent.objects.filter(event_id=event["id"]).exclude(status="done").exists(), where
+    assert len(quick_sandbox.charges()) == len(lived["steps"]) + 1

@@ -1,0 +1,101 @@
+"""A process that handles one request in a fork of itself, and kills that fork at the step it is told.
+
+`python -m tests.chaos.zygote DATABASE` reads one JSON line a request and answers each with one: the signal
+that ended the fork (0: none) and, of a request that was let live, its steps and status. Forked from a process
+with one thread and no connection, so that forking is safe. A step is a database statement, a commit, or a
+call to Stripe: between two of them nothing that lasts can happen.
+"""
+
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+import django
+
+
+class Steps:
+    """Counts steps and, before the so-manieth, ends the process as `kill -9` does."""
+
+    def __init__(self, die_at: int) -> None:
+        self.die_at = die_at
+        self.names: list[str] = []
+
+    def step(self, name: str) -> None:
+        self.names.append(name)
+        if len(self.names) == self.die_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def watch(self) -> None:
+        from django.db import connection
+        from django.db.backends.postgresql.base import DatabaseWrapper
+
+        from kopeck.payments.gateway import Gateway
+
+        commit, ask = DatabaseWrapper._commit, Gateway._ask
+
+        def statement(execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
+            self.step(" ".join(str(sql).split())[:60])
+            return execute(sql, params, many, context)
+
+        def commits(wrapper: Any) -> Any:
+            self.step("COMMIT")
+            return commit(wrapper)
+
+        def asks(gateway: Any, call: Any) -> Any:
+            self.step("Stripe")
+            return ask(gateway, call)
+
+        connection.execute_wrappers.append(statement)
+        DatabaseWrapper._commit = commits
+        Gateway._ask = asks
+
+
+def handle(asked: dict[str, Any]) -> dict[str, Any]:
+    """One request in this process, which may be its last."""
+    from django.conf import settings
+    from django.test import Client
+
+    from kopeck.web import VISITOR_COOKIE
+
+    settings.STRIPE_API_BASE = settings.SANDBOX_URL = asked["stripe"]
+    steps = Steps(asked["die_at"])
+    steps.watch()
+    client = Client(raise_request_exception=False, headers=asked["headers"])
+    if asked["visitor"]:
+        client.cookies[VISITOR_COOKIE] = asked["visitor"]
+    more = {"content_type": "application/json"} if asked["body"] else {}
+    answer = client.generic(asked["method"], asked["path"], asked["body"], **more)
+    # Once more after the last step: what it did has lasted, and the answer is not out yet.
+    steps.step("answer")
+    return {"steps": steps.names, "status": answer.status_code}
+
+
+def serve(line: str) -> dict[str, Any]:
+    out, into = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(out)
+        with os.fdopen(into, "w") as pipe:
+            json.dump(handle(json.loads(line)), pipe)
+        os._exit(0)
+    os.close(into)
+    with os.fdopen(out) as pipe:
+        told = pipe.read()
+    _pid, status = os.waitpid(child, 0)
+    return {"signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0, **json.loads(told or "{}")}
+
+
+def main() -> None:
+    from django.db import connection
+
+    django.setup()
+    connection.settings_dict["NAME"] = sys.argv[1]
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps(serve(line)) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
