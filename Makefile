@@ -69,8 +69,9 @@ lock: ## requirements*.txt anew from pyproject.toml
 	fi; \
 	compile() { "$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header pyproject.toml "$$@"; }; \
-	compile -o requirements.txt; \
-	compile --extra dev -c requirements.txt -o requirements-dev.txt; \
+	compile --extra local -o requirements.txt; \
+	compile -c requirements.txt -o requirements-image.txt; \
+	compile --extra local --extra dev -c requirements.txt -o requirements-dev.txt; \
 	compile --extra ship -c requirements-dev.txt -o requirements-ship.txt
 
 $(BIN)/activate:

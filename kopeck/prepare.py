@@ -1,7 +1,8 @@
 """What a shop needs before its door opens: tables, the demo shop once, and an admin.
 
-`python -m kopeck.prepare PASSWORD_FILE [--own-database]`, run by kopeck.run: one process for all of it, for a
-Django start costs more than the work. The admin comes last, so that an interrupted first start is repeated.
+`python -m kopeck.prepare PASSWORD_FILE [--own-database] [--no-demo]`, run by kopeck.run and by the service
+`migrate`: one process for all of it, for a Django start costs more than the work. The admin comes last, so
+that an interrupted first start is repeated.
 """
 
 import os
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 
-def prepare(password_file: Path, *, own_database: bool) -> None:
-    """Migrate, load the demo shop into an empty database, and make the admin with a generated password.
+def prepare(password_file: Path, *, own_database: bool, demo: bool = True) -> None:
+    """Migrate, load the `demo` shop into an empty database, and make the admin with a password.
 
     The password is kept in `password_file` (0600). Where that file is lost, the admin of our `own_database`
     gets a new one; in somebody else's PostgreSQL an admin who is there is left alone.
@@ -32,7 +33,7 @@ def prepare(password_file: Path, *, own_database: bool) -> None:
 
     call_command("migrate", interactive=False, verbosity=0, skip_checks=True)
     admin = User.objects.filter(username=ADMIN).first()
-    if admin is None and not Item.objects.exists():
+    if demo and admin is None and not Item.objects.exists():
         call_command("load_demo", skip_checks=True)
     if admin is None or (own_database and not password_file.exists()):
         with transaction.atomic():
@@ -50,4 +51,5 @@ def _give_password(admin: "User", password_file: Path) -> None:
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kopeck.settings")
     django.setup()
-    prepare(Path(sys.argv[1]), own_database="--own-database" in sys.argv[2:])
+    words = sys.argv[2:]
+    prepare(Path(sys.argv[1]), own_database="--own-database" in words, demo="--no-demo" not in words)

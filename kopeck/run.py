@@ -32,6 +32,7 @@ from kopeck.place import (
     sandbox_endpoints,
     shop_env,
 )
+from kopeck.serve import granian
 
 LARGEST_LOG = 2_000_000  # bytes, then it is set aside at the next start
 
@@ -124,10 +125,7 @@ class Run:
         self.step("shop", "tables, demo and admin are there")
 
     def start_web(self, env: dict[str, str]) -> Program:
-        listen = ["--host", self.place.host, "--port", str(self.place.port), "--http", "1", "--no-ws"]
-        threads = ["--workers", "1", "--blocking-threads", "64", "--workers-kill-timeout", "5"]
-        command = [sys.executable, "-m", "granian", "--interface", "wsgi", *listen, *threads]
-        return self.launch("web", [*command, "kopeck.wsgi:application"], env, patience=8)
+        return self.launch("web", granian(self.place.host, self.place.port), env, patience=8)
 
     def launch(self, name: str, command: list[str], env: dict[str, str], *, patience: float) -> Program:
         if self.asked_to_stop:

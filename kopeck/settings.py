@@ -166,7 +166,13 @@ STATIC_URL = "/static/"
 #: Where `collectstatic` puts the files of a built image; empty: they are served from where they lie.
 STATIC_ROOT = env("STATIC_ROOT") or None
 STATICFILES_DIRS = [BASE_DIR / "kopeck" / "static"]
-WHITENOISE_USE_FINDERS = True
+WHITENOISE_USE_FINDERS = not STATIC_ROOT
+if STATIC_ROOT:  # names with a hash of what is in them, which may be kept for ever, and compressed copies
+    WHITENOISE_KEEP_ONLY_HASHED_FILES = True
+    STORAGES = {
+        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+        "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    }
 MEDIA_URL = "/media/"
 MEDIA_ROOT = DATA_DIR / "media"
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"

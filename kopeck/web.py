@@ -24,6 +24,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.static import serve
 
 from kopeck.errors import ShopError
+from kopeck.serve import draining
 
 log = logging.getLogger(__name__)
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -278,6 +279,8 @@ def readyz(request: HttpRequest) -> HttpResponse:
     """The process can serve: its database answers and is migrated. 503 names the part that is not ready."""
     from django.db.migrations.executor import MigrationExecutor
 
+    if draining():
+        return JsonResponse({"status": "not ready", "web": "is being stopped"}, status=503)
     try:
         executor = MigrationExecutor(connection)
         pending = executor.migration_plan(executor.loader.graph.leaf_nodes())

@@ -1,0 +1,93 @@
+"""The web server of a container: Granian with this shop's flags, drained before it is stopped.
+
+`python -m kopeck.serve` listens on HOST:PORT. SIGTERM first makes /readyz answer 503 and goes on serving for
+DRAIN_SECONDS; only then does Granian stop, which finishes what is in flight. A balancer that asks /readyz has
+long gone elsewhere by then, so no request is lost. `python -m kopeck.serve ready` asks /readyz: 0 or 1.
+"""
+
+import http.client
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+
+DRAINING = "KOPECK_DRAINING"  # names the file whose presence says so, to every process of this server
+STOP_SECONDS = 20  # for what is in flight; a request to Stripe may take as long
+
+
+def granian(host: str, port: int, *, workers: int = 1, threads: int = 64, patience: int = 5) -> list[str]:
+    """The command line of the web server. `patience`: seconds that requests in flight have at a stop."""
+    listen = ["--host", host, "--port", str(port), "--http", "1", "--no-ws"]
+    size = ["--workers", str(workers), "--blocking-threads", str(threads)]
+    stop = ["--workers-kill-timeout", str(patience)]
+    command = [sys.executable, "-m", "granian", "--interface", "wsgi", *listen, *size, *stop]
+    return [*command, "kopeck.wsgi:application"]
+
+
+def draining() -> bool:
+    """Whether this server was asked to stop and still serves what reaches it."""
+    file = os.environ.get(DRAINING)
+    return bool(file) and os.path.exists(file)
+
+
+def number(name: str, default: int, least: int = 1) -> int:
+    value = os.environ.get(name) or str(default)
+    if not (value.isascii() and value.isdigit() and int(value) >= least):
+        sys.exit(f"kopeck: {name} should be a whole number from {least}, not {value!r}.")
+    return int(value)
+
+
+def serve() -> int:
+    """Run until asked to stop; the status that Granian ended with."""
+    host, port = os.environ.get("HOST") or "127.0.0.1", number("PORT", 8000)
+    workers, threads = number("WEB_WORKERS", 1), number("WEB_THREADS", 64)
+    command = granian(host, port, workers=workers, threads=threads, patience=STOP_SECONDS)
+    drain_seconds = number("DRAIN_SECONDS", 5, least=0)
+    if figures := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):  # those of dead processes would be counted
+        shutil.rmtree(figures, ignore_errors=True)
+        Path(figures).mkdir(parents=True)
+    asked, hurried = threading.Event(), threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if asked.is_set() or number == signal.SIGINT:
+            hurried.set()
+        asked.set()
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, on_signal)
+    with tempfile.TemporaryDirectory(prefix="kopeck-") as folder:
+        note = Path(folder, "draining")
+        server = subprocess.Popen(command, env={**os.environ, DRAINING: str(note)}, start_new_session=True)
+        while server.poll() is None and not asked.wait(0.5):
+            pass
+        note.touch()
+        end = time.monotonic() + drain_seconds
+        while server.poll() is None and time.monotonic() < end and not hurried.wait(0.1):
+            pass
+        server.terminate()
+        return server.wait()
+
+
+def ready() -> int:
+    """0 when the server of this container answers 200 at /readyz; else 1, and what it says."""
+    connection = http.client.HTTPConnection("127.0.0.1", number("PORT", 8000), timeout=5)
+    try:
+        connection.request("GET", "/readyz")
+        answer = connection.getresponse()
+        print(answer.read().decode(errors="replace"))
+        return 0 if answer.status == 200 else 1
+    except OSError as problem:
+        print(problem)
+        return 1
+    finally:
+        connection.close()
+
+
+if __name__ == "__main__":
+    sys.exit(ready() if sys.argv[1:] == ["ready"] else serve())
