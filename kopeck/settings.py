@@ -5,6 +5,7 @@ NAME_FILE (Docker and systemd credentials). debug, secret_key and allowed_hosts 
 """
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -67,6 +68,10 @@ STRIPE_API_BASE = env("STRIPE_API_BASE", SANDBOX_API_BASE if STRIPE_SANDBOX else
 #: Where buyers' browsers find the sandbox (its Checkout page, its Stripe.js).
 SANDBOX_URL = env("SANDBOX_URL", STRIPE_API_BASE).rstrip("/") if STRIPE_SANDBOX else ""
 STRIPE_JS_URL = env("STRIPE_JS_URL", f"{SANDBOX_URL}/v3/" if STRIPE_SANDBOX else "https://js.stripe.com/v3/")
+#: Where Checkout may be: with a custom domain it is the seller's own host too (Content-Security-Policy).
+CHECKOUT_HOSTS = env_list("CHECKOUT_HOSTS", "checkout.stripe.com")
+if wrong := [host for host in CHECKOUT_HOSTS if not re.fullmatch(r"[a-z0-9.-]+(:[0-9]+)?", host)]:
+    sys.exit(f"kopeck: CHECKOUT_HOSTS should be names of hosts (pay.shop.example), not {wrong[0]!r}.")
 #: What Buy does: "checkout" leads to Stripe's page, "intent" to our own with the Payment Element.
 PAYMENT_FLOW = env("PAYMENT_FLOW", "checkout")
 if PAYMENT_FLOW not in ("checkout", "intent"):
@@ -92,12 +97,19 @@ SITE_URL = env("SITE_URL").rstrip("/")
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = [SITE_URL] if SITE_URL else []
 HTTPS = SITE_URL.startswith("https://")
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = VISITOR_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = VISITOR_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_HTTPONLY = True
+# __Host-: no neighbour on another subdomain, and nobody on plain http, can plant one of these.
+_host = "__Host-" if HTTPS else ""
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"{_host}sessionid", f"{_host}csrftoken"
+VISITOR_COOKIE_NAME = f"{_host}kopeck_visitor"
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_REFERRER_POLICY = "same-origin"
+# Not same-origin: the windows that Stripe opens for a bank or a wallet have to find their way back.
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin-allow-popups"
 X_FRAME_OPTIONS = "DENY"
 if env_bool("BEHIND_PROXY"):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -121,6 +133,8 @@ INSTALLED_APPS = [
 ]
 CSRF_FAILURE_VIEW = "kopeck.web.csrf_failed"
 MIDDLEWARE = [
+    "kopeck.headers.everywhere",
+    "kopeck.headers.ContentSecurityPolicy",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "kopeck.web.either_slash",

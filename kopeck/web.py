@@ -15,7 +15,7 @@ from babel import Locale, UnknownLocaleError
 from django.conf import settings
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -29,7 +29,7 @@ from kopeck.serve import draining
 log = logging.getLogger(__name__)
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
-VISITOR_COOKIE = "kopeck_visitor"
+VISITOR_COOKIE = settings.VISITOR_COOKIE_NAME
 _VISITOR_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _ANSWERS_JSON = re.compile(r"/(?:api|webhooks|healthz|readyz)\b")
 _GET_ANSWERS_JSON = re.compile(r"/(?:buy|intent)/|/order/[^/]+/(?:buy|intent)/?$")
@@ -265,7 +265,11 @@ def _locale(header: str, page_language: str) -> Locale:
 
 def media(request: HttpRequest, path: str) -> HttpResponseBase:
     """A picture that was uploaded. Its name never gets another meaning: browsers may keep it for ever."""
+    if not path.endswith(".webp"):  # we write no others
+        raise Http404
     response = serve(request, path, document_root=str(settings.MEDIA_ROOT))
+    # Whatever lies there is shown as a picture, or not at all.
+    response["Content-Type"] = "image/webp"
     response["Cache-Control"] = "public, max-age=31536000, immutable"
     return response
 

@@ -1,0 +1,142 @@
+"""What browsers are told to refuse, on every answer: pages, JSON, static files, pictures, errors.
+
+The Content-Security-Policy names Stripe's hosts (https://docs.stripe.com/security/guide) or the sandbox's
+origin, and only where pages of the shop need them: the admin and the API's page get by without.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from csp.constants import NONCE, NONE, SELF, UNSAFE_INLINE
+from csp.middleware import CSPMiddleware, PolicyParts
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+Directives = dict[str, list[str]]
+
+STRIPE_JS = ["https://js.stripe.com", "https://*.js.stripe.com"]
+CHECKOUT = "https://checkout.stripe.com"
+HOOKS = "https://hooks.stripe.com"  # 3-D Secure, and the way to a bank and back
+LINK = ["https://link.com", "https://*.link.com"]  # the Payment Element offers it by default
+
+_NOTHING: Directives = {
+    "default-src": [NONE],
+    "base-uri": [NONE],
+    "object-src": [NONE],
+    "frame-ancestors": [NONE],
+    "form-action": [NONE],
+}
+_OWN_PAGE: Directives = _NOTHING | {
+    "script-src": [SELF, NONCE],
+    "style-src": [SELF, NONCE],
+    "img-src": [SELF],
+    "font-src": [SELF],
+    "connect-src": [SELF],
+    "form-action": [SELF],
+}
+#: Swagger draws its signs as data: pictures; its scripts and styles are the shop's own static files.
+_API_PAGE: Directives = _OWN_PAGE | {"img-src": [SELF, "data:"]}
+#: A file that is opened by itself: an SVG may dress itself, and do nothing else.
+_FILE: Directives = _NOTHING | {"style-src": [UNSAFE_INLINE], "sandbox": [""]}
+#: What no page of ours and nothing in its frames asks for.
+_NEVER = (
+    "accelerometer",
+    "camera",
+    "display-capture",
+    "geolocation",
+    "gyroscope",
+    "hid",
+    "magnetometer",
+    "microphone",
+    "midi",
+    "serial",
+    "usb",
+    "xr-spatial-tracking",
+)
+
+
+def origin(url: str) -> str:
+    """ "https://host:port" of an address; "" of none."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
+
+
+@lru_cache(maxsize=20)
+def shop_page(js_url: str, sandbox_url: str, checkout_hosts: tuple[str, ...]) -> Directives:
+    """The policy of the shop's own pages: Stripe's hosts, or the sandbox's origin and none of Stripe's."""
+    script_host = origin(js_url)
+    if sandbox_url:
+        hosts = list(dict.fromkeys([origin(sandbox_url), script_host]))
+        return _OWN_PAGE | {
+            "script-src": [SELF, NONCE, *hosts],
+            "frame-src": hosts,
+            "connect-src": [SELF, *hosts],
+            "img-src": [SELF, *hosts],
+            "form-action": [SELF, *hosts],
+        }
+    scripts = list(dict.fromkeys([*STRIPE_JS, script_host]))
+    return _OWN_PAGE | {
+        "script-src": [SELF, NONCE, *scripts, CHECKOUT],
+        "frame-src": [*scripts, HOOKS, CHECKOUT, *LINK],
+        "connect-src": [SELF, "https://api.stripe.com", CHECKOUT, *LINK],
+        "img-src": [SELF, "https://*.stripe.com", "https://*.link.com"],
+        # Browsers hold the answer's redirect against it too: POST /buy leads to Checkout by 303.
+        "form-action": [SELF, *(f"https://{host}" for host in checkout_hosts)],
+        # Stripe.js dresses the frames that it makes by their style attribute. No <style> of anybody's.
+        "style-src-attr": [UNSAFE_INLINE],
+    }
+
+
+def policy_for(path: str, status: int = 200) -> Directives:
+    """The policy of the answer at this path."""
+    if path.startswith((settings.STATIC_URL, settings.MEDIA_URL)) and status < 400:
+        return _FILE
+    if path.startswith("/admin"):
+        return _OWN_PAGE
+    if path.startswith("/api/"):
+        return _API_PAGE
+    return shop_page(settings.STRIPE_JS_URL, settings.SANDBOX_URL, tuple(settings.CHECKOUT_HOSTS))
+
+
+class ContentSecurityPolicy(CSPMiddleware):
+    """django-csp with the policy of each part of the shop; its decorators and `request.csp_nonce` work."""
+
+    def get_policy_parts(
+        self, request: HttpRequest, response: HttpResponseBase, report_only: bool = False
+    ) -> PolicyParts:
+        parts = super().get_policy_parts(request, response, report_only)
+        if not report_only and parts.config is None:
+            parts.config = policy_for(request.path_info, response.status_code)
+        return parts
+
+
+@lru_cache(maxsize=20)
+def permissions_policy(js_url: str, sandbox_url: str) -> str:
+    """Paying and passkeys for ourselves and Stripe's frames, the rest of the list for nobody."""
+    hosts = [origin(sandbox_url), origin(js_url)] if sandbox_url else [*STRIPE_JS, HOOKS, CHECKOUT]
+    allowed = " ".join(["self", *(f'"{host}"' for host in dict.fromkeys(hosts))])
+    rules = [f"payment=({allowed})", f"publickey-credentials-get=({allowed})"]
+    return ", ".join([*rules, *(f"{name}=()" for name in _NEVER)])
+
+
+def everywhere(get_response: GetResponse) -> GetResponse:
+    """The outermost: what is refused before Django's own middleware is reached has these headers too."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        fixed: dict[str, Any] = {
+            "X-Content-Type-Options": "nosniff",
+            "X-Frame-Options": settings.X_FRAME_OPTIONS,
+            "Referrer-Policy": settings.SECURE_REFERRER_POLICY,
+            "Cross-Origin-Opener-Policy": settings.SECURE_CROSS_ORIGIN_OPENER_POLICY,
+            "Permissions-Policy": permissions_policy(settings.STRIPE_JS_URL, settings.SANDBOX_URL),
+        }
+        for name, value in fixed.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    return middleware
