@@ -125,7 +125,8 @@ class Run:
 
     def start_web(self, env: dict[str, str]) -> Program:
         listen = ["--host", self.place.host, "--port", str(self.place.port), "--http", "1", "--no-ws"]
-        threads = ["--workers", "1", "--blocking-threads", "64", "--workers-kill-timeout", "5"]
+        number = env.get("WEB_THREADS") or "64"
+        threads = ["--workers", "1", "--blocking-threads", number, "--workers-kill-timeout", "5"]
         command = [sys.executable, "-m", "granian", "--interface", "wsgi", *listen, *threads]
         return self.launch("web", [*command, "kopeck.wsgi:application"], env, patience=8)
 
