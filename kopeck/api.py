@@ -17,6 +17,7 @@ from kopeck.errors import ShopError
 from kopeck.orders.models import Order
 from kopeck.orders.views import find_orders_of_item, readable_order
 from kopeck.orders.wanted import MAX_LINES, MAX_QUANTITY, Wanted
+from kopeck.payments.budgets import asker_of
 from kopeck.web import ShopRequest, error_response, refuse_foreign
 
 #: PostgreSQL's largest bigint: a larger number is no id.
@@ -114,7 +115,15 @@ def get_order(request: ShopRequest, order_id: int, key: str = "") -> dict[str, A
 
 @api.post(
     "/orders",
-    response={201: OrderOut, 403: ErrorOut, 404: ErrorOut, 409: ErrorOut, 422: ErrorOut},
+    response={
+        201: OrderOut,
+        400: ErrorOut,
+        403: ErrorOut,
+        404: ErrorOut,
+        409: ErrorOut,
+        422: ErrorOut,
+        429: ErrorOut,
+    },
     summary="Make an order",
 )
 def make_order(request: ShopRequest, body: OrderIn) -> Status[dict[str, Any]]:
@@ -130,7 +139,10 @@ def make_order(request: ShopRequest, body: OrderIn) -> Status[dict[str, Any]]:
             raise ShopError("item_not_found", message, status=404)
     wanted = [Wanted(items[number], quantity) for number, quantity in quantities.items()]
     discount = Discount.by_code(body.discount_code) if body.discount_code.strip() else None
-    return Status(201, _show(Order.place(wanted, visitor=request.visitor.key, discount=discount)))
+    asker = asker_of(request)
+    asker.spend_if_new()
+    order = Order.place(wanted, visitor=request.visitor.key, discount=discount, admit=asker.spend)
+    return Status(201, _show(order))
 
 
 @api.get(

@@ -2,8 +2,12 @@
 
 
 class ShopError(Exception):
-    """Refuses a request. `code` is stable, `message` is a translated sentence that a buyer understands."""
+    """Refuses a request. `code` is stable, `message` is a translated sentence that a buyer understands.
 
-    def __init__(self, code: str, message: str, *, status: int) -> None:
+    `retry_after`: seconds after which another try makes sense.
+    """
+
+    def __init__(self, code: str, message: str, *, status: int, retry_after: int = 0) -> None:
         super().__init__(message)
         self.code, self.message, self.status = code, str(message), status
+        self.retry_after = retry_after or (10 if status == 503 else 0)

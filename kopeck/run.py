@@ -125,7 +125,9 @@ class Run:
         self.step("shop", "tables, demo and admin are there")
 
     def start_web(self, env: dict[str, str]) -> Program:
-        return self.launch("web", granian(self.place.host, self.place.port), env, patience=8)
+        threads = int(env.get("WEB_THREADS") or 64)
+        command = granian(self.place.host, self.place.port, threads=threads)
+        return self.launch("web", command, env, patience=8)
 
     def launch(self, name: str, command: list[str], env: dict[str, str], *, patience: float) -> Program:
         if self.asked_to_stop:

@@ -7,17 +7,22 @@ NAME_FILE (Docker and systemd credentials). debug, secret_key and allowed_hosts 
 import os
 import re
 import sys
+from collections.abc import Callable
+from ipaddress import ip_network
 from pathlib import Path
+from typing import TypeVar
 
 import dj_database_url
 import django_stubs_ext
 from dotenv import load_dotenv
 
+from kopeck.limits import read_rate
 from kopeck.payments.accounts import SANDBOX_API_BASE, ConfigurationError, read_accounts
 
 # Lets generic classes of Django (ModelAdmin[Item]) be written with their type at run time.
 django_stubs_ext.monkeypatch()
 
+T = TypeVar("T")
 BASE_DIR = Path(__file__).resolve().parent.parent
 load_dotenv(os.environ.get("ENV_FILE", BASE_DIR / ".env"))
 
@@ -45,6 +50,13 @@ def env_int(name: str, default: int) -> int:
     if (value and not value.isascii()) or not (value or "0").isdigit():
         sys.exit(f"kopeck: {name} should be a whole number, not {value!r}.")
     return int(value) if value else default
+
+
+def read_or_exit(name: str, read: Callable[[str], T], default: str = "") -> T:
+    try:
+        return read("".join(env(name, default).split()))
+    except ValueError as problem:
+        sys.exit(f"kopeck: {name}: {problem}.")
 
 
 def env_list(name: str, default: str = "") -> list[str]:
@@ -79,6 +91,8 @@ if PAYMENT_FLOW not in ("checkout", "intent"):
 #: Seconds that one request to Stripe may take; it is tried STRIPE_RETRIES more times.
 STRIPE_TIMEOUT = env_int("STRIPE_TIMEOUT", 10)
 STRIPE_RETRIES = env_int("STRIPE_RETRIES", 2)
+#: Threads of a web process. A quarter of them never waits for Stripe: the window answers while Stripe hangs.
+WEB_THREADS = env_int("WEB_THREADS", 64)
 try:
     STRIPE_ACCOUNTS = read_accounts(
         os.environ,
@@ -111,8 +125,11 @@ SECURE_REFERRER_POLICY = "same-origin"
 # Not same-origin: the windows that Stripe opens for a bank or a wallet have to find their way back.
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin-allow-popups"
 X_FRAME_OPTIONS = "DENY"
-if env_bool("BEHIND_PROXY"):
-    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+#: The proxies whose X-Forwarded-For and -Proto are believed (kopeck/proxies.py); nobody else's are read.
+TRUSTED_PROXIES = read_or_exit("TRUSTED_PROXIES", lambda text: [ip_network(p) for p in text.split(",") if p])
+#: How many new ways to pay and orders one visitor, and one address, may start: "30/10m"; 0 is no limit.
+BUDGET_VISITOR = read_or_exit("BUDGET_VISITOR", read_rate, "30/10m")
+BUDGET_ADDRESS = read_or_exit("BUDGET_ADDRESS", read_rate, "150/10m")
 # An address means the same with and without its slash, answered without a redirect: kopeck.web.
 APPEND_SLASH = False
 ROOT_URLCONF = "kopeck.urls"
@@ -133,6 +150,7 @@ INSTALLED_APPS = [
 ]
 CSRF_FAILURE_VIEW = "kopeck.web.csrf_failed"
 MIDDLEWARE = [
+    "kopeck.proxies.proxies",
     "kopeck.headers.everywhere",
     "kopeck.headers.ContentSecurityPolicy",
     "django.middleware.security.SecurityMiddleware",

@@ -7,6 +7,7 @@ import hashlib
 import logging
 import re
 import secrets
+import time
 from collections.abc import Callable
 from functools import lru_cache, wraps
 from typing import Any
@@ -14,9 +15,11 @@ from typing import Any
 from babel import Locale, UnknownLocaleError
 from django.conf import settings
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+from django.core.signing import Signer
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
+from django.utils.crypto import constant_time_compare
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.utils.translation.trans_real import parse_accept_lang_header
@@ -30,6 +33,8 @@ log = logging.getLogger(__name__)
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 VISITOR_COOKIE = settings.VISITOR_COOKIE_NAME
+#: When the visitor was first shown a page: under attack (payments/declines.py) nobody buys without one.
+SINCE_COOKIE = "kopeck_since"
 _VISITOR_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _ANSWERS_JSON = re.compile(r"/(?:api|webhooks|healthz|readyz)\b")
 _GET_ANSWERS_JSON = re.compile(r"/(?:buy|intent)/|/order/[^/]+/(?:buy|intent)/?$")
@@ -38,9 +43,24 @@ _GET_ANSWERS_JSON = re.compile(r"/(?:buy|intent)/|/order/[^/]+/(?:buy|intent)/?$
 class Visitor:
     """The browser that asks, known by a random cookie. Orders keep a hash of it, never the cookie itself."""
 
-    def __init__(self, token: str = "") -> None:
+    def __init__(self, token: str = "", since: str = "") -> None:
         self.token = token if _VISITOR_TOKEN.fullmatch(token) else ""
         self.is_new = False
+        self._since = since
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since this browser was first shown a page, by our own signature; None if it never was."""
+        stamp = self._since.partition(".")[0]
+        if not self.token or not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 12):
+            return None
+        if not constant_time_compare(self._since, self.seen_at(int(stamp))):
+            return None
+        return time.time() - int(stamp)
+
+    def seen_at(self, second: int) -> str:
+        """The value of SINCE_COOKIE: a Unix second, signed for this visitor alone."""
+        return f"{second}.{Signer(salt='kopeck.since').signature(f'{self.token}.{second}')}"
 
     @property
     def key(self) -> str:
@@ -83,22 +103,27 @@ def visitors(get_response: GetResponse) -> GetResponse:
     """Gives every request its `visitor`, and the visitor its cookie once a view has asked for the key."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        visitor = Visitor(request.COOKIES.get(VISITOR_COOKIE, ""))
+        visitor = Visitor(request.COOKIES.get(VISITOR_COOKIE, ""), request.COOKIES.get(SINCE_COOKIE, ""))
         request.visitor = visitor  # type: ignore[attr-defined]
         response = get_response(request)
         if visitor.is_new:
-            # Lax: sent when Stripe's page leads the buyer back here, not with another site's requests.
-            response.set_cookie(
-                VISITOR_COOKIE,
-                visitor.token,
-                max_age=365 * 86400,
-                httponly=True,
-                samesite="Lax",
-                secure=settings.VISITOR_COOKIE_SECURE,
-            )
+            _give(response, VISITOR_COOKIE, visitor.token)
+        if visitor.token and _is_page(request, response) and visitor.age is None:
+            _give(response, SINCE_COOKIE, visitor.seen_at(int(time.time())))
         return response
 
     return middleware
+
+
+def _is_page(request: HttpRequest, response: HttpResponseBase) -> bool:
+    shown = request.method == "GET" and response.status_code == 200
+    return shown and response.get("Content-Type", "").startswith("text/html")
+
+
+def _give(response: HttpResponseBase, name: str, value: str) -> None:
+    # Lax: sent when Stripe's page leads the buyer back here, not with another site's requests.
+    secure = settings.VISITOR_COOKIE_SECURE
+    response.set_cookie(name, value, max_age=365 * 86400, httponly=True, samesite="Lax", secure=secure)
 
 
 def asked_here(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -189,8 +214,8 @@ def error_response(request: HttpRequest, error: ShopError) -> HttpResponse:
         }
         response = render(request, "error.html", context, status=error.status)
     response["Cache-Control"] = "no-store"
-    if error.status == 503:
-        response["Retry-After"] = "10"
+    if error.retry_after:
+        response["Retry-After"] = str(error.retry_after)
     return response
 
 

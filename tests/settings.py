@@ -16,6 +16,9 @@ os.environ |= {
     "SITE_URL": "",
     "ALLOWED_HOSTS": "localhost,127.0.0.1,testserver",
     "LOG_LEVEL": "CRITICAL",
+    "BUDGET_VISITOR": "0",
+    "BUDGET_ADDRESS": "0",
+    "WEB_THREADS": "1000",
 }
 os.environ.setdefault("DATA_DIR", os.path.join(tempfile.gettempdir(), "kopeck-tests"))
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from django.db import models, transaction
@@ -127,20 +127,27 @@ class Order(models.Model):
         visitor: str,
         discount: Discount | None = None,
         buy_item: Item | None = None,
+        admit: Callable[[], None] = lambda: None,
     ) -> "Order":
-        """A new order of these items, all in one currency, with the default taxes. Raises ShopError."""
+        """A new order of these items, all in one currency, with the default taxes. Raises ShopError.
+
+        `admit` has the last word: what it raises leaves no order behind.
+        """
         with transaction.atomic():
             order = cls(visitor=visitor, buy_item=buy_item)
             order.rewrite(wanted, discount, list(Tax.objects.filter(active=True, is_default=True)))
+            admit()
             return order
 
     @classmethod
-    def place_in_window(cls, wanted: Sequence[Wanted], *, visitor: str) -> "Order":
+    def place_in_window(
+        cls, wanted: Sequence[Wanted], *, visitor: str, admit: Callable[[], None] = lambda: None
+    ) -> "Order":
         """The visitor's open order of the window in this currency, or a new one of these items."""
         with transaction.atomic():
             one_at_a_time(f"window {visitor}")
             order = cls.open_in_window(visitor).filter(currency=wanted[0].item.currency).first()
-            return order or cls.place(wanted, visitor=visitor)
+            return order or cls.place(wanted, visitor=visitor, admit=admit)
 
     @classmethod
     def open_in_window(cls, visitor: str) -> "models.QuerySet[Order]":
@@ -149,12 +156,14 @@ class Order(models.Model):
         return found if visitor else found.none()
 
     @classmethod
-    def place_for_buy(cls, wanted: Wanted, *, visitor: str) -> "Order":
+    def place_for_buy(
+        cls, wanted: Wanted, *, visitor: str, admit: Callable[[], None] = lambda: None
+    ) -> "Order":
         """The visitor's open order of this item (whose lines may differ: see `holds`), or a new one."""
         with transaction.atomic():
             one_at_a_time(f"buy {visitor}")
             order = cls.objects.filter(visitor=visitor, buy_item=wanted.item, status__in=cls.PAYABLE).first()
-            return order or cls.place([wanted], visitor=visitor, buy_item=wanted.item)
+            return order or cls.place([wanted], visitor=visitor, buy_item=wanted.item, admit=admit)
 
     def holds(self, wanted: Sequence[Wanted]) -> bool:
         """Whether the lines are exactly these, at today's names and prices."""

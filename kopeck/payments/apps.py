@@ -7,6 +7,6 @@ class PaymentsConfig(AppConfig):
     verbose_name = _("Payments")
 
     def ready(self) -> None:
-        from kopeck.payments import copies_admin, mirror, order_admin, refund_admin  # noqa: F401 - register
+        from kopeck.payments import copies_admin, limit_admin, mirror, order_admin, refund_admin  # noqa: F401 - register  # noqa: F401
 
         mirror.connect()

@@ -127,8 +127,10 @@ def _begin(order: Order, site: Site, kind: Payment.Kind) -> tuple[Turn, Payment 
     if copies is None:
         return Turn.MIRROR, None
     _hold_discount(order)
+    site.asker.spend(order)
     order.mark_open()
     payment = _new_attempt(order, account, kind)
+    payment.asked_from = site.asker.address
     payment.inputs = (
         session_inputs(order, payment, site, copies)
         if kind == Kind.CHECKOUT

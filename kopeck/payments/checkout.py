@@ -36,8 +36,9 @@ def buy(wanted: Wanted, *, visitor: str, site: Site, kind: Payment.Kind = Kind.C
 
 def order_for(wanted: Wanted, *, visitor: str, site: Site) -> Order:
     """The visitor's open order of just this item and quantity."""
+    site.asker.spend_if_new()
     for _attempt in range(3):
-        order = Order.place_for_buy(wanted, visitor=visitor)
+        order = Order.place_for_buy(wanted, visitor=visitor, admit=site.asker.spend)
         if order.holds([wanted]) or set_lines(order, [wanted], site):
             return order
         # It was paid in this very moment: what is bought now is a new order.

@@ -77,13 +77,13 @@ def _site() -> Iterator[Check]:
         )
     else:
         yield Check("shop", "ALLOWED_HOSTS", "ok", ", ".join(dict.fromkeys(settings.ALLOWED_HOSTS)))
-    if settings.HTTPS and not getattr(settings, "SECURE_PROXY_SSL_HEADER", None):
+    if settings.HTTPS and not settings.TRUSTED_PROXIES:
         yield Check(
             "shop",
-            "BEHIND_PROXY",
+            "TRUSTED_PROXIES",
             "warn",
-            "off, while SITE_URL is https",
-            "where a proxy takes the https, set BEHIND_PROXY=1: or every page leads to itself",
+            "empty, while SITE_URL is https",
+            "name the proxy that takes the https: or every page leads to itself",
         )
 
 

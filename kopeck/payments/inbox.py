@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from kopeck.payments import disputes, refund_news, sync
+from kopeck.payments import declines, disputes, refund_news, sync
 from kopeck.payments.models import Payment, StripeEvent, without_secrets
 
 
@@ -60,6 +60,12 @@ def _payment(event: StripeEvent) -> Outcome:
     return StripeEvent.Status.DONE, f"Order {payment.order_id}: payment is {payment.status}."
 
 
+def _declined(event: StripeEvent) -> Outcome:
+    counted = declines.count(event)
+    status, said = _payment(event)
+    return (StripeEvent.Status.DONE, f"{counted} {said}") if counted else (status, said)
+
+
 def _payment_of(event: StripeEvent) -> Payment | None:
     """By Stripe's id; else by our key in the metadata, for a session whose id we crashed before storing."""
     ours = Payment.objects.filter(account=event.account)
@@ -102,6 +108,7 @@ def _settle(event: StripeEvent, status: StripeEvent.Status, outcome: str) -> Str
 #: Who works off which events, by the beginning of their type. Each re-reads its object: the body is a hint.
 HANDLERS: dict[str, Callable[[StripeEvent], Outcome]] = {
     "checkout.session.": _payment,
+    "payment_intent.payment_failed": _declined,
     "payment_intent.": _payment,
     "refund.": refund_news.on_event,
     "charge.refund": refund_news.on_event,

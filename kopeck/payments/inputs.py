@@ -3,7 +3,7 @@
 Stored with the attempt and repeated to the letter by retries: the idempotency key demands it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
@@ -11,15 +11,17 @@ from django.http import HttpRequest
 
 from kopeck.orders.lines import OrderLine
 from kopeck.orders.models import Order
+from kopeck.payments.budgets import Asker, asker_of
 from kopeck.payments.mirror import Copies
 from kopeck.payments.models import Payment
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The shop's own address as the buyer reached it, with no slash at the end."""
+    """The shop's own address as the buyer reached it, with no slash at the end; and who the buyer is."""
 
     base: str
+    asker: Asker = field(default_factory=Asker, compare=False)
 
     def back_from(self, order: Order) -> tuple[str, str]:
         """Where Checkout leads: after paying, and by its Back link."""
@@ -32,7 +34,7 @@ class Site:
 
 def site_of(request: HttpRequest) -> Site:
     """SITE_URL where it is set, else the address that was asked for (its host is one of ALLOWED_HOSTS)."""
-    return Site(settings.SITE_URL or request.build_absolute_uri("/").rstrip("/"))
+    return Site(settings.SITE_URL or request.build_absolute_uri("/").rstrip("/"), asker_of(request))
 
 
 def session_inputs(order: Order, payment: Payment, site: Site, copies: Copies) -> dict[str, Any]:

@@ -53,6 +53,8 @@ class Payment(models.Model):
     asked_at = models.DateTimeField(_("asked Stripe"), null=True, blank=True)
     expires_at = models.DateTimeField(_("expires"))
     paid_at = models.DateTimeField(_("paid"), null=True, blank=True)
+    #: Who asked for it: a keyed hash of the address (payments/budgets.py), for declines to be counted by.
+    asked_from = models.CharField(max_length=64, blank=True, db_default="")
     card_brand = models.CharField(_("card"), max_length=20, blank=True)
     card_last4 = models.CharField(_("last four"), max_length=4, blank=True)
     problem = models.TextField(_("problem"), blank=True)
@@ -89,6 +91,9 @@ class Payment(models.Model):
                 name="live_payments",
             ),
             models.Index(fields=["payment_intent"], name="payments_of_an_intent"),
+            models.Index(
+                fields=["paid_at"], condition=Q(paid_at__isnull=False), name="payments_by_time_paid"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -228,3 +233,6 @@ class StripeCopy(models.Model):
 # At the end, and for Django to find them: their rows point at the payments above.
 from kopeck.payments.ledger import Dispute as Dispute  # noqa: E402
 from kopeck.payments.ledger import Refund as Refund  # noqa: E402
+from kopeck.payments.limit_models import Attack as Attack  # noqa: E402
+from kopeck.payments.limit_models import Budget as Budget  # noqa: E402
+from kopeck.payments.limit_models import Decline as Decline  # noqa: E402

@@ -31,7 +31,10 @@ for (const form of document.querySelectorAll("form[data-buy]")) {
   addEventListener("pageshow", (event) => event.persisted && rest());
 }
 
-async function askForSession(form) {
+// A shop that wants a few seconds' patience gets it, once; longer ones are for the buyer to read.
+const PATIENCE = 5;
+
+async function askForSession(form, tries = 2) {
   const address = new URL(form.action);
   const quantity = form.elements.quantity;
   if (quantity) address.searchParams.set("quantity", quantity.value);
@@ -41,6 +44,11 @@ async function askForSession(form) {
     body = await response.json();
   } catch {
     throw new Error(form.dataset.failed);
+  }
+  const pause = Number(response.headers.get("Retry-After"));
+  if (response.status === 429 && tries > 1 && pause <= PATIENCE) {
+    await new Promise((resolve) => setTimeout(resolve, 1000 * pause));
+    return askForSession(form, tries - 1);
   }
   if (!response.ok) throw new Error(body.error?.message);
   return body;

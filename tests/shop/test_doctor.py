@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -93,9 +94,9 @@ def test_the_shops_address_is_looked_at(
 
 def test_https_without_a_word_about_the_proxy_is_doubtful(patient: Patient) -> None:
     patient.settings.HTTPS = True
-    assert patient.examine()["shop", "BEHIND_PROXY"][0] == "warn"
-    patient.settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-    assert ("shop", "BEHIND_PROXY") not in patient.examine()
+    assert patient.examine()["shop", "TRUSTED_PROXIES"][0] == "warn"
+    patient.settings.TRUSTED_PROXIES = [ip_network("127.0.0.1")]
+    assert ("shop", "TRUSTED_PROXIES") not in patient.examine()
 
 
 def test_a_migration_that_was_not_run_is_named(patient: Patient) -> None:

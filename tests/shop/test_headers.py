@@ -41,7 +41,8 @@ found["wrong host"] = [answer.status_code, dict(answer.headers)]
 from django.conf import settings
 names = ("SESSION", "CSRF", "VISITOR")
 found["cookies"] = {
-    name: [getattr(settings, f"{name}_COOKIE_NAME"), getattr(settings, f"{name}_COOKIE_SECURE")] for name in names
+    name: [getattr(settings, f"{name}_COOKIE_NAME"), getattr(settings, f"{name}_COOKIE_SECURE")]
+    for name in names
 }
 print(json.dumps(found))
 """

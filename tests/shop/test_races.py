@@ -82,7 +82,7 @@ def test_a_session_with_another_total_is_handed_to_nobody_even_if_closing_it_fai
 
     with monkeypatch.context() as patch:
         patch.setattr(wire.Gateway, "create_session", dearer)
-        once = {"kind": "error", "path": "/v1/checkout/sessions/.*/expire", "method": "POST"}
+        once = {"kind": "error", "path": "^/v1/checkout/sessions/.*/expire$", "method": "POST"}
         sandbox.control("PUT", "faults", {"next": [once]})
         assert buyer.get(f"/buy/{item.pk}").status_code in (502, 503)
         answers = presses(buyer, [f"/buy/{item.pk}"] * 4)
