@@ -89,6 +89,7 @@ class Payment(models.Model):
                 name="live_payments",
             ),
             models.Index(fields=["payment_intent"], name="payments_of_an_intent"),
+            models.Index(fields=["order"], condition=Q(status="held"), name="held_payments"),
         ]
 
     def __str__(self) -> str:
@@ -228,3 +229,4 @@ class StripeCopy(models.Model):
 # At the end, and for Django to find them: their rows point at the payments above.
 from kopeck.payments.ledger import Dispute as Dispute  # noqa: E402
 from kopeck.payments.ledger import Refund as Refund  # noqa: E402
+from kopeck.payments.tallies import Tally as Tally  # noqa: E402
