@@ -53,6 +53,8 @@ class Buyer(Person):
         self.ask("GET", f"/item/{self.item['id']}")
         if self.by_order:
             self.place()
+        if self.twist == "double_click":
+            return self._double_click()
         opened = self.open(self.way)
         if opened is None:
             return []
@@ -68,7 +70,7 @@ class Buyer(Person):
         chosen = self.dice.sample(of_currency, self.dice.randint(1, len(of_currency)))
         lines = [{"item": item["id"], "quantity": self.dice.randint(1, 4)} for item in chosen]
         self.item = chosen[0]
-        code = self.dice.choice(["", "", self.last_code, *self.world.goods["codes"]])
+        code = self.dice.choice(["", self.last_code, self.last_code, *self.world.goods["codes"]])
         answer = self.ask("POST", "/api/v1/orders", json={"lines": lines, "discount_code": code})
         if answer.status_code != 201:  # a code that does not fit
             answer = self.ask("POST", "/api/v1/orders", json={"lines": lines})
@@ -131,7 +133,7 @@ class Buyer(Person):
             self.pay(again)
         return [again] if again else []
 
-    def _double_click(self, opened: Opened) -> list[Opened]:
+    def _double_click(self) -> list[Opened]:
         both = _at_once(lambda: self.open(self.way), lambda: self._twin().open(self.way))
         _at_once(*(lambda it=it: self.pay(it) for it in both if it))
         return [it for it in both if it]

@@ -16,7 +16,7 @@ from bench.chaos import plan
 from bench.chaos.buyers import RIVALS, Buyer
 from bench.chaos.person import GaveUp, Opened, Told
 from bench.chaos.seller import Seller
-from bench.chaos.verdict import WAS_PAID, Verdict, judge, read_shop, read_stripe, two_ways_to_pay
+from bench.chaos.verdict import WAS_PAID, Verdict, judge, payable_now, read_shop, read_stripe, two_ways_to_pay
 from bench.chaos.world import World, world
 
 FIGURES = (
@@ -51,6 +51,8 @@ class Crowd:
         self.told = Told()
         self.begun = itertools.count()
         self.seen = 0
+        #: Orders that could be paid in two ways at some moment.
+        self.two_ways: dict[str, str] = {}
         self.seller = Seller(world, seed, self.told)
         self.pool = ThreadPoolExecutor(AT_ONCE)
         self.selling = threading.Lock()
@@ -96,9 +98,8 @@ def storm(buys: int, seed: int, *, keep: Path | None = None, say: Say = lambda l
             crowd.finish()
         say(f"the buyers are gone after {time.monotonic() - began:.0f} s; everything settles")
         _calm(made)
-        two_ways = two_ways_to_pay(read_stripe(made).payables)
         verdict = _settle(made, say)
-        verdict.doubled += two_ways
+        verdict.doubled += crowd.two_ways.values()
         struck += Counter(made.control("GET", "faults/counts"))
         return _report(made, crowd, struck, verdict, seed, time.monotonic() - began)
 
@@ -111,6 +112,7 @@ def _strike(world: World, crowd: Crowd, struck: "Counter[str]", say: Say) -> Non
         for number in [number for number in waiting if number <= crowd.seen]:
             _blow(world, waiting.pop(number), struck)
             say(f"  {crowd.seen:>5} buyers have come")
+        crowd.two_ways |= two_ways_to_pay(payable_now(world.sandbox_file))
         blow = next(coming)
         _pause(crowd, blow.pause)
         _blow(world, blow, struck)
@@ -146,7 +148,7 @@ def _calm(world: World) -> None:
     world.revive()
     for name in ("web-1", "web-2"):
         world.wait(world.is_up, name)
-    world.deliver()
+    world.wait_for_post()
 
 
 def _settle(world: World, say: Say) -> Verdict:

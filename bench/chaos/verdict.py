@@ -3,9 +3,13 @@
 Four ways to be wrong: money lost, taken or given twice, of a wrong amount, or something stuck for ever.
 """
 
+import json
+import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -113,16 +117,29 @@ def judge(stripe: Stripe, shop: dict[str, list[Row]]) -> Verdict:
     return verdict
 
 
-def two_ways_to_pay(payables: Iterable[Row]) -> list[str]:
-    """Orders with more than one session or intent that can be paid right now."""
+def payable_now(file: Path) -> list[Row]:
+    """What can be paid at this moment, by the sandbox's file: sessions, and intents of no session."""
+    marks = ", ".join("?" * len(OPEN_AT_STRIPE))
+    query = (
+        "SELECT body FROM objects WHERE kind IN ('checkout.session', 'payment_intent') "
+        f"AND json_extract(body, '$.status') IN ({marks}) AND json_extract(body, '$._session') IS NULL"
+    )
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=30)) as connection:
+        return [json.loads(body) for (body,) in connection.execute(query, OPEN_AT_STRIPE)]
+
+
+def two_ways_to_pay(payables: Iterable[Row]) -> dict[str, str]:
+    """Orders with more than one session or intent that can be paid, each with a sentence."""
     open_ones = defaultdict(list)
     for one in payables:
         order = one["metadata"].get("kopeck_order")
         if order and one["status"] in OPEN_AT_STRIPE:
             open_ones[order].append(one["id"])
-    return [
-        f"order {order} can be paid by {', '.join(ids)}" for order, ids in open_ones.items() if len(ids) > 1
-    ]
+    return {
+        order: f"order {order} could be paid by {' and '.join(ids)}"
+        for order, ids in open_ones.items()
+        if len(ids) > 1
+    }
 
 
 def _charges(verdict: Verdict, charges: list[Row], shop: dict[str, list[Row]]) -> dict[int, list[Row]]:

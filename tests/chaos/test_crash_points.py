@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from django.db import connection
@@ -19,8 +20,8 @@ from django.test import Client
 from django.utils import timezone
 
 from kopeck.orders.models import Order
-from kopeck.payments import jobs
-from kopeck.payments.models import Payment, StripeEvent
+from kopeck.payments import jobs, refund_jobs
+from kopeck.payments.models import Payment, Refund, StripeEvent
 from kopeck.web import VISITOR_COOKIE
 from tests.conftest import ShopSandbox, make_item, sign
 
@@ -49,15 +50,17 @@ class Mortals:
         path: str,
         *,
         die_at: int = 0,
-        visitor: str = "",
+        cookies: dict[str, str] | None = None,
         body: str = "",
+        content_type: str = "application/json",
         headers: dict[str, str] | None = None,
     ) -> dict[str, Any]:
         """The fork's end: `signal`, and if it lived `steps` and `status`."""
         assert self.process.stdin
         assert self.process.stdout
         asked = {"stripe": sandbox.url, "method": method, "path": path, "die_at": die_at}
-        asked |= {"visitor": visitor, "body": body, "headers": headers or {}}
+        asked |= {"body": body, "content_type": content_type}
+        asked |= {"cookies": cookies or {}, "headers": headers or {}}
         self.process.stdin.write(json.dumps(asked) + "\n")
         self.process.stdin.flush()
         told: dict[str, Any] = json.loads(self.process.stdout.readline())
@@ -103,9 +106,9 @@ def test_killed_anywhere_between_order_and_stored_session_the_next_press_finds_t
     for die_at in range(1, len(lived["steps"]) + 1):
         item, buyer = make_item(), Client(raise_request_exception=False)
         buyer.get(f"/item/{item.pk}")
-        visitor = buyer.cookies[VISITOR_COOKIE].value
+        visitor = {VISITOR_COOKIE: buyer.cookies[VISITOR_COOKIE].value}
         made_before = len(objects(quick_sandbox, way))
-        died = mortals.ask(quick_sandbox, "GET", f"/{way}/{item.pk}", die_at=die_at, visitor=visitor)
+        died = mortals.ask(quick_sandbox, "GET", f"/{way}/{item.pk}", die_at=die_at, cookies=visitor)
         where = f"killed before step {die_at}, {lived['steps'][die_at - 1]}"
         assert died["signal"] == signal.SIGKILL, where
         # The minute passes in which the dead one might have been alive.
@@ -174,3 +177,46 @@ def test_killed_anywhere_between_event_and_paid_order_the_order_is_paid_once(
         assert payment.amount == order.total, where
         assert not StripeEvent.objects.filter(event_id=event["id"]).exclude(status="done").exists(), where
     assert len(quick_sandbox.charges()) == len(lived["steps"]) + 1
+
+
+def test_a_refund_killed_anywhere_between_the_button_and_its_answer_is_given_once(
+    quick_sandbox: ShopSandbox, mortals: Mortals, owner: Client
+) -> None:
+    """pain 18"""
+    cookies = {"sessionid": owner.cookies["sessionid"].value}
+
+    def confirmed() -> tuple[Order, str, str]:
+        """A paid order, the address of its refund page, and the form before the last press."""
+        item = make_item()
+        buyer = Client(raise_request_exception=False)
+        pay(quick_sandbox, "buy", buyer.get(f"/buy/{item.pk}").json()["session_id"])
+        order = Order.objects.get(buy_item=item)
+        buyer.get(f"/order/{order.pk}/return")
+        path = f"/admin/orders/order/{order.pk}/refund/"
+        form = owner.get(path).context["form"]
+        fields = {name: str(form[name].value()) for name in ("key", "version")}
+        form = {**fields, "what": "rest", "action": "refund", "previewed": str(order.total)}
+        return order, path, urlencode(form)
+
+    def press(path: str, form: str, die_at: int = 0) -> dict[str, Any]:
+        kind = "application/x-www-form-urlencoded"
+        return mortals.ask(
+            quick_sandbox, "POST", path, die_at=die_at, cookies=cookies, body=form, content_type=kind
+        )
+
+    _order, path, form = confirmed()
+    lived = press(path, form)
+    assert "Stripe" in lived["steps"]
+    for die_at in range(1, len(lived["steps"]) + 1):
+        order, path, form = confirmed()
+        died = press(path, form, die_at)
+        where = f"killed before step {die_at}, {lived['steps'][die_at - 1]}"
+        assert died["signal"] == signal.SIGKILL, where
+        owner.post(path, dict(parse_qsl(form)))
+        Refund.objects.update(created=timezone.now() - timedelta(minutes=5))
+        Refund.objects.exclude(asked_at=None).update(asked_at=timezone.now() - timedelta(minutes=5))
+        refund_jobs.finish()
+        order.refresh_from_db()
+        assert order.status == "refunded", where
+        assert order.refunds.get().status == "succeeded", where
+    assert len(quick_sandbox.stripe.v1.refunds.list({"limit": 100}).data) == len(lived["steps"]) + 1

@@ -146,5 +146,5 @@ def test_a_second_payment_that_went_back_whole_is_no_fault() -> None:
 def test_two_open_ways_to_pay_one_order_are_found() -> None:
     opened = {**SESSION, "status": "open"}
     intent = {**opened, "id": "pi_9", "status": "requires_payment_method"}
-    assert two_ways_to_pay([opened, {**intent, "status": "canceled"}]) == []
-    assert two_ways_to_pay([opened, intent]) == ["order 1 can be paid by cs_1, pi_9"]
+    assert two_ways_to_pay([opened, {**intent, "status": "canceled"}]) == {}
+    assert two_ways_to_pay([opened, intent]) == {"1": "order 1 could be paid by cs_1 and pi_9"}

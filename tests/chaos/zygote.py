@@ -57,16 +57,13 @@ def handle(asked: dict[str, Any]) -> dict[str, Any]:
     from django.conf import settings
     from django.test import Client
 
-    from kopeck.web import VISITOR_COOKIE
-
     settings.STRIPE_API_BASE = settings.SANDBOX_URL = asked["stripe"]
     steps = Steps(asked["die_at"])
     steps.watch()
     client = Client(raise_request_exception=False, headers=asked["headers"])
-    if asked["visitor"]:
-        client.cookies[VISITOR_COOKIE] = asked["visitor"]
-    more = {"content_type": "application/json"} if asked["body"] else {}
-    answer = client.generic(asked["method"], asked["path"], asked["body"], **more)
+    for name, value in asked["cookies"].items():
+        client.cookies[name] = value
+    answer = client.generic(asked["method"], asked["path"], asked["body"], content_type=asked["content_type"])
     # Once more after the last step: what it did has lasted, and the answer is not out yet.
     steps.step("answer")
     return {"steps": steps.names, "status": answer.status_code}
