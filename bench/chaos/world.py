@@ -157,7 +157,7 @@ class World:
         return answer.json()
 
     def wait_for_post(self) -> None:
-        """Until Stripe has nothing more to deliver, its repetitions included. What was dropped stays dropped."""
+        """Until Stripe has nothing more to deliver. What was dropped stays dropped."""
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
             if not self.control("GET", "deliveries?status=pending&limit=1")["data"]:
@@ -226,7 +226,7 @@ class World:
             self.postgres.stop()
 
 
-BUDGETS = ("VISITOR", "ADDRESS", "DECLINES", "SHOP")
+BUDGETS = ("VISITOR", "ADDRESS")
 
 
 def _free_port() -> int:
