@@ -36,6 +36,7 @@ class Buyer(Person):
 
     def __init__(self, world: World, seed: int, number: int, told: Told) -> None:
         super().__init__(world, random.Random(f"buyer {seed} {number}"), told)
+        self.come_from(number)
         self.twist = self.dice.choices(list(TWISTS), list(TWISTS.values()))[0]
         items = world.goods["items"]
         if self.twist == "debit":
@@ -172,6 +173,7 @@ class Buyer(Person):
         twin = Buyer.__new__(Buyer)
         Person.__init__(twin, self.world, random.Random(self.dice.random()), self.told)
         twin.browser.cookies.update(self.browser.cookies)
+        twin.browser.headers.update(self.browser.headers)
         twin.item, twin.way, twin.order, twin.quantity = self.item, self.way, self.order, self.quantity
         return twin
 

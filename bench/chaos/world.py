@@ -24,6 +24,7 @@ import requests
 from bench.chaos import clock
 from kopeck import postgres
 from kopeck.child import spawn, tail
+from kopeck.serve import granian
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 WEBS, WORKERS = ("web-1", "web-2"), ("worker-1", "worker-2")
@@ -89,8 +90,8 @@ class World:
             "STRIPE_TIMEOUT": "2",
             "STRIPE_RETRIES": "1",
             "LOG_LEVEL": "WARNING",
-            # All buyers come from one address here.
-            **{f"BUDGET_{name}": "0" for name in BUDGETS},
+            # Each buyer has an address of its own, as behind a proxy: the budgets stay as they are.
+            "TRUSTED_PROXIES": "127.0.0.1",
         }
 
     def _endpoint(self, tail: str, account: str, web: str) -> str:
@@ -107,9 +108,7 @@ class World:
             words = ["-m", "stripe_sandbox", "--port", str(self.ports[name])]
             words += ["--data", str(self.sandbox_file)]
         elif name in WEBS:
-            words = ["-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port"]
-            words += [str(self.ports[name]), "--http", "1", "--no-ws", "--workers", "1"]
-            words += ["--blocking-threads", "64", "kopeck.wsgi:application"]
+            words = granian("127.0.0.1", self.ports[name])[1:]
         else:
             words = ["manage.py", "procrastinate", "worker"]
         self.programs[name] = spawn(
@@ -224,9 +223,6 @@ class World:
             self._kill(name)
         if hasattr(self, "postgres"):
             self.postgres.stop()
-
-
-BUDGETS = ("VISITOR", "ADDRESS")
 
 
 def _free_port() -> int:
