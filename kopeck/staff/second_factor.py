@@ -142,7 +142,7 @@ def _check(device: "Device | None", token: str) -> TokenRefused | None:
     allowed, why = device.verify_is_allowed()
     if not allowed:
         return _wait((why or {}).get("locked_until") or timezone.now())
-    return None if token.isascii() and device.verify_token(token) else wrong
+    return None if token.isascii() and token.isalnum() and device.verify_token(token) else wrong
 
 
 def _wait(until: datetime) -> TokenRefused:
