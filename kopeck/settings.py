@@ -228,12 +228,27 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 
+DEFAULT_EXCEPTION_REPORTER = "kopeck.redaction.Report"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "kopeck.redaction.ReportFilter"
+# With it the stripe library would print its debug log to standard error, past all of the below.
+os.environ.pop("STRIPE_LOG", None)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "formatters": {
+        "line": {
+            "()": "kopeck.redaction.Formatter",
+            "format": "{asctime} {levelname} {name}: {message}",
+            "style": "{",
+        }
+    },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env("LOG_LEVEL", "INFO")},
-    # The stripe library's debug log holds client secrets and addresses of buyers: never below INFO.
-    "loggers": {"stripe": {"level": "WARNING"}, "procrastinate": {"level": "WARNING"}},
+    # The stripe library's debug log holds client secrets and addresses of buyers, the database's every value
+    # that is written (sessions, second factors): never, whatever LOG_LEVEL says.
+    "loggers": {
+        "stripe": {"level": "WARNING"},
+        "procrastinate": {"level": "WARNING"},
+        "django.db.backends": {"level": "INFO"},
+    },
 }
