@@ -16,7 +16,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
-Directives = dict[str, list[str]]
+Directives = dict[str, list[Any]]  # sources, and the place of the nonce
 
 STRIPE_JS = ["https://js.stripe.com", "https://*.js.stripe.com"]
 CHECKOUT = "https://checkout.stripe.com"

@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TypeVar
@@ -144,6 +145,11 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "procrastinate.contrib.django",
     "ninja",
+    "kopeck.staff.apps.LogInsConfig",
+    "django_otp",
+    "kopeck.staff.apps.SecondFactorsConfig",
+    "django_otp.plugins.otp_static",
+    "kopeck.staff",
     "kopeck.catalog",
     "kopeck.orders",
     "kopeck.payments",
@@ -162,11 +168,37 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "kopeck.staff.middleware.second_factor",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "kopeck.web.visitors",
     "kopeck.web.ErrorPages",
+    "axes.middleware.AxesMiddleware",
 ]
+
+# Staff ----------------------------------------------------------------------------------------------
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+# Five wrong passwords for one name from one address, then a pause that trying does not prolong.
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = AXES_VERBOSE = False
+AXES_CLIENT_IP_CALLABLE = "kopeck.staff.lockout.client_address"
+AXES_LOCKOUT_CALLABLE = "kopeck.staff.lockout.locked_out"
+#: "required": staff set a second factor up before they get in. By itself so as soon as real money moves.
+STAFF_SECOND_FACTOR = env("STAFF_SECOND_FACTOR") or (
+    "required" if any(account.livemode for account in STRIPE_ACCOUNTS.values()) else "optional"
+)
+if STAFF_SECOND_FACTOR not in ("optional", "required"):
+    sys.exit(f"kopeck: STAFF_SECOND_FACTOR should be optional or required, not {STAFF_SECOND_FACTOR!r}.")
+OTP_TOTP_ISSUER = SHOP_NAME
+OTP_ADMIN_HIDE_SENSITIVE_DATA = True
+
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -222,6 +254,11 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 
+DEFAULT_EXCEPTION_REPORTER = "kopeck.redaction.Report"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "kopeck.redaction.ReportFilter"
+# With it the stripe library would print its debug log to standard error, past all of the below.
+os.environ.pop("STRIPE_LOG", None)
+
 # Logs and figures -------------------------------------------------------------------------------------
 #: "json" for machines, "line" for people.
 LOG_FORMAT = env("LOG_FORMAT", "line")
@@ -243,9 +280,11 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["stderr"], "level": env("LOG_LEVEL", "INFO")},
     "loggers": {
-        # The stripe library's debug log holds client secrets and addresses of buyers: never below INFO.
+        # The stripe library's debug log holds client secrets and addresses of buyers, the database's every
+        # value that is written (sessions, second factors): never, whatever LOG_LEVEL says.
         "stripe": {"level": "WARNING"},
         "procrastinate": {"level": "WARNING"},
+        "django.db.backends": {"level": "INFO"},
         # Below ERROR it repeats the access line of every 404.
         "django.request": {"level": "ERROR"},
     },

@@ -11,6 +11,7 @@ from kopeck.payments.gauges import metrics_page
 from kopeck.payments.intent_views import intent, order_intent, pay_page
 from kopeck.payments.ordering import change_discount, change_lines, place
 from kopeck.payments.views import buy, buy_order, come_back, webhook
+from kopeck.staff import views as staff
 
 urlpatterns = [
     path("", shop_window, name="shop"),
@@ -29,6 +30,8 @@ urlpatterns = [
     path("order/<int:order_id>/return", come_back, name="come-back"),
     path("webhooks/stripe/<slug:account_name>", webhook, name="webhook"),
     path("api/v1/", api.urls),
+    path("admin/second-factor/", staff.desk, name="second-factor"),
+    path("admin/second-factor/token/", staff.token, name="second-factor-token"),
     path("admin/", admin.site.urls),
     path("healthz", web.healthz),
     path("readyz", web.readyz),

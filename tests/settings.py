@@ -24,4 +24,6 @@ os.environ.setdefault("DATA_DIR", os.path.join(tempfile.gettempdir(), "kopeck-te
 
 from kopeck.settings import *  # noqa: E402, F403
 
+# Wrong passwords count where that is tested.
+AXES_ENABLED = False
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

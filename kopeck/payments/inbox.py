@@ -10,7 +10,8 @@ from typing import Any
 from django.utils import timezone
 
 from kopeck.payments import declines, disputes, refund_news, sync
-from kopeck.payments.models import Payment, StripeEvent, without_secrets
+from kopeck.payments.models import Payment, StripeEvent
+from kopeck.redaction import scrub, without_secrets
 
 
 def receive(account_name: str, event: dict[str, Any], *, livemode: bool) -> StripeEvent:
@@ -32,7 +33,7 @@ def work_off(event: StripeEvent) -> StripeEvent:
         StripeEvent.objects.filter(pk=event.pk).exclude(status__in=StripeEvent.SETTLED).update(
             status=StripeEvent.Status.FAILED,
             attempts=event.attempts + 1,
-            outcome=f"{type(error).__name__}: {error}",
+            outcome=scrub(f"{type(error).__name__}: {error}"),
         )
         raise
 

@@ -2,7 +2,7 @@
 
 import uuid
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -161,15 +161,6 @@ class StripeEvent(models.Model):
     @property
     def is_settled(self) -> bool:
         return self.status in self.SETTLED
-
-
-def without_secrets(event: dict[str, Any]) -> dict[str, Any]:
-    """The event as it may be kept: a client secret in its object would let any reader confirm the payment."""
-    data = event.get("data")
-    if not isinstance(data, dict) or not isinstance(data.get("object"), dict):
-        return event
-    shown = {name: value for name, value in data["object"].items() if name != "client_secret"}
-    return {**event, "data": {**data, "object": shown}}
 
 
 class StripeCopy(models.Model):

@@ -14,6 +14,7 @@ from kopeck.catalog.models import Discount, Item, Tax
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.browsing import IN_BROWSER, expect_paid, pay
 from tests.shop.test_payment_element import fill, to_the_pay_page
+from tests.shop.test_second_factor import token_of
 
 pytestmark = IN_BROWSER
 
@@ -178,4 +179,26 @@ def test_the_refund_page_is_laid_out(watched: Watched, staff: Page, shop: str, i
     order = item.order_lines.get().order
     staff.goto(f"{shop}/admin/orders/order/{order.pk}/refund/")
     assert staff.evaluate("getComputedStyle(document.querySelector('.refund th.n')).textAlign") == "right"
+    assert watched.problems == []
+
+
+def test_switching_the_second_factor_on_and_logging_in_with_it(
+    watched: Watched, staff: Page, shop: str
+) -> None:
+    staff.goto(f"{shop}/admin/")
+    staff.click("text=Second factor")
+    secret = staff.locator("[data-testid=secret]").inner_text()
+    assert staff.locator(".drawn svg").bounding_box() is not None
+    staff.fill("#token", token_of(secret))
+    staff.click("text=Switch it on")
+    expect(staff.locator("[data-testid=codes] code")).to_have_count(10)
+    watched.context.clear_cookies()
+    staff.goto(f"{shop}/admin/orders/order/")
+    staff.fill("#id_username", "owner")
+    staff.fill("#id_password", "pages-of-the-admin")
+    staff.click("[type=submit]")
+    expect(staff.locator("#token")).to_be_focused()
+    staff.fill("#token", token_of(secret, step=1))
+    staff.click("[type=submit]")
+    staff.wait_for_url(f"{shop}/admin/orders/order/")
     assert watched.problems == []

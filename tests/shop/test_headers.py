@@ -41,8 +41,7 @@ found["wrong host"] = [answer.status_code, dict(answer.headers)]
 from django.conf import settings
 names = ("SESSION", "CSRF", "VISITOR")
 found["cookies"] = {
-    name: [getattr(settings, f"{name}_COOKIE_NAME"), getattr(settings, f"{name}_COOKIE_SECURE")]
-    for name in names
+    n: [getattr(settings, f"{n}_COOKIE_NAME"), getattr(settings, f"{n}_COOKIE_SECURE")] for n in names
 }
 print(json.dumps(found))
 """

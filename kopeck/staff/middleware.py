@@ -1,0 +1,44 @@
+"""Until the second factor is given, a log-in opens nothing: not the admin, not an order's page, not the API.
+
+Elsewhere the half logged in are nobody; in the admin they are led to the page that is missing. So no view
+has to ask, and a view that is added later is shut by itself.
+"""
+
+from collections.abc import Callable
+from urllib.parse import urlencode
+
+from django.contrib.auth.models import AnonymousUser, User
+from django.http import HttpRequest, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
+
+from kopeck.staff.second_factor import Missing, missing
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+#: What the half logged in may open as themselves, and where each lack leads.
+OPEN = ("admin:login", "admin:logout", "admin:jsi18n", "second-factor", "second-factor-token")
+LEADS_TO = {Missing.TOKEN: "second-factor-token", Missing.DEVICE: "second-factor"}
+
+
+def second_factor(get_response: GetResponse) -> GetResponse:
+    """After django-otp's middleware, which knows what the session has verified."""
+
+    def whoever_counts(user: User | AnonymousUser) -> User | AnonymousUser:
+        return user if missing(user) is Missing.NOTHING else AnonymousUser()
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        user = request.user
+        if not request.path_info.startswith("/admin/"):
+            # Looked at only where a view asks: most buyers have no session.
+            request.user = SimpleLazyObject(lambda: whoever_counts(user))  # type: ignore[assignment]
+            return get_response(request)
+        if request.path_info not in {reverse(name) for name in OPEN}:
+            lack = missing(user)
+            if lack is not Missing.NOTHING:
+                query = urlencode({"next": request.get_full_path()})
+                return HttpResponseRedirect(f"{reverse(LEADS_TO[lack])}?{query}")
+        return get_response(request)
+
+    return middleware
