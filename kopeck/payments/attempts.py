@@ -25,6 +25,7 @@ from kopeck.logs import about_its
 from kopeck.orders.models import Order
 from kopeck.payments import mirror, sync
 from kopeck.payments.accounts import Account, for_currency
+from kopeck.payments.bulkhead import bulkhead
 from kopeck.payments.figures import Verdict, compare, read_figures
 from kopeck.payments.gateway import StripeRefused, StripeUnavailable, gateway, release_database
 from kopeck.payments.inputs import Site, intent_inputs, session_inputs
@@ -280,11 +281,18 @@ def _refuse_other_total(payment: Payment) -> NoReturn:
 
 def _wait(payment: Payment, deadline: float) -> None:
     """Until the request that asks Stripe is done. Holds no connection meanwhile."""
+    with bulkhead().waiting():
+        _poll(payment, deadline)
+
+
+def _poll(payment: Payment, deadline: float) -> None:
     pause = 0.02
     while time.monotonic() < deadline:
         release_database()
         time.sleep(pause)
         pause = min(pause * 1.5, 0.3)
+        if bulkhead().is_crowded():
+            raise unavailable()
         now = Payment.objects.values("stripe_id", "status", "lease_until").get(pk=payment.pk)
         if now["stripe_id"] or now["status"] != Status.CREATING:
             return

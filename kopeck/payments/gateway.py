@@ -17,6 +17,7 @@ from django.db import connection
 
 from kopeck.payments import calls
 from kopeck.payments.accounts import Account
+from kopeck.payments.bulkhead import Full, bulkhead
 
 API_VERSION = "2026-10-28.endive"
 #: Seconds after which a signed event is refused as a replay.
@@ -261,7 +262,10 @@ class Gateway:
     def _ask(self, call: Callable[[], stripe.StripeObject]) -> dict[str, Any]:
         release_database()
         try:
-            answer: dict[str, Any] = call().to_dict()
+            with bulkhead().asking(no_answer=stripe.APIConnectionError):
+                answer: dict[str, Any] = call().to_dict()
+        except Full as crowd:
+            raise StripeUnavailable(str(crowd)) from crowd
         except (stripe.APIConnectionError, stripe.RateLimitError, stripe.APIError) as error:
             raise StripeUnavailable(_describe(error)) from error
         except stripe.StripeError as error:
