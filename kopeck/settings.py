@@ -151,6 +151,7 @@ INSTALLED_APPS = [
 CSRF_FAILURE_VIEW = "kopeck.web.csrf_failed"
 MIDDLEWARE = [
     "kopeck.proxies.proxies",
+    "kopeck.logs.Requests",
     "kopeck.headers.everywhere",
     "kopeck.headers.ContentSecurityPolicy",
     "django.middleware.security.SecurityMiddleware",
@@ -208,6 +209,7 @@ if STATIC_ROOT:  # names with a hash of what is in them, which may be kept for e
 MEDIA_URL = "/media/"
 MEDIA_ROOT = DATA_DIR / "media"
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"
+PROCRASTINATE_ON_APP_READY = "kopeck.logs.watch_jobs"
 
 # Language and time ------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
@@ -220,12 +222,31 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 
+# Logs and figures -------------------------------------------------------------------------------------
+#: "json" for machines, "line" for people.
+LOG_FORMAT = env("LOG_FORMAT", "line")
+if LOG_FORMAT not in ("json", "line"):
+    sys.exit(f"kopeck: LOG_FORMAT should be json or line, not {LOG_FORMAT!r}.")
+#: Who reads /metrics shows it as a bearer token; empty: only this machine reads it, with the sandbox.
+METRICS_TOKEN = env("METRICS_TOKEN")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "json": {"()": "kopeck.logs.JsonLines"},
+        "line": {
+            "()": "kopeck.logs.ReadableLines",
+            "format": "{asctime} {levelname} {name}: {message}",
+            "style": "{",
+        },
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["stderr"], "level": env("LOG_LEVEL", "INFO")},
-    # The stripe library's debug log holds client secrets and addresses of buyers: never below INFO.
-    "loggers": {"stripe": {"level": "WARNING"}, "procrastinate": {"level": "WARNING"}},
+    "loggers": {
+        # The stripe library's debug log holds client secrets and addresses of buyers: never below INFO.
+        "stripe": {"level": "WARNING"},
+        "procrastinate": {"level": "WARNING"},
+        # Below ERROR it repeats the access line of every 404.
+        "django.request": {"level": "ERROR"},
+    },
 }

@@ -7,6 +7,7 @@ from kopeck import web
 from kopeck.api import api
 from kopeck.catalog.views import item_page
 from kopeck.orders.views import my_orders, order_page, orders_of_item, shop_window
+from kopeck.payments.gauges import metrics_page
 from kopeck.payments.intent_views import intent, order_intent, pay_page
 from kopeck.payments.ordering import change_discount, change_lines, place
 from kopeck.payments.views import buy, buy_order, come_back, webhook
@@ -31,6 +32,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("healthz", web.healthz),
     path("readyz", web.readyz),
+    path("metrics", metrics_page),
     path("media/<path:path>", web.media),
 ]
 handler400 = "kopeck.web.bad_request"

@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 
 from kopeck.catalog.models import Discount
 from kopeck.errors import ShopError
+from kopeck.logs import about_its
 from kopeck.orders.models import Order
 from kopeck.payments import mirror, sync
 from kopeck.payments.accounts import Account, for_currency
@@ -57,6 +58,7 @@ class Turn(Enum):
     DEARER = auto()
 
 
+@about_its(lambda order_id, *rest: {"order": order_id})
 def start(order_id: int, site: Site, kind: Payment.Kind = Kind.CHECKOUT) -> Payment:
     """The order's open Checkout Session or PaymentIntent, made if there is none. Raises ShopError."""
     deadline, healed = time.monotonic() + PATIENCE, 0

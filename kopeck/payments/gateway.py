@@ -6,7 +6,7 @@ an open transaction is a programming error.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from functools import cache, partial
 from typing import Any
@@ -15,6 +15,7 @@ import stripe
 from django.conf import settings
 from django.db import connection
 
+from kopeck.payments import calls
 from kopeck.payments.accounts import Account
 
 API_VERSION = "2026-10-28.endive"
@@ -45,6 +46,22 @@ class BadEvent(Exception):
         self.code, self.message = code, message
 
 
+class _Watched(stripe.RequestsClient):
+    """Logs and counts every try of every call, its repetitions by the library too."""
+
+    def __init__(self, account: str, seconds: int) -> None:
+        super().__init__(timeout=(3, seconds))
+        self.account = account
+
+    def request(  # type: ignore[override] # as RequestsClient has it, not its base
+        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        with calls.watch(self.account, method, url) as call:
+            body, call.status, answer = super().request(method, url, headers, post_data)
+            call.request_id = answer.get("Request-Id", "")
+        return body, call.status, answer
+
+
 class Gateway:
     """Stripe as one account sees it. Raises StripeUnavailable and StripeRefused, nothing of the library's."""
 
@@ -54,7 +71,7 @@ class Gateway:
             account.secret_key,
             stripe_version=API_VERSION,
             max_network_retries=settings.STRIPE_RETRIES,
-            http_client=stripe.RequestsClient(timeout=(3, settings.STRIPE_TIMEOUT)),
+            http_client=_Watched(account.name, settings.STRIPE_TIMEOUT),
             base_addresses={"api": settings.STRIPE_API_BASE} if settings.STRIPE_API_BASE else None,
         )
 

@@ -18,6 +18,7 @@ from kopeck.payments import attempts, inbox, sync
 from kopeck.payments import limit_jobs as limit_jobs  # found by the worker through this module
 from kopeck.payments import mirror_jobs as mirror_jobs  # likewise
 from kopeck.payments import refund_jobs as refund_jobs  # likewise
+from kopeck.payments import tally_jobs as tally_jobs  # likewise
 from kopeck.payments.gateway import StripeRefused, StripeUnavailable
 from kopeck.payments.models import Payment, StripeEvent
 

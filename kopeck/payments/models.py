@@ -94,6 +94,7 @@ class Payment(models.Model):
             models.Index(
                 fields=["paid_at"], condition=Q(paid_at__isnull=False), name="payments_by_time_paid"
             ),
+            models.Index(fields=["order"], condition=Q(status="held"), name="held_payments"),
         ]
 
     def __str__(self) -> str:
@@ -236,3 +237,4 @@ from kopeck.payments.ledger import Refund as Refund  # noqa: E402
 from kopeck.payments.limit_models import Attack as Attack  # noqa: E402
 from kopeck.payments.limit_models import Budget as Budget  # noqa: E402
 from kopeck.payments.limit_models import Decline as Decline  # noqa: E402
+from kopeck.payments.tallies import Tally as Tally  # noqa: E402

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
+from kopeck.logs import about_its
 from kopeck.orders.models import Order
 from kopeck.payments.gateway import StripeRefused, gateway
 from kopeck.payments.ledger import given_back
@@ -37,6 +38,7 @@ class Truth:
     card_last4: str = ""
 
 
+@about_its(lambda payment: {"order": payment.order_id, "account": payment.account})
 def refresh(payment: Payment) -> Payment:
     """Asks Stripe about this payment and applies the answer. Raises StripeUnavailable."""
     if not payment.stripe_id:

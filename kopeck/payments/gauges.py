@@ -1,0 +1,224 @@
+"""`/metrics`: what the processes counted, and how the shop stands by its database.
+
+Every query finds its few rows by an index; the sums over whole tables are the worker's (tallies). The answer
+is kept for some seconds, so that ten who look cost as much as one.
+"""
+
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.crypto import constant_time_compare
+from django.views.decorators.http import require_safe
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+
+from kopeck import metrics
+
+#: Seconds that an answer is kept; milliseconds that one query may take.
+KEPT, PATIENCE = 5.0, 2000
+LOOPBACK = ("127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One figure of the shop: `sql` answers with a value and, before it, its labels."""
+
+    name: str
+    help: str
+    sql: str
+    labels: tuple[str, ...] = ()
+    grows: bool = False
+
+    def metric(self, rows: list[tuple[object, ...]]) -> Metric:
+        kind = CounterMetricFamily if self.grows else GaugeMetricFamily
+        family = kind(self.name, self.help, labels=self.labels)
+        for *labels, value in rows:
+            if value is not None:
+                family.add_metric([str(label) for label in labels], float(str(value)))
+        return family
+
+
+# Filled in with words of this module only. A sum and what was paid since are one statement: a recount by the
+# worker in between changes nothing.
+PAID = """
+    SELECT currency, sum(value) FROM (
+        SELECT label AS currency, value FROM payments_tally WHERE name = '{tally}'
+        UNION ALL SELECT currency, {measure} FROM orders_order
+        WHERE paid_at >= coalesce((SELECT max(until) FROM payments_tally), '-infinity') GROUP BY currency
+    ) AS parts GROUP BY currency"""
+STATES = """
+    SELECT label, value FROM payments_tally WHERE name = '{tally}'
+    UNION ALL SELECT state, count(found.status) FROM unnest(ARRAY[{under_way}]) AS state
+    LEFT JOIN (SELECT status::text FROM {table} WHERE status IN ({under_way})) AS found
+    ON found.status = state GROUP BY state"""
+
+QUESTIONS = (
+    Question(
+        "kopeck_orders",
+        "Orders by status; those that are over as of the last hourly count.",
+        STATES.format(table="orders_order", tally="orders", under_way="'open', 'processing'"),
+        ("status",),
+    ),
+    Question(
+        "kopeck_paid_orders",
+        "Orders paid, refunded ones too.",
+        PAID.format(tally="paid_orders", measure="count(*)"),
+        ("currency",),
+        grows=True,
+    ),
+    Question(
+        "kopeck_paid_amount",
+        "What buyers paid, in minor units, before refunds.",
+        PAID.format(tally="paid_amount", measure="sum(total)"),
+        ("currency",),
+        grows=True,
+    ),
+    Question(
+        "kopeck_live_payments",
+        "Payments that can still become money, by status.",
+        "SELECT status, count(*) FROM payments_payment"
+        " WHERE status IN ('creating', 'open', 'processing') GROUP BY status",
+        ("status",),
+    ),
+    Question(
+        "kopeck_held_payments",
+        "Payments that Stripe took and no order may have: a person decides.",
+        "SELECT count(*) FROM payments_payment WHERE status = 'held'",
+    ),
+    Question(
+        "kopeck_refunds_under_way",
+        "Refunds that have not arrived.",
+        "SELECT count(*) FROM payments_refund WHERE status IN ('creating', 'pending', 'requires_action')",
+    ),
+    Question(
+        "kopeck_open_disputes",
+        "Disputes that are not decided.",
+        "SELECT count(*) FROM payments_dispute WHERE closed IS NULL",
+    ),
+    Question(
+        "kopeck_events",
+        "Stripe's events by state; settled ones as of the last hourly count.",
+        STATES.format(table="payments_stripeevent", tally="events", under_way="'received', 'failed'"),
+        ("state",),
+    ),
+    Question(
+        "kopeck_oldest_unhandled_event_seconds",
+        "Age of the oldest event that is not worked off; 0 where there is none.",
+        "SELECT coalesce(extract(epoch FROM now() - min(received)), 0) FROM payments_stripeevent"
+        " WHERE status IN ('received', 'failed')",
+    ),
+    Question(
+        "kopeck_copies",
+        "Coupons and tax rates at Stripe by our note of them; doubtful and creating are a drift.",
+        "SELECT status, count(*) FROM payments_stripecopy GROUP BY status",
+        ("status",),
+    ),
+    Question(
+        "kopeck_copies_in_trouble",
+        "Copies that Stripe was asked for in vain.",
+        "SELECT count(*) FROM payments_stripecopy WHERE problem <> ''",
+    ),
+    Question(
+        "kopeck_jobs",
+        "Jobs of the worker by status; finished ones as of the last hourly count.",
+        STATES.format(table="procrastinate_jobs", tally="jobs", under_way="'todo', 'doing'"),
+        ("status",),
+    ),
+    Question(
+        "kopeck_oldest_waiting_job_seconds",
+        "How long the job that is next has been due; 0 where none waits.",
+        "SELECT coalesce((SELECT extract(epoch FROM now() - coalesce(job.scheduled_at, event.at))"
+        " FROM procrastinate_jobs job JOIN procrastinate_events event"
+        " ON event.job_id = job.id AND event.type = 'deferred'"
+        " WHERE job.status = 'todo' AND (job.scheduled_at IS NULL OR job.scheduled_at <= now())"
+        " ORDER BY job.id LIMIT 1), 0)",
+    ),
+    Question(
+        "kopeck_workers",
+        "Workers that said within a minute that they live.",
+        "SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat > now() - interval '60 seconds'",
+    ),
+    Question(
+        "kopeck_worker_heartbeat_age_seconds",
+        "Seconds since any worker said that it lives; absent where none ever did.",
+        "SELECT extract(epoch FROM now() - max(last_heartbeat)) FROM procrastinate_workers",
+    ),
+    Question(
+        "kopeck_tallies_age_seconds",
+        "Seconds since the worker's last hourly count.",
+        "SELECT extract(epoch FROM now() - max(until)) - 3600 FROM payments_tally",
+    ),
+    Question(
+        "kopeck_database_bytes",
+        "Size of the database on its disk.",
+        "SELECT pg_database_size(current_database())",
+    ),
+)
+
+
+@dataclass(eq=False)
+class Shop:
+    """A collector for Prometheus' library: asks the database, at most every KEPT seconds."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    kept: list[Metric] = field(default_factory=list)
+    asked: float = float("-inf")
+
+    def collect(self) -> Iterator[Metric]:
+        with self.lock:
+            if time.monotonic() - self.asked > KEPT:
+                self.kept, self.asked = list(_ask()), time.monotonic()
+            yield from self.kept
+
+
+def _ask() -> Iterator[Metric]:
+    up = GaugeMetricFamily("kopeck_database_up", "Whether the database answers.")
+    found: list[Metric] = []
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL statement_timeout = {PATIENCE}")
+            for question in QUESTIONS:
+                cursor.execute(question.sql)
+                found.append(question.metric(cursor.fetchall()))
+        up.add_metric([], 1)
+    except DatabaseError:
+        up.add_metric([], 0)
+    yield up
+    yield from found
+    if settings.DATA_DIR.is_dir():
+        disk = shutil.disk_usage(settings.DATA_DIR)
+        yield GaugeMetricFamily("kopeck_data_disk_bytes", "Size of DATA_DIR's disk.", value=disk.total)
+        yield GaugeMetricFamily("kopeck_data_disk_free_bytes", "Free on DATA_DIR's disk.", value=disk.free)
+
+
+shop = Shop()
+_of_the_shop = CollectorRegistry()
+_of_the_shop.register(shop)
+
+
+@require_safe
+def metrics_page(request: HttpRequest) -> HttpResponse:
+    """GET /metrics, for who has METRICS_TOKEN. 404 where there is no token, 401 for another one."""
+    if not settings.METRICS_TOKEN and not _is_play(request):
+        raise Http404
+    if settings.METRICS_TOKEN and not _has_token(request):
+        return HttpResponse("Unauthorized\n", "text/plain", 401, headers={"WWW-Authenticate": "Bearer"})
+    body = generate_latest(metrics.registry()) + generate_latest(_of_the_shop)
+    return HttpResponse(body, CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})
+
+
+def _has_token(request: HttpRequest) -> bool:
+    given = request.headers.get("Authorization", "")
+    return constant_time_compare(given, f"Bearer {settings.METRICS_TOKEN}")
+
+
+def _is_play(request: HttpRequest) -> bool:
+    """A shop of play money, asked by its own machine. With real money a proxy there asks for everybody."""
+    return settings.STRIPE_SANDBOX and request.META.get("REMOTE_ADDR") in LOOPBACK
