@@ -131,7 +131,7 @@ class Requests:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         began = time.perf_counter()
-        # Only a trusted proxy's header gets as far as here.
+        # Only a trusted proxy's header gets past kopeck.proxies.
         given = request.headers.get("X-Request-ID", "")
         name = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
         facts, gathered = _facts.set({"request": name}), _gathered.set({})

@@ -11,6 +11,7 @@ from kopeck.payments.gauges import metrics_page
 from kopeck.payments.intent_views import intent, order_intent, pay_page
 from kopeck.payments.ordering import change_discount, change_lines, place
 from kopeck.payments.views import buy, buy_order, come_back, webhook
+from kopeck.readiness import healthz, readyz
 
 urlpatterns = [
     path("", shop_window, name="shop"),
@@ -30,8 +31,8 @@ urlpatterns = [
     path("webhooks/stripe/<slug:account_name>", webhook, name="webhook"),
     path("api/v1/", api.urls),
     path("admin/", admin.site.urls),
-    path("healthz", web.healthz),
-    path("readyz", web.readyz),
+    path("healthz", healthz),
+    path("readyz", readyz),
     path("metrics", metrics_page),
     path("media/<path:path>", web.media),
 ]
