@@ -43,11 +43,8 @@ _gathered: ContextVar[dict[str, Any] | None] = ContextVar("gathered", default=No
 QUIET = ("/healthz", "/readyz", "/metrics", "/static/", "/media/")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]{8,64}")
 _SECRETS = (
-    (
-        re.compile(r"([?&;](?:key|token|\w*secret|\w*password)=)[^&\s\"'#<>]+", re.IGNORECASE),
-        r"\1" + redaction.HIDDEN,
-    ),
-    (re.compile(r"(\b(?:Bearer|Basic) )[^\s\"',]+", re.IGNORECASE), r"\1" + redaction.HIDDEN),
+    re.compile(r"([?&;](?:key|token|\w*secret|\w*password)=)[^&\s\"'#<>]+", re.IGNORECASE),
+    re.compile(r"(\b(?:Bearer|Basic) )[^\s\"',]+", re.IGNORECASE),
 )
 _EMAIL = re.compile(r"[^\s<>\"'(=,;:@]+@[^\s<>\"'),;:@]+\.[^\s<>\"'),;:@]+")
 
@@ -132,7 +129,7 @@ class Requests:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         began = time.perf_counter()
-        # Only a trusted proxy's header gets as far as here.
+        # Only a trusted proxy's header gets past kopeck.proxies.
         given = request.headers.get("X-Request-ID", "")
         name = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
         facts, gathered = _facts.set({"request": name}), _gathered.set({})

@@ -6,12 +6,19 @@ of one container are summed where PROMETHEUS_MULTIPROC_DIR names a folder they s
 
 import os
 from functools import lru_cache
+from pathlib import Path
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import ResolverMatch
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
-from prometheus_client.multiprocess import MultiProcessCollector
+
+#: The library reads it when it is imported, and fails at the first count where the folder is not there.
+SHARED = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+if SHARED:
+    Path(SHARED).mkdir(parents=True, exist_ok=True)
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram  # noqa: E402
+from prometheus_client.multiprocess import MultiProcessCollector  # noqa: E402
 
 REQUESTS = Counter("kopeck_requests", "Requests answered.", ["route", "method", "status"])
 REQUEST_SECONDS = Histogram(
@@ -32,7 +39,7 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 def registry() -> CollectorRegistry:
     """What to expose: this process' numbers, or the sum over all that share the folder."""
-    if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+    if not SHARED:
         return REGISTRY
     summed = CollectorRegistry()
     MultiProcessCollector(summed)  # type: ignore[no-untyped-call]

@@ -30,7 +30,10 @@ def proxies(
     def middleware(request: HttpRequest) -> HttpResponseBase:
         said = {name: request.META.pop(name, "") for name in HEADERS}
         client = peer = read_address(request.META.get("REMOTE_ADDR", ""))
-        if peer is not None and is_trusted(peer):
+        trusted = peer is not None and is_trusted(peer)
+        if not trusted:
+            request.META.pop("HTTP_X_REQUEST_ID", None)
+        if peer is not None and trusted:
             client = client_of(peer, said["HTTP_X_FORWARDED_FOR"])
             if said["HTTP_X_FORWARDED_PROTO"].rpartition(",")[2].strip().lower() == "https":
                 request.META["wsgi.url_scheme"] = "https"

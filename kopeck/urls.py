@@ -11,6 +11,7 @@ from kopeck.payments.gauges import metrics_page
 from kopeck.payments.intent_views import intent, order_intent, pay_page
 from kopeck.payments.ordering import change_discount, change_lines, place
 from kopeck.payments.views import buy, buy_order, come_back, webhook
+from kopeck.readiness import healthz, readyz
 from kopeck.staff import views as staff
 
 urlpatterns = [
@@ -33,8 +34,8 @@ urlpatterns = [
     path("admin/second-factor/", staff.desk, name="second-factor"),
     path("admin/second-factor/token/", staff.token, name="second-factor-token"),
     path("admin/", admin.site.urls),
-    path("healthz", web.healthz),
-    path("readyz", web.readyz),
+    path("healthz", healthz),
+    path("readyz", readyz),
     path("metrics", metrics_page),
     path("media/<path:path>", web.media),
 ]

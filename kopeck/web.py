@@ -1,4 +1,4 @@
-"""What every request shares: slashes, the visitor's cookie, errors as JSON or a page, health.
+"""What every request shares: slashes, the visitor's cookie, errors as JSON or a page.
 
 Errors have one shape: `{"error": {"code", "message"}}` for programs, `error.html` for people.
 """
@@ -16,7 +16,7 @@ from babel import Locale, UnknownLocaleError
 from django.conf import settings
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
 from django.core.signing import Signer
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.utils.crypto import constant_time_compare
@@ -27,7 +27,6 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.static import serve
 
 from kopeck.errors import ShopError
-from kopeck.serve import draining
 
 log = logging.getLogger(__name__)
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -297,27 +296,3 @@ def media(request: HttpRequest, path: str) -> HttpResponseBase:
     response["Content-Type"] = "image/webp"
     response["Cache-Control"] = "public, max-age=31536000, immutable"
     return response
-
-
-def healthz(request: HttpRequest) -> HttpResponse:
-    """The process answers."""
-    return JsonResponse({"status": "ok"})
-
-
-def readyz(request: HttpRequest) -> HttpResponse:
-    """The process can serve: its database answers and is migrated. 503 names the part that is not ready."""
-    from django.db.migrations.executor import MigrationExecutor
-
-    if draining():
-        return JsonResponse({"status": "not ready", "web": "is being stopped"}, status=503)
-    try:
-        executor = MigrationExecutor(connection)
-        pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    except DatabaseError as problem:
-        log.warning("not ready: %s", problem)
-        return JsonResponse({"status": "not ready", "database": "does not answer"}, status=503)
-    if pending:
-        return JsonResponse(
-            {"status": "not ready", "database": f"{len(pending)} migrations to run"}, status=503
-        )
-    return JsonResponse({"status": "ready", "database": "ok"})

@@ -20,10 +20,11 @@ from kopeck.payments import stripe_checks
 from kopeck.payments.endpoints import BadAddress, base_of
 from kopeck.payments.models import StripeEvent
 from kopeck.payments.stripe_checks import Check
+from kopeck.readiness import HEARTBEAT
 
 OLDEST_POSTGRESQL = 150_000  # as the server counts: 15.0
-#: A worker says every ten seconds that it lives; a job that waits so much longer waits for nobody.
-HEARTBEAT, OVERDUE = timedelta(seconds=60), timedelta(minutes=10)
+#: A job that waits so much longer than due waits for nobody.
+OVERDUE = timedelta(minutes=10)
 
 
 def examine() -> Iterator[Check]:

@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from kopeck.catalog.models import Discount
 from kopeck.logs import JsonLines, about, scrub
 from kopeck.orders.models import Order
 from kopeck.payments.calls import name_of
+from kopeck.web import VISITOR_COOKIE
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.log_lines import Lines
 from tests.shop.mirroring import forget_jobs, work
@@ -56,14 +58,18 @@ def test_two_requests_have_two_ids(buyer: Client, lines: Lines) -> None:
 
 
 @pytest.mark.parametrize("name", ["0190a8e2-77f1-7cc3", "trace.1:span_2"])
-def test_a_proxys_request_id_is_taken_over(buyer: Client, lines: Lines, name: str) -> None:
+def test_a_trusted_proxys_request_id_is_taken_over(buyer: Client, settings: Any, name: str) -> None:
+    strangers = buyer.get("/healthz", headers={"X-Request-ID": name})["X-Request-ID"]
+    assert strangers != name
+    settings.TRUSTED_PROXIES = [ip_network("127.0.0.1")]
     assert buyer.get("/healthz", headers={"X-Request-ID": name})["X-Request-ID"] == name
 
 
 @pytest.mark.parametrize(
     "name", ["short", "x" * 65, "new\nline-and-more", "spaces are none", "<script>alert"]
 )
-def test_a_request_id_that_is_none_is_replaced(buyer: Client, name: str) -> None:
+def test_a_request_id_that_is_none_is_replaced(buyer: Client, settings: Any, name: str) -> None:
+    settings.TRUSTED_PROXIES = [ip_network("127.0.0.1")]
     given = buyer.get("/healthz", headers={"X-Request-ID": name})["X-Request-ID"]
     assert given != name
     assert len(given) == 32
@@ -179,7 +185,7 @@ def test_a_whole_purchase_and_its_pages_log_no_secret(
         logging.getLogger("kopeck").setLevel(logging.NOTSET)
     assert Order.objects.filter(status="paid", email="buyer@example.com").exists()
     assert len(lines.of("kopeck.access")) > 5
-    cookies = [client.cookies["kopeck_visitor"].value for client in (buyer, stranger)]
+    cookies = [client.cookies[VISITOR_COOKIE].value for client in (buyer, stranger)]
     keys = list(Order.objects.values_list("key", flat=True))
     secrets = [*cookies, *keys, made["client_secret"], "buyer@example.com", "whsec_tests", "sk_test_kopeck"]
     assert [secret for secret in secrets if secret in lines.text] == []

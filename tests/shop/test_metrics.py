@@ -312,7 +312,7 @@ def test_processes_that_share_a_folder_are_summed(tmp_path: Path) -> None:
         "from kopeck import metrics; from prometheus_client import generate_latest;"
         "print(generate_latest(metrics.registry()).decode())"
     )
-    env = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    env = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "made"), "DJANGO_SETTINGS_MODULE": "tests.settings"}
 
     def run(code: str) -> str:
         root = Path(__file__).resolve().parents[2]

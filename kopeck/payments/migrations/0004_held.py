@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
     atomic = False  # CONCURRENTLY: the shop goes on writing payments meanwhile
 
     dependencies = [
-        ('payments', '0002_tallies'),
+        ('payments', '0003_tallies'),
     ]
 
     operations = [
