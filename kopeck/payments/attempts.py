@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 
 from kopeck.catalog.models import Discount
 from kopeck.errors import ShopError
+from kopeck.orders import stock
 from kopeck.orders.models import Order
 from kopeck.payments import mirror, sync
 from kopeck.payments.accounts import Account, for_currency
@@ -126,7 +127,9 @@ def _begin(order: Order, site: Site, kind: Payment.Kind) -> tuple[Turn, Payment 
     copies = mirror.copies_of(account.name, order) if kind == Kind.CHECKOUT else NO_COPIES
     if copies is None:
         return Turn.MIRROR, None
+    # Each locks its rows, after the order's: everywhere in this order, or two could wait for each other.
     _hold_discount(order)
+    stock.hold(order)
     order.mark_open()
     payment = _new_attempt(order, account, kind)
     payment.inputs = (
