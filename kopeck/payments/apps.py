@@ -7,6 +7,12 @@ class PaymentsConfig(AppConfig):
     verbose_name = _("Payments")
 
     def ready(self) -> None:
-        from kopeck.payments import copies_admin, mirror, order_admin, refund_admin  # noqa: F401 - register
+        from kopeck.payments import (  # noqa: F401 - the admins register themselves
+            copies_admin,
+            mail_admin,
+            mirror,
+            order_admin,
+            refund_admin,
+        )
 
         mirror.connect()

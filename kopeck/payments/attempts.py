@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Max, Q
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from kopeck.catalog.models import Discount
@@ -131,7 +132,7 @@ def _begin(order: Order, site: Site, kind: Payment.Kind) -> tuple[Turn, Payment 
     _hold_discount(order)
     stock.hold(order)
     order.mark_open()
-    payment = _new_attempt(order, account, kind)
+    payment = _new_attempt(order, account, kind, site)
     payment.inputs = (
         session_inputs(order, payment, site, copies)
         if kind == Kind.CHECKOUT
@@ -171,7 +172,7 @@ def _hold_discount(order: Order) -> None:
         raise ShopError("discount_used_up", message, status=409)
 
 
-def _new_attempt(order: Order, account: Account, kind: Payment.Kind) -> Payment:
+def _new_attempt(order: Order, account: Account, kind: Payment.Kind, site: Site) -> Payment:
     last = order.payments.aggregate(last=Max("attempt"))["last"] or 0
     return Payment(
         order=order,
@@ -183,6 +184,8 @@ def _new_attempt(order: Order, account: Account, kind: Payment.Kind) -> Payment:
         fingerprint=order.terms,
         expires_at=timezone.now() + SESSION_LIFE,
         lease_until=timezone.now() + LEASE,
+        site=site.base[:255],
+        language=get_language() or "",
     )
 
 

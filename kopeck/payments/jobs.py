@@ -16,6 +16,7 @@ from kopeck.errors import ShopError
 from kopeck.orders.models import Order
 from kopeck.payments import abandoned as abandoned  # found by the worker through this module
 from kopeck.payments import attempts, inbox, sync
+from kopeck.payments import mail_jobs as mail_jobs  # likewise
 from kopeck.payments import mirror_jobs as mirror_jobs  # found by the worker through this module
 from kopeck.payments import refund_jobs as refund_jobs  # likewise
 from kopeck.payments.gateway import StripeRefused, StripeUnavailable

@@ -56,6 +56,9 @@ class Payment(models.Model):
     card_brand = models.CharField(_("card"), max_length=20, blank=True)
     card_last4 = models.CharField(_("last four"), max_length=4, blank=True)
     problem = models.TextField(_("problem"), blank=True)
+    #: The shop's address and language as this buyer had them: for links and words in mails.
+    site = models.CharField(max_length=255, blank=True, default="", db_default="")
+    language = models.CharField(max_length=15, blank=True, default="", db_default="")
     created = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
@@ -228,3 +231,4 @@ class StripeCopy(models.Model):
 # At the end, and for Django to find them: their rows point at the payments above.
 from kopeck.payments.ledger import Dispute as Dispute  # noqa: E402
 from kopeck.payments.ledger import Refund as Refund  # noqa: E402
+from kopeck.payments.mails import Mail as Mail  # noqa: E402

@@ -15,6 +15,7 @@ from procrastinate.contrib.django import app
 
 from kopeck.orders import stock
 from kopeck.orders.models import Order
+from kopeck.payments import mails
 from kopeck.payments.gateway import StripeRefused, gateway
 from kopeck.payments.ledger import given_back
 from kopeck.payments.models import Payment
@@ -115,6 +116,8 @@ def _pay(order: Order, payment: Payment, truth: Truth) -> None:
     log.info("order %s is paid: %s %s", order.pk, payment.amount, payment.currency)
     if gone:
         _give_up(order, payment, gone)
+    else:
+        mails.owe_receipt(payment)
     order.mark_refunded(given_back(payment))
 
 
@@ -124,6 +127,7 @@ def _give_up(order: Order, payment: Payment, gone: list[str]) -> None:
     order.note(f"The payment came too late: {order.sold_out} is sold out. All of it is given back.")
     log.error("order %s is paid, but sold out: %s", order.pk, order.sold_out)
     app.configure_task(GIVE_BACK).defer(payment_id=payment.pk)
+    mails.owe_apology(payment)
 
 
 def read_intent(intent: dict[str, Any]) -> Truth:
