@@ -13,7 +13,9 @@ from ninja.errors import HttpError, ValidationError
 from ninja.responses import Status
 
 from kopeck.catalog.models import Discount, Item
+from kopeck.catalog.views import not_on_sale
 from kopeck.errors import ShopError
+from kopeck.orders import stock
 from kopeck.orders.models import Order
 from kopeck.orders.views import find_orders_of_item, readable_order
 from kopeck.orders.wanted import MAX_LINES, MAX_QUANTITY, Wanted
@@ -49,6 +51,23 @@ class OrderOut(Schema):
     tax: int
     total: int
     lines: list[LineOut]
+
+
+class ItemOut(Schema):
+    """Something on sale; its price in minor units. `left`: how many can be bought now, null for no limit."""
+
+    id: int
+    name: str
+    description: str
+    price: int
+    currency: str
+    left: int | None
+
+
+class ItemList(Schema):
+    """Everything on sale, in the owner's order."""
+
+    items: list[ItemOut]
 
 
 class WantedIn(Schema):
@@ -107,6 +126,21 @@ def _show(order: Order) -> dict[str, Any]:
     }
 
 
+@api.get("/items", response=ItemList, summary="Everything on sale")
+def list_items(request: ShopRequest) -> dict[str, Any]:
+    """What a visitor may order, with what is left of it."""
+    return {"items": list(stock.with_left(Item.objects.on_sale()))}
+
+
+@api.get("/items/{int:item_id}", response={200: ItemOut, 404: ErrorOut}, summary="An item")
+def get_item(request: ShopRequest, item_id: int) -> Item:
+    """Of what others may pay for right now nothing is left."""
+    found: Item | None = stock.with_left(Item.objects.on_sale().filter(pk=item_id)).first()
+    if found is None:
+        raise not_on_sale()
+    return found
+
+
 @api.get("/orders/{int:order_id}", response={200: OrderOut, 404: ErrorOut}, summary="An order")
 def get_order(request: ShopRequest, order_id: int, key: str = "") -> dict[str, Any]:
     """For the browser that made it, whoever holds its link's key, and staff."""
@@ -138,6 +172,7 @@ def make_order(request: ShopRequest, body: OrderIn) -> Status[dict[str, Any]]:
             message = _("Item %(item)s is not for sale.") % {"item": number}
             raise ShopError("item_not_found", message, status=404)
     wanted = [Wanted(items[number], quantity) for number, quantity in quantities.items()]
+    stock.refuse_short(wanted)
     discount = Discount.by_code(body.discount_code) if body.discount_code.strip() else None
     asker = asker_of(request)
     asker.spend_if_new()

@@ -202,6 +202,8 @@ class Run:
         elif not any(value and name.startswith("STRIPE_WEBHOOK_SECRET") for name, value in place.env.items()):
             told = "Stripe's events are not taken yet: see manage.py stripe_webhooks"
             rows.append(("Webhooks", told))
+        if not (place.env.get("EMAIL_HOST") or place.env.get("EMAIL_BACKEND")):
+            rows.append(("Mail", f"{place.data / 'mail'}   what buyers would get, as files"))
         rows += [("Logs", str(place.data / "logs")), ("Stop", "Ctrl-C")]
         say(f"\nReady in {time.monotonic() - self.began:.1f} s.\n")
         for name, what in rows:

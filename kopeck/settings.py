@@ -9,12 +9,15 @@ import re
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from email.utils import formataddr, parseaddr
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import dj_database_url
 import django_stubs_ext
+from django.utils.module_loading import import_string
 from dotenv import load_dotenv
 
 from kopeck.limits import read_rate
@@ -242,6 +245,35 @@ MEDIA_URL = "/media/"
 MEDIA_ROOT = DATA_DIR / "media"
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"
 PROCRASTINATE_ON_APP_READY = "kopeck.logs.watch_jobs"
+
+# Mail -----------------------------------------------------------------------------------------------
+EMAIL_HOST = env("EMAIL_HOST")
+#: With no mail server named, mails are files: `make run` shows what it would send.
+EMAIL_BACKEND = env(
+    "EMAIL_BACKEND", f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'filebased'}.EmailBackend"
+)
+EMAIL_FILE_PATH = DATA_DIR / "mail"
+EMAIL_USE_TLS, EMAIL_USE_SSL = env_bool("EMAIL_USE_TLS"), env_bool("EMAIL_USE_SSL")
+EMAIL_PORT = env_int("EMAIL_PORT", 465 if EMAIL_USE_SSL else 587 if EMAIL_USE_TLS else 25)
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = env("EMAIL_HOST_USER"), env("EMAIL_HOST_PASSWORD")
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = env(
+    "DEFAULT_FROM_EMAIL",
+    formataddr((" ".join(SHOP_NAME.split()), f"shop@{urlsplit(SITE_URL).hostname or 'localhost'}")),
+)
+#: django-anymail's settings, by their names: ANYMAIL_POSTMARK_SERVER_TOKEN or ..._FILE and so on.
+ANYMAIL = {
+    name.removeprefix("ANYMAIL_"): env(name)
+    for name in {given.removesuffix("_FILE") for given in os.environ if given.startswith("ANYMAIL_")}
+}
+if EMAIL_USE_TLS and EMAIL_USE_SSL:
+    sys.exit("kopeck: EMAIL_USE_TLS and EMAIL_USE_SSL exclude each other: set one of them.")
+if not parseaddr(DEFAULT_FROM_EMAIL)[1].partition("@")[2]:
+    sys.exit(f"kopeck: DEFAULT_FROM_EMAIL should be an address, not {DEFAULT_FROM_EMAIL!r}.")
+try:
+    import_string(EMAIL_BACKEND)
+except ImportError as problem:
+    sys.exit(f"kopeck: EMAIL_BACKEND should name a mail backend, not {EMAIL_BACKEND!r} ({problem}).")
 
 # Language and time ------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"

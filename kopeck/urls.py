@@ -5,8 +5,7 @@ from django.urls import path
 
 from kopeck import web
 from kopeck.api import api
-from kopeck.catalog.views import item_page
-from kopeck.orders.views import my_orders, order_page, orders_of_item, shop_window
+from kopeck.orders.views import item_page, my_orders, order_page, orders_of_item, shop_window
 from kopeck.payments.gauges import metrics_page
 from kopeck.payments.intent_views import intent, order_intent, pay_page
 from kopeck.payments.ordering import change_discount, change_lines, place

@@ -3,7 +3,11 @@
 import os
 import tempfile
 
-for name in [name for name in os.environ if name.startswith("STRIPE_") and name != "STRIPE_TEST_KEY"]:
+for name in [
+    name
+    for name in os.environ
+    if name.startswith(("STRIPE_", "EMAIL_", "ANYMAIL_")) and name != "STRIPE_TEST_KEY"
+]:
     del os.environ[name]
 os.environ |= {
     "ENV_FILE": os.devnull,

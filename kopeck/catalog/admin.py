@@ -21,7 +21,26 @@ from kopeck.money import CURRENCIES, MAXIMUM, Currency, MoneyError, format_money
 from kopeck.web import money_locale
 
 
-class ItemForm(forms.ModelForm[Item]):
+class StockForm(forms.ModelForm[Item]):
+    """The stock, and beside it the one that the page had shown: buyers may have taken some since."""
+
+    stock = forms.IntegerField(
+        label=_("Stock"),
+        required=False,
+        min_value=0,
+        max_value=1_000_000,
+        show_hidden_initial=True,
+        help_text=_("Pieces that are not sold yet. Empty: no limit."),
+    )
+
+    def shown_stock(self) -> int | None:
+        """ValidationError never: what is no number is taken for no limit, so that the new number counts."""
+        field = self["stock"]
+        shown = str(self.data.get(field.html_initial_name, ""))
+        return int(shown) if shown.isascii() and shown.isdigit() and len(shown) < 10 else None
+
+
+class ItemForm(StockForm):
     """The price as a decimal number of the currency; refuses more decimals than the currency has."""
 
     price = forms.DecimalField(label=_("Price"), min_value=0, help_text=_("As people write it: 48.20"))
@@ -31,7 +50,7 @@ class ItemForm(forms.ModelForm[Item]):
 
     class Meta:
         model = Item
-        fields = ["name", "description", "price", "currency", "image", "active", "position"]
+        fields = ["name", "description", "price", "currency", "stock", "image", "active", "position"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -92,8 +111,8 @@ def _money_problem(amount: Decimal, currency: Currency) -> str:
 @admin.register(Item)
 class ItemAdmin(admin.ModelAdmin[Item]):
     form = ItemForm
-    list_display = ["name", "price_shown", "currency", "active", "position"]
-    list_editable = ["active", "position"]
+    list_display = ["name", "price_shown", "currency", "stock", "active", "position"]
+    list_editable = ["stock", "active", "position"]
     list_filter = ["active", "currency"]
     search_fields = ["name", "description"]
     view_on_site = True
@@ -102,8 +121,17 @@ class ItemAdmin(admin.ModelAdmin[Item]):
     def price_shown(self, item: Item) -> str:
         return format_money(item.price, item.currency, money_locale(None))
 
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return super().get_changelist_form(request, form=StockForm, **kwargs)
+
     def save_model(self, request: HttpRequest, obj: Item, form: Any, change: bool) -> None:
-        super().save_model(request, obj, form, change)
+        """Only what was changed is written: buyers take from the stock meanwhile."""
+        if not change:
+            super().save_model(request, obj, form, change)
+        elif changed := set(form.changed_data):
+            if "stock" in changed:
+                obj.stock = Item.objects.count_anew(obj.pk, form.shown_stock(), form.cleaned_data["stock"])
+            obj.save(update_fields=changed - {"stock"})
         if isinstance(form, ItemForm):
             form.save_small_picture()
 

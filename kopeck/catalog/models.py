@@ -26,6 +26,17 @@ class ItemQuerySet(models.QuerySet["Item"]):
         """What a visitor may see and buy, in the owner's order."""
         return self.filter(active=True).order_by("position", "pk")
 
+    def count_anew(self, number: int, shown: int | None, counted: int | None) -> int | None:
+        """The stock of item `number` as its owner counted it, who was `shown` an older one: the stock now.
+
+        What was sold in between stays sold: the difference is what counts. Call it inside a transaction.
+        """
+        now = self.select_for_update(no_key=True).values_list("stock", flat=True).get(pk=number)
+        if counted is not None and shown is not None and now is not None:
+            counted = max(0, now + counted - shown)
+        self.filter(pk=number).update(stock=counted)
+        return counted
+
 
 class Item(models.Model):
     """Something for sale. `price` is in minor units of `currency` (usd 4820 = $48.20, jpy 6800 = ¥6,800)."""
@@ -35,6 +46,10 @@ class Item(models.Model):
     price = models.PositiveIntegerField(_("price"), validators=[MaxValueValidator(MAXIMUM)])
     currency = models.CharField(_("currency"), max_length=3, default="usd")
     image = models.ImageField(_("picture"), upload_to=pictures.upload_to, blank=True)
+    #: Pieces that are not sold yet; those in a payment under way count among them (orders/stock.py).
+    stock = models.PositiveIntegerField(
+        _("stock"), null=True, blank=True, help_text=_("Pieces that are not sold yet. Empty: no limit.")
+    )
     active = models.BooleanField(_("on sale"), default=True)
     position = models.PositiveSmallIntegerField(_("position"), default=0, help_text=_("Lower comes first."))
     created = models.DateTimeField(_("created"), auto_now_add=True)
@@ -60,6 +75,9 @@ class Item(models.Model):
             models.CheckConstraint(
                 condition=~Q(currency__in=_STEP_10) | Q(price=models.F("price") - Mod("price", 10)),
                 name="a_price_with_three_decimals_ends_in_0",
+            ),
+            models.CheckConstraint(
+                condition=Q(stock__isnull=True) | Q(stock__gte=0), name="a_stock_is_no_limit_or_not_negative"
             ),
         ]
         indexes = [models.Index(fields=["position", "id"], condition=Q(active=True), name="items_on_sale")]

@@ -72,6 +72,8 @@ class Order(models.Model):
     #: Hash of all that the total was made of; another one needs another payment.
     terms = models.CharField(max_length=64, blank=True)
     email = models.EmailField(gettext_lazy("e-mail"), blank=True)
+    #: What was gone when the payment came, by its names; then all of the money goes back by itself.
+    sold_out = models.TextField(gettext_lazy("sold out"), blank=True, default="", db_default="")
     created = models.DateTimeField(gettext_lazy("created"), auto_now_add=True)
     paid_at = models.DateTimeField(gettext_lazy("paid"), null=True, blank=True)
 
@@ -107,6 +109,12 @@ class Order(models.Model):
                 include=["currency", "total"],
                 condition=Q(paid_at__isnull=False),
                 name="paid_orders",
+            ),
+            models.Index(fields=["created"], condition=Q(status="open"), name="orders_left_open"),
+            models.Index(
+                fields=["id"],
+                condition=Q(status__in=("paid", "partly_refunded")) & ~Q(sold_out=""),
+                name="orders_to_give_back",
             ),
         ]
 
@@ -298,13 +306,20 @@ class Order(models.Model):
         self.save(update_fields=["status", "paid_at", "email"])
         return True
 
+    def mark_sold_out(self, names: Sequence[str]) -> None:
+        """It was paid for what is not there any more: the payment is given back, whole."""
+        self.sold_out = ", ".join(names)
+        self.save(update_fields=["sold_out"])
+
     def mark_refunded(self, given_back: int) -> None:
         """The state of a paid order follows from how much of its payment went back, in minor units."""
         if self.status not in self.WAS_PAID:
             return
         status = self.Status.PAID
-        if given_back:
-            status = self.Status.REFUNDED if given_back >= self.total else self.Status.PARTLY_REFUNDED
+        if given_back >= self.total and (given_back or self.sold_out):
+            status = self.Status.REFUNDED
+        elif given_back:
+            status = self.Status.PARTLY_REFUNDED
         if status != self.status:
             self._move(status)
 

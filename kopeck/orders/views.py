@@ -1,4 +1,4 @@
-"""The shop window, a visitor's orders, the page of one order, and the orders that contain an item."""
+"""The shop window, an item, a visitor's orders, one order, and the orders that contain an item."""
 
 from typing import Any
 
@@ -8,8 +8,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from kopeck.catalog.models import Item
-from kopeck.catalog.views import private
+from kopeck.catalog.views import not_on_sale, private
 from kopeck.errors import ShopError
+from kopeck.orders import stock
 from kopeck.orders.lines import OrderLine
 from kopeck.orders.lists import Page, orders_of_visitor, orders_with_item
 from kopeck.orders.models import Order
@@ -22,7 +23,8 @@ CONFIRMING_TRIES = 20
 @require_safe
 def shop_window(request: ShopRequest) -> HttpResponse:
     """GET /: everything on sale, with the quantities of the visitor's open orders."""
-    items = list(Item.objects.on_sale())
+    own = stock.own_window(request.visitor.known_key)
+    items = list(stock.with_left(Item.objects.on_sale(), own))
     # The newest of each currency: those that the window's form changes.
     newest = {order.currency: order for order in reversed(Order.open_in_window(request.visitor.known_key))}
     open_orders = list(newest.values())
@@ -32,8 +34,28 @@ def shop_window(request: ShopRequest) -> HttpResponse:
         else []
     )
     for item in items:
-        item.wanted = wanted.get(item.pk, 0)  # type: ignore[attr-defined]
+        item.most = stock.most(item.left)
+        item.wanted = min(wanted.get(item.pk, 0), item.most)
     return private(render(request, "shop.html", {"items": items, "open_orders": open_orders}))
+
+
+@require_safe
+def item_page(request: ShopRequest, item_id: int) -> HttpResponse:
+    """GET /item/{id}: one item with its Buy button; `?cancelled` when back from Checkout, `?quantity`."""
+    # The cookie is given here and not by Buy: a double click on Buy must come from one visitor.
+    own = stock.own_purchase(request.visitor.key, item_id)
+    item = stock.with_left(Item.objects.on_sale().filter(pk=item_id), own).first()
+    if item is None:
+        raise not_on_sale()
+    quantity = request.GET.get("quantity", "")
+    quantity = quantity if quantity.isascii() and quantity.isdigit() and len(quantity) <= 2 else "1"
+    item.most = stock.most(item.left)
+    context = {
+        "item": item,
+        "quantity": max(1, min(int(quantity), item.most)),
+        "cancelled": "cancelled" in request.GET,
+    }
+    return private(render(request, "item.html", context))
 
 
 def readable_order(request: HttpRequest, order_id: int) -> Order:
@@ -56,16 +78,20 @@ def order_page(request: ShopRequest, order_id: int) -> HttpResponse:
 def show_order(request: ShopRequest, order: Order, *, status: int = 200, **more: Any) -> HttpResponse:
     """The order's page. `more` replaces parts of its context: a code that was refused, say."""
     title, text, stamp = _state(order)
+    can_pay = order.status in Order.PAYABLE
+    lines = list(stock.lines_with_left(order) if can_pay else order.lines.all())
+    short = [line for line in lines if can_pay and line.left is not None and line.left < line.quantity]
     context = {
         "order": order,
-        "lines": order.lines.all(),
+        "lines": lines,
+        "short": short,
         "order_taxes": order.taxes.all(),
         "payment": order.payments.filter(status="paid").first(),
         "status_title": title,
         "status_text": text,
         "stamp_class": stamp,
-        "can_pay": order.status in Order.PAYABLE,
-        "can_change": order.status in Order.PAYABLE and order.buy_item_id is None,
+        "can_pay": can_pay,
+        "can_change": can_pay and order.buy_item_id is None,
         "order_key": request.GET.get("key", ""),
         "message": _notice(request.GET.get("notice", "")),
         "refresh_url": "",
@@ -99,6 +125,8 @@ def _notice(name: str) -> str:
     match name:
         case "price_changed":
             return _("Something in your order has become dearer. Please look at the new total.")
+        case "sold_out" | "not_enough_stock":
+            return _("Not everything of your order is there any more. Nothing was charged.")
         case "paid_meanwhile":
             return _("Your order was paid in the meantime, so it was not changed.")
         case _other:
@@ -108,6 +136,9 @@ def _notice(name: str) -> str:
 def _state(order: Order) -> tuple[str, str, str]:
     """Title, sentence and stamp of the order's state."""
     status = Order.Status
+    if order.sold_out:
+        text = _("Your payment came when %(items)s was sold out. We are sorry: all of it goes back to you.")
+        return _("Sold out"), text % {"items": order.sold_out}, "bad"
     match order.status:
         case status.PAID:
             return _("Thank you"), _("Your payment arrived and your order is complete."), "good"
@@ -120,7 +151,7 @@ def _state(order: Order) -> tuple[str, str, str]:
         case status.EXPIRED:
             return (
                 _("Not paid"),
-                _("The time to pay ran out and nothing was charged. You can pay now."),
+                _("Nothing was charged. Your order is kept, and you can still pay it."),
                 "bad",
             )
         case status.CANCELLED:

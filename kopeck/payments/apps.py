@@ -7,6 +7,13 @@ class PaymentsConfig(AppConfig):
     verbose_name = _("Payments")
 
     def ready(self) -> None:
-        from kopeck.payments import copies_admin, limit_admin, mirror, order_admin, refund_admin  # noqa: F401 - register  # noqa: F401
+        from kopeck.payments import (  # noqa: F401 - the admins register themselves
+            copies_admin,
+            limit_admin,
+            mail_admin,
+            mirror,
+            order_admin,
+            refund_admin,
+        )
 
         mirror.connect()

@@ -17,11 +17,13 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Max, Q
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from kopeck.catalog.models import Discount
 from kopeck.errors import ShopError
 from kopeck.logs import about_its
+from kopeck.orders import stock
 from kopeck.orders.models import Order
 from kopeck.payments import mirror, sync
 from kopeck.payments.accounts import Account, for_currency
@@ -129,10 +131,12 @@ def _begin(order: Order, site: Site, kind: Payment.Kind) -> tuple[Turn, Payment 
     copies = mirror.copies_of(account.name, order) if kind == Kind.CHECKOUT else NO_COPIES
     if copies is None:
         return Turn.MIRROR, None
+    # Each locks its rows, after the order's: everywhere in this order, or two could wait for each other.
     _hold_discount(order)
     site.asker.spend(order)
+    stock.hold(order)
     order.mark_open()
-    payment = _new_attempt(order, account, kind)
+    payment = _new_attempt(order, account, kind, site)
     payment.asked_from = site.asker.address
     payment.inputs = (
         session_inputs(order, payment, site, copies)
@@ -173,7 +177,7 @@ def _hold_discount(order: Order) -> None:
         raise ShopError("discount_used_up", message, status=409)
 
 
-def _new_attempt(order: Order, account: Account, kind: Payment.Kind) -> Payment:
+def _new_attempt(order: Order, account: Account, kind: Payment.Kind, site: Site) -> Payment:
     last = order.payments.aggregate(last=Max("attempt"))["last"] or 0
     return Payment(
         order=order,
@@ -185,6 +189,8 @@ def _new_attempt(order: Order, account: Account, kind: Payment.Kind) -> Payment:
         fingerprint=order.terms,
         expires_at=timezone.now() + SESSION_LIFE,
         lease_until=timezone.now() + LEASE,
+        site=site.base[:255],
+        language=get_language() or "",
     )
 
 

@@ -14,8 +14,10 @@ from procrastinate.jobs import Status
 
 from kopeck.errors import ShopError
 from kopeck.orders.models import Order
+from kopeck.payments import abandoned as abandoned  # found by the worker through this module
 from kopeck.payments import attempts, inbox, sync
 from kopeck.payments import limit_jobs as limit_jobs  # found by the worker through this module
+from kopeck.payments import mail_jobs as mail_jobs  # likewise
 from kopeck.payments import mirror_jobs as mirror_jobs  # likewise
 from kopeck.payments import refund_jobs as refund_jobs  # likewise
 from kopeck.payments import tally_jobs as tally_jobs  # likewise

@@ -58,6 +58,9 @@ class Payment(models.Model):
     card_brand = models.CharField(_("card"), max_length=20, blank=True)
     card_last4 = models.CharField(_("last four"), max_length=4, blank=True)
     problem = models.TextField(_("problem"), blank=True)
+    #: The shop's address and language as this buyer had them: for links and words in mails.
+    site = models.CharField(max_length=255, blank=True, default="", db_default="")
+    language = models.CharField(max_length=15, blank=True, default="", db_default="")
     created = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
@@ -228,4 +231,5 @@ from kopeck.payments.ledger import Refund as Refund  # noqa: E402
 from kopeck.payments.limit_models import Attack as Attack  # noqa: E402
 from kopeck.payments.limit_models import Budget as Budget  # noqa: E402
 from kopeck.payments.limit_models import Decline as Decline  # noqa: E402
+from kopeck.payments.mails import Mail as Mail  # noqa: E402
 from kopeck.payments.tallies import Tally as Tally  # noqa: E402

@@ -1,7 +1,8 @@
-"""Jobs of the worker for money that goes back: second payments, crashed requests, events that were lost."""
+"""Jobs of the worker for money that goes back: second and late payments, crashed requests, lost events."""
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -9,7 +10,9 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
+from procrastinate.exceptions import AlreadyEnqueued
 
+from kopeck.orders.models import Order
 from kopeck.payments import disputes, refund_news, refunds
 from kopeck.payments.gateway import StripeRefused, StripeUnavailable
 from kopeck.payments.ledger import Refund
@@ -28,7 +31,7 @@ ASK_AGAIN = timedelta(hours=1)
 
 @app.task(retry=BACKOFF)
 def give_back(payment_id: int) -> None:
-    """Refunds a second payment. Deferred by `sync`, in the transaction that holds the payment."""
+    """Refunds a second payment, or a late one. Deferred by `sync`, in the transaction that finds it so."""
     try:
         refunds.give_back(payment_id)
     except StripeRefused as refusal:
@@ -38,7 +41,7 @@ def give_back(payment_id: int) -> None:
 @app.periodic(cron="* * * * *")
 @app.task(queueing_lock="refunds", pass_context=False)
 def finish_refunds(timestamp: int) -> None:
-    """Every minute: refunds whose request died, refunds on their way, second payments nobody gave back."""
+    """Every minute: refunds whose request died, refunds on their way, payments that nobody gave back."""
     finish()
     give_back_all()
 
@@ -64,14 +67,21 @@ def finish() -> int:
 
 
 def give_back_all() -> int:
-    """Defers `give_back` for second payments of which no refund was ever asked for; how many."""
+    """Defers `give_back` for second and late payments of which no refund was ever asked for; how many."""
     asked = Refund.objects.filter(payment=OuterRef("pk"), source=Refund.Source.SHOP)
     paid = Payment.objects.filter(order=OuterRef("order"), status=Payment.Status.PAID)
     given = Refund.objects.filter(payment=OuterRef("pk"), status__in=Refund.GIVEN)
     held = Payment.objects.filter(status=Payment.Status.HELD).exclude(payment_intent="")
-    waiting = held.filter(Exists(paid), ~Exists(asked), ~Exists(given))[:BATCH]
+    second = held.filter(Exists(paid), ~Exists(asked), ~Exists(given))[:BATCH]
+    kept = Order.objects.filter(status__in=[Order.Status.PAID, Order.Status.PARTLY_REFUNDED])
+    late = Payment.objects.filter(
+        ~Exists(asked), status=Payment.Status.PAID, order__in=kept.exclude(sold_out="")
+    )[:BATCH]
+    waiting = [*second, *late]
     for payment in waiting:
-        give_back.configure(queueing_lock=f"give-back-{payment.pk}").defer(payment_id=payment.pk)
+        # A job that waits already does the same.
+        with suppress(AlreadyEnqueued):
+            give_back.configure(queueing_lock=f"give-back-{payment.pk}").defer(payment_id=payment.pk)
     return len(waiting)
 
 

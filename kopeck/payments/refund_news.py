@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from kopeck.money import CURRENCIES, to_decimal
 from kopeck.orders.models import Order
-from kopeck.payments import shares, sync
+from kopeck.payments import mails, shares, sync
 from kopeck.payments.gateway import StripeRefused, gateway
 from kopeck.payments.ledger import Refund, given_back
 from kopeck.payments.models import Payment, StripeEvent
@@ -122,6 +122,8 @@ def apply(payment: Payment, answer: dict[str, Any]) -> Refund:
         refund.save()
         if refund.status != before:
             _tell(order, refund)
+        if refund.is_given and before not in Refund.GIVEN:
+            mails.owe_refund(refund)
         if payment.status == Payment.Status.PAID:
             _share(order, payment)
             order.mark_refunded(given_back(payment))

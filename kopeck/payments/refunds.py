@@ -189,9 +189,9 @@ def finish(refund: Refund) -> Refund:
 
 
 def give_back(payment_id: int) -> Refund | None:
-    """Refunds a payment that came on top of what the order cost; once, however often it is called."""
+    """Refunds a payment for which the buyer gets nothing; once, however often it is called."""
     payment = Payment.objects.select_related("order").get(pk=payment_id)
-    if not is_surplus(payment):
+    if not (is_surplus(payment) or is_too_late(payment)):
         return None
     refund_news.learn_payment(payment)
     with transaction.atomic():
@@ -202,9 +202,11 @@ def give_back(payment_id: int) -> Refund | None:
             amount = payment.amount - (refunds.aggregate(sum=Sum("amount"))["sum"] or 0)
             if amount < 1:
                 return None  # somebody was faster, at Stripe's dashboard
-            refund = Refund(source=Refund.Source.SHOP, reason=Refund.Reason.DUPLICATE)
+            refund = Refund(source=Refund.Source.SHOP)
+            if is_surplus(payment):
+                refund.reason = Refund.Reason.DUPLICATE
+                order.note(f"It was paid twice: {shown(amount, payment.currency)} is given back.")
             _insert(refund, payment, amount)
-            order.note(f"It was paid twice: {shown(amount, refund.currency)} is given back.")
     return send(refund) if refund.status == Status.CREATING else refund
 
 
@@ -212,6 +214,11 @@ def is_surplus(payment: Payment) -> bool:
     """Whether this payment's money came for an order that another payment had paid."""
     held = payment.status == Payment.Status.HELD and bool(payment.payment_intent)
     return held and payment.order.payments.filter(status=Payment.Status.PAID).exists()
+
+
+def is_too_late(payment: Payment) -> bool:
+    """Whether what this payment was for had been sold to others when it came."""
+    return payment.status == Payment.Status.PAID and bool(payment.order.sold_out)
 
 
 def explain(refusal: StripeRefused) -> str:

@@ -14,7 +14,9 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from kopeck.logs import about_its
+from kopeck.orders import stock
 from kopeck.orders.models import Order
+from kopeck.payments import mails
 from kopeck.payments.gateway import StripeRefused, gateway
 from kopeck.payments.ledger import given_back
 from kopeck.payments.models import Payment
@@ -110,10 +112,24 @@ def _pay(order: Order, payment: Payment, truth: Truth) -> None:
             # By its name: refunds import this module. In this transaction: held if and only if there's a job.
             app.configure_task(GIVE_BACK).defer(payment_id=payment.pk)
         return
+    gone = stock.take(order, held=payment.is_live)
     card = {"card_brand": truth.card_brand, "card_last4": truth.card_last4}
     payment.settle(Status.PAID, paid_at=at, payment_intent=truth.payment_intent, **card)
-    order.mark_refunded(given_back(payment))
     log.info("order %s is paid: %s %s", order.pk, payment.amount, payment.currency)
+    if gone:
+        _give_up(order, payment, gone)
+    else:
+        mails.owe_receipt(payment)
+    order.mark_refunded(given_back(payment))
+
+
+def _give_up(order: Order, payment: Payment, gone: list[str]) -> None:
+    """The money came for what is not there any more: all of it goes back by itself."""
+    order.mark_sold_out(gone)
+    order.note(f"The payment came too late: {order.sold_out} is sold out. All of it is given back.")
+    log.error("order %s is paid, but sold out: %s", order.pk, order.sold_out)
+    app.configure_task(GIVE_BACK).defer(payment_id=payment.pk)
+    mails.owe_apology(payment)
 
 
 def read_intent(intent: dict[str, Any]) -> Truth:

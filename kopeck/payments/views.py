@@ -18,9 +18,11 @@ from kopeck.payments import attempts, checkout, inbox, sync
 from kopeck.payments.gateway import BadEvent, StripeRefused, StripeUnavailable, read_event
 from kopeck.payments.inputs import site_of
 from kopeck.payments.models import Payment
-from kopeck.web import ShopRequest, asked_here, mend_database
+from kopeck.web import ShopRequest, asked_here, mend_database, wants_json
 
 log = logging.getLogger(__name__)
+#: Refusals that the item's and the order's own pages explain.
+SHORT = ("sold_out", "not_enough_stock")
 
 
 @asked_here
@@ -35,7 +37,13 @@ def buy(request: ShopRequest, item_id: int) -> HttpResponse:
     if request.method == "POST" and settings.PAYMENT_FLOW == "intent":
         order = checkout.order_for(wanted, visitor=request.visitor.key, site=site_of(request))
         return HttpResponseRedirect(f"{order.get_absolute_url()}/pay", status=303)
-    payment = checkout.buy(wanted, visitor=request.visitor.key, site=site_of(request))
+    try:
+        payment = checkout.buy(wanted, visitor=request.visitor.key, site=site_of(request))
+    except ShopError as refusal:
+        if refusal.code not in SHORT or request.method != "POST" or wants_json(request):
+            raise
+        # The page says what is left.
+        return HttpResponseRedirect(f"/item/{item.pk}?quantity={wanted.quantity}", status=303)
     return _to_checkout(request, payment)
 
 
@@ -47,10 +55,10 @@ def buy_order(request: ShopRequest, order_id: int) -> HttpResponse:
     try:
         payment = attempts.start(order.pk, site_of(request))
     except ShopError as refusal:
-        if refusal.code != "price_changed" or request.method != "POST":
+        if refusal.code not in ("price_changed", *SHORT) or request.method != "POST":
             raise
         key = f"&key={order.key}" if request.GET.get("key") else ""
-        return HttpResponseRedirect(f"{order.get_absolute_url()}?notice=price_changed{key}", status=303)
+        return HttpResponseRedirect(f"{order.get_absolute_url()}?notice={refusal.code}{key}", status=303)
     return _to_checkout(request, payment)
 
 

@@ -48,6 +48,7 @@ def view(model_admin: "admin.ModelAdmin[Any]") -> Callable[[HttpRequest, int], H
             "payments": [(payment, dashboard_link(payment)) for payment in order.payments.all()],
             "refunds": order.refunds.all(),
             "disputes": order.disputes.all(),
+            "mails": order.mails.all(),
             "events": events_of(order),
             "notes": order.notes.all(),
             "next_step": next_step(order),

@@ -66,7 +66,7 @@ async function leave({ session_id: sessionId, url, publishable_key: key }) {
 
 // An order whose quantities were changed is not paid at its old total: Update comes first.
 for (const lines of document.querySelectorAll("[data-lines]")) {
-  const pay = document.querySelector("[data-buy] [type=submit]");
+  const pay = document.querySelector("[data-buy] [type=submit]:enabled"); // disabled: something is sold out
   const fields = [...lines.elements].filter((field) => field.type === "number");
   const look = () => {
     const changed = fields.some((field) => field.value !== field.defaultValue);

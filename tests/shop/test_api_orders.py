@@ -98,4 +98,10 @@ def test_another_site_cannot_make_an_order(buyer: Client) -> None:
 
 def test_the_document_names_every_address(buyer: Client) -> None:
     paths = buyer.get("/api/v1/openapi.json").json()["paths"]
-    assert set(paths) == {"/api/v1/orders", "/api/v1/orders/{order_id}", "/api/v1/items/{item_id}/orders"}
+    assert set(paths) == {
+        "/api/v1/items",
+        "/api/v1/items/{item_id}",
+        "/api/v1/items/{item_id}/orders",
+        "/api/v1/orders",
+        "/api/v1/orders/{order_id}",
+    }

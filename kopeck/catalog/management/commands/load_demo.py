@@ -35,7 +35,7 @@ class Command(BaseCommand):
 def _load(good: dict[str, Any], position: int) -> None:
     slug = good["slug"]
     facts = {name: good[name] for name in ("name", "description", "price", "currency")}
-    item = Item(**facts, position=position)
+    item = Item(**facts, stock=good.get("stock"), position=position)
     item.full_clean(exclude=["image"])
     storage = item.image.storage
     for width in (pictures.LARGE, pictures.SMALL):

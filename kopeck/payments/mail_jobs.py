@@ -1,0 +1,108 @@
+"""Sends mails: a lease on the row, then the mail server with nothing held, then what became of it.
+
+Whoever dies in between leaves a lease that ends; the next try sends the same words, which were kept, under
+the same Message-ID.
+"""
+
+import logging
+from datetime import timedelta
+from email.utils import parseaddr
+from smtplib import SMTPRecipientsRefused
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.db import transaction
+from django.utils import timezone
+from procrastinate.contrib.django import app
+
+from kopeck.payments.gateway import release_database
+from kopeck.payments.mail_words import write
+from kopeck.payments.mails import SEND, Mail
+
+log = logging.getLogger(__name__)
+Status = Mail.Status
+
+#: Longer than a mail server may take (EMAIL_TIMEOUT holds for each of its answers).
+LEASE = timedelta(minutes=5)
+#: Tried after 1, 4, 16 ... minutes and then every six hours: for a day and a half in all.
+MAX_TRIES, LONGEST_WAIT = 11, timedelta(hours=6)
+#: How many mails one sweep sends, and after how many failures it takes the mail server for dead.
+BATCH, PATIENCE = 100, 3
+
+
+@app.task(name=SEND)
+def send(mail_id: int) -> None:
+    """Sends one mail. Deferred in the transaction that causes it; what fails is left to `send_due`."""
+    deliver(mail_id)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(queueing_lock="mails", pass_context=False)
+def send_due(timestamp: int) -> None:
+    """Every minute: mails that failed and are due again, and those whose job or sender was lost."""
+    due = Mail.objects.filter(status=Status.WAITING, due_at__lte=timezone.now()).order_by("due_at")
+    failures = 0
+    for number in list(due.values_list("pk", flat=True)[:BATCH]):
+        failures += deliver(number) is False
+        if failures == PATIENCE:
+            break
+
+
+def deliver(mail_id: int) -> bool | None:
+    """Whether it was sent; None: nothing was to be done, or somebody else is at it."""
+    mail = _lease(mail_id)
+    if mail is None:
+        return None
+    try:
+        if not mail.text:
+            write(mail)
+            mail.save(update_fields=["subject", "text", "html"])
+        release_database()
+        _message(mail).send()
+    except Exception as trouble:
+        _note(mail, trouble)
+        return False
+    Mail.objects.filter(pk=mail.pk).update(status=Status.SENT, sent_at=timezone.now(), problem="")
+    log.info("mail %s of order %s (%s) is sent", mail.pk, mail.order_id, mail.kind)
+    return True
+
+
+def _lease(mail_id: int) -> Mail | None:
+    now = timezone.now()
+    with transaction.atomic():
+        waiting = Mail.objects.filter(pk=mail_id, status=Status.WAITING, due_at__lte=now)
+        mail = waiting.select_for_update(skip_locked=True, of=("self",)).select_related("order").first()
+        if mail is None:
+            return None
+        mail.to = mail.to or mail.order.email
+        mail.status = Status.WAITING if mail.to else Status.NO_ADDRESS
+        mail.tries, mail.due_at = mail.tries + bool(mail.to), now + LEASE
+        mail.save(update_fields=["to", "status", "tries", "due_at"])
+    return mail if mail.to else None
+
+
+def _message(mail: Mail) -> EmailMultiAlternatives:
+    domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
+    headers = {"Message-ID": f"<{mail.key}@{domain}>", "Auto-Submitted": "auto-generated"}
+    message = EmailMultiAlternatives(mail.subject, mail.text, to=[mail.to], headers=headers)
+    message.attach_alternative(mail.html, "text/html")
+    return message
+
+
+def _note(mail: Mail, trouble: Exception) -> None:
+    wait = min(timedelta(minutes=4 ** (mail.tries - 1)), LONGEST_WAIT)
+    last = mail.tries >= MAX_TRIES or _is_final(trouble)
+    ours = Mail.objects.filter(pk=mail.pk, status=Status.WAITING)
+    ours.update(
+        status=Status.FAILED if last else Status.WAITING,
+        due_at=timezone.now() + wait,
+        problem=f"{type(trouble).__name__}: {trouble}"[:1000],
+    )
+    log.error("mail %s of order %s is not sent: %s", mail.pk, mail.order_id, type(trouble).__name__)
+
+
+def _is_final(trouble: Exception) -> bool:
+    """Whether the mail server said that this address takes no mail, now or later (5xx)."""
+    if not isinstance(trouble, SMTPRecipientsRefused):
+        return False
+    return all(code >= 500 for code, _said in trouble.recipients.values())
