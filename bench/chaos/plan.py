@@ -1,6 +1,6 @@
 """What the world does to the shop, drawn from the seed: Stripe's weather, the post's, kills, restarts, jumps.
 
-The plan is the same for a seed; when exactly each blow lands among threads and processes is not.
+The plan is the same for a seed; what exactly each blow hits among threads and processes is not.
 """
 
 import random
@@ -65,22 +65,24 @@ class Blow:
     faults: dict[str, Any] = field(default_factory=dict)
 
 
-def blows(seed: int) -> Iterator[Blow]:
-    """Without end: kills of a program and changes of the weather, taking turns."""
-    dice = random.Random(f"blows {seed}")
+def weather(seed: int) -> Iterator[Blow]:
+    """Without end: Stripe's weather and the post's change every second or two."""
+    dice = random.Random(f"weather {seed}")
     while True:
-        yield Blow(dice.uniform(1.0, 3.0), "kill", name=dice.choice(PROGRAMS))
-        for _change in range(2):
-            faults = FINE | PROMPT | dice.choice(WEATHER) | dice.choice(POST)
-            yield Blow(dice.uniform(0.4, 1.2), "faults", faults=faults)
+        faults = FINE | PROMPT | dice.choice(WEATHER) | dice.choice(POST)
+        yield Blow(dice.uniform(0.5, 2.0), "faults", faults=faults)
 
 
-def milestones(seed: int, buys: int) -> dict[int, Blow]:
-    """What happens when the so-manieth buyer comes: PostgreSQL is restarted, the clock jumps."""
+def milestones(seed: int, buys: int) -> list[tuple[int, Blow]]:
+    """What happens when the so-manieth buyer comes, in order: kills, PostgreSQL restarted, the clock jumps."""
     dice = random.Random(f"milestones {seed}")
+    found, number = [], dice.randint(2, 6)
+    while number < buys:
+        found.append((number, Blow(0, "kill", name=dice.choice(PROGRAMS))))
+        number += dice.randint(4, 16)
     restarts, jumps = max(1, buys // 300), max(2, buys // 150)
     when = dice.sample(range(max(1, buys // 10), max(buys, 20)), restarts + jumps)
-    found = {number: Blow(0, "postgres") for number in when[:restarts]}
+    found += [(number, Blow(0, "postgres")) for number in when[:restarts]]
     for turn, number in enumerate(when[restarts:]):
-        found[number] = Blow(0, "jump", name=str(JUMPS[turn % len(JUMPS)]))
-    return found
+        found.append((number, Blow(0, "jump", name=str(JUMPS[turn % len(JUMPS)]))))
+    return sorted(found, key=lambda it: it[0])

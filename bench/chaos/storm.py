@@ -93,7 +93,7 @@ def storm(buys: int, seed: int, *, keep: Path | None = None, say: Say = lambda l
         say(f"the world stands after {time.monotonic() - began:.0f} s: {buys} buyers come, seed {seed}")
         crowd, struck = Crowd(made, buys, seed), Counter[str]()
         try:
-            _strike(made, crowd, struck, say)
+            _strike(made, crowd, struck)
         finally:  # after Ctrl-C nobody else need come
             crowd.finish()
         say(f"the buyers are gone after {time.monotonic() - began:.0f} s; everything settles")
@@ -104,34 +104,32 @@ def storm(buys: int, seed: int, *, keep: Path | None = None, say: Say = lambda l
         return _report(made, crowd, struck, verdict, seed, time.monotonic() - began)
 
 
-def _strike(world: World, crowd: Crowd, struck: "Counter[str]", say: Say) -> None:
+def _strike(world: World, crowd: Crowd, struck: "Counter[str]") -> None:
     """Blow after blow until the last buyer has gone."""
-    waiting = plan.milestones(crowd.seed, crowd.buys)
-    coming = plan.blows(crowd.seed)
+    planned = plan.milestones(crowd.seed, crowd.buys)
+    changes = plan.weather(crowd.seed)
+    change, at = next(changes), time.monotonic()
     while not crowd.is_done:
-        for number in [number for number in waiting if number <= crowd.seen]:
-            _blow(world, waiting.pop(number), struck)
-            say(f"  {crowd.seen:>5} buyers have come")
-        crowd.two_ways |= two_ways_to_pay(payable_now(world.sandbox_file))
-        blow = next(coming)
-        _pause(crowd, blow.pause)
-        _blow(world, blow, struck)
+        if planned and planned[0][0] <= crowd.seen and _blow(world, planned[0][1], struck):
+            planned.pop(0)
+        if time.monotonic() >= at:
+            _blow(world, change, struck)
+            change = next(changes)
+            at = time.monotonic() + change.pause
         for name in world.revive():
             struck[f"{name} had ended by itself"] += 1
-
-
-def _pause(crowd: Crowd, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and not crowd.is_done:
+        crowd.two_ways |= two_ways_to_pay(payable_now(world.sandbox_file))
         time.sleep(0.05)
 
 
-def _blow(world: World, blow: plan.Blow, struck: "Counter[str]") -> None:
+def _blow(world: World, blow: plan.Blow, struck: "Counter[str]") -> bool:
+    """Whether it was done: a program that is not up is not killed, or it would never get up."""
     match blow.what:
         case "kill":
-            if world.is_up(blow.name):  # else nobody would be hit, and nobody would ever get up
-                world.kill(blow.name)
-                struck["kill -9"] += 1
+            if not world.is_up(blow.name):
+                return False
+            world.kill(blow.name)
+            struck["kill -9"] += 1
         case "faults":
             world.control("PUT", "faults", blow.faults)
         case "postgres":
@@ -140,6 +138,7 @@ def _blow(world: World, blow: plan.Blow, struck: "Counter[str]") -> None:
         case "jump":
             world.jump(int(blow.name))
             struck["clock jumped"] += 1
+    return True
 
 
 def _calm(world: World) -> None:
