@@ -74,7 +74,7 @@ def weather(seed: int) -> Iterator[Blow]:
 
 
 def milestones(seed: int, buys: int) -> list[tuple[int, Blow]]:
-    """What happens when the so-manieth buyer comes, in order: kills, PostgreSQL restarted, the clock jumps."""
+    """What happens when the so-manieth buyer comes: kills, restarts of PostgreSQL, jumps of the clock."""
     dice = random.Random(f"milestones {seed}")
     found, number = [], dice.randint(2, 6)
     while number < buys:

@@ -4,6 +4,7 @@ import logging
 from datetime import timedelta
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
@@ -16,7 +17,10 @@ log = logging.getLogger(__name__)
 
 #: After 4, 16, 64 ... seconds, the last time after about an hour; from then on `catch_up` tries hourly.
 BACKOFF = RetryStrategy(
-    max_attempts=6, exponential_wait=4, retry_exceptions=(StripeUnavailable, StripeRefused)
+    max_attempts=6,
+    exponential_wait=4,
+    # PostgreSQL restarted: the job would fail for good, though nothing is wrong with it.
+    retry_exceptions=(StripeUnavailable, StripeRefused, OperationalError, InterfaceError),
 )
 PATIENCE = timedelta(hours=1)
 

@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 from procrastinate import RetryStrategy
@@ -21,7 +22,12 @@ from kopeck.payments.models import Payment
 log = logging.getLogger(__name__)
 
 #: After 4, 16, 64 ... seconds; from then on `finish_refunds` goes on with it.
-BACKOFF = RetryStrategy(max_attempts=5, exponential_wait=4, retry_exceptions=(StripeUnavailable,))
+#: A restart of PostgreSQL is no reason to fail for good either.
+BACKOFF = RetryStrategy(
+    max_attempts=5,
+    exponential_wait=4,
+    retry_exceptions=(StripeUnavailable, OperationalError, InterfaceError),
+)
 BATCH = 100
 #: A request that asks Stripe is done by then, or dead.
 PATIENCE = timedelta(minutes=2)
