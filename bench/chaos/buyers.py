@@ -52,8 +52,8 @@ class Buyer(Person):
     def shop_around(self) -> list[Opened]:
         """The purchase; what was opened on the way, the last one last. Raises GaveUp."""
         self.ask("GET", f"/item/{self.item['id']}")
-        if self.by_order:
-            self.place()
+        if self.by_order and not self.place():
+            return []
         if self.twist == "double_click":
             return self._double_click()
         opened = self.open(self.way)
@@ -65,7 +65,7 @@ class Buyer(Person):
             self.come_back(seen[-1])
         return seen
 
-    def place(self) -> None:
+    def place(self) -> bool:
         """An order by the API: one to three items of one currency, perhaps with a code."""
         of_currency = [i for i in self.world.goods["items"] if i["currency"] == self.item["currency"]]
         chosen = self.dice.sample(of_currency, self.dice.randint(1, len(of_currency)))
@@ -73,9 +73,13 @@ class Buyer(Person):
         self.item = chosen[0]
         code = self.dice.choice(["", self.last_code, self.last_code, *self.world.goods["codes"]])
         answer = self.ask("POST", "/api/v1/orders", json={"lines": lines, "discount_code": code})
-        if answer.status_code != 201:  # a code that does not fit
+        if answer.status_code == 422:  # a code that does not fit
             answer = self.ask("POST", "/api/v1/orders", json={"lines": lines})
+        if answer.status_code != 201:
+            self.told(f"refused: {answer.json()['error']['code']}")
+            return False
         self.order = int(answer.json()["id"])
+        return True
 
     def open(self, way: str, dice: random.Random | None = None) -> Opened | None:
         """Presses Buy; None where the shop refuses in a sentence."""

@@ -1,7 +1,7 @@
 """The shop that is stormed: tables, items in four currencies, two taxes, codes, and the seller.
 
 `python -m bench.chaos.goods N` in the shop's environment; prints one JSON line with what buyers and the
-seller need to know. N codes, ONE-0 and so on, can be used once each.
+seller need to know. N codes, ONE-0 and so on, can be used once each; of two items there are only N pieces.
 """
 
 import json
@@ -9,9 +9,12 @@ import sys
 
 import django
 
+#: The prices of the two items that run out.
+FEW = (333, 2205)
+
 
 def stock_the_shop(last_ones: int) -> dict[str, object]:
-    """`{"items": [{"id", "currency"}], "codes": [...], "cookie": the seller's session}`."""
+    """`{"items": [{"id", "currency"}], "codes": [...], "stock": {id: pieces}, "cookie": the seller's}`."""
     from django.contrib.auth.models import User
     from django.core.management import call_command
     from django.test import Client
@@ -22,8 +25,10 @@ def stock_the_shop(last_ones: int) -> dict[str, object]:
     prices = [("usd", 4820), ("usd", 1999), ("usd", 333), ("eur", 12900), ("eur", 2205), ("jpy", 6800)]
     prices += [("gbp", 1450)]
     items = [
-        Item.objects.create(name=f"Good {number}", description="For the storm.", price=price, currency=code)
-        for number, (code, price) in enumerate(prices, 1)
+        Item.objects.create(
+            name=f"Good {price}", price=price, currency=code, stock=last_ones if price in FEW else None
+        )
+        for code, price in prices
     ]
     Tax.objects.create(display_name="VAT", percentage=20, inclusive=True, is_default=True)
     Tax.objects.create(display_name="City", percentage="1.5", is_default=True)
@@ -36,6 +41,7 @@ def stock_the_shop(last_ones: int) -> dict[str, object]:
     return {
         "items": [{"id": item.pk, "currency": item.currency} for item in items],
         "codes": ["TEN", "TWO"],
+        "stock": {item.pk: item.stock for item in items if item.stock is not None},
         "cookie": client.cookies["sessionid"].value,
     }
 

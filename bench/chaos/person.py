@@ -65,7 +65,7 @@ class Person:
 
     def pay(self, opened: "Opened", **how: Any) -> bool:
         """As the buyer on Stripe's page. Whether it was taken; the bank or a closed page may say no."""
-        how = how or {"card": GOOD}
+        how = {"email": "buyer@shop.example", **(how or {"card": GOOD})}
         answer = requests.post(
             f"{self.world.stripe}/_sandbox/{opened.kind}/{opened.id}/pay", json=how, timeout=60
         )

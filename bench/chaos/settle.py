@@ -1,23 +1,23 @@
-"""One round of what the worker does as time goes by, all of it at once, in the shop's own process.
+"""One round of what the worker does as time goes by, all of it at once, in the shop's own environment.
 
-`python -m bench.chaos.settle`: the clock has jumped, so every sweep finds its time come. The functions are
-the shop's; only the waiting is left out. Prints what `manage.py reconcile` would if it is there.
+`python -m bench.chaos.settle`: the clock has jumped, so every periodic job finds its time come. The jobs are
+the shop's, each called as the worker calls it; only the waiting is left out.
 """
+
+import inspect
 
 import django
 
 
 def tidy() -> None:
-    """The periodic jobs of the worker, in the order in which their minutes come."""
+    """Every periodic job of the worker once, the one that takes up the work of dead workers first."""
     from asgiref.sync import async_to_sync
+    from procrastinate.contrib.django import app
 
-    from kopeck.payments import jobs, mirror_jobs, refund_jobs
-
-    async_to_sync(jobs.retry_stalled_jobs.func)(0)
-    jobs.sweep(0)
-    refund_jobs.finish_refunds(0)
-    refund_jobs.hear_of_the_last_days(0)
-    mirror_jobs.catch_up(0)
+    tasks = {one.task.name: one.task for one in app.periodic_registry.periodic_tasks.values()}
+    for name in sorted(tasks, key=lambda name: (not name.endswith(".retry_stalled_jobs"), name)):
+        func = tasks[name].func
+        (async_to_sync(func) if inspect.iscoroutinefunction(func) else func)(0)
 
 
 if __name__ == "__main__":

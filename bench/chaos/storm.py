@@ -154,7 +154,7 @@ def _settle(world: World, say: Say) -> Verdict:
     """Time passes: sessions end, debits are decided, the worker's sweeps find what is left."""
     for turn in range(1, ROUNDS + 1):
         world.let_time_pass(2400)
-        verdict = judge(read_stripe(world), read_shop(world.postgres.url))
+        verdict = judge(read_stripe(world), read_shop(world.postgres.url), world.pieces)
         if not any(verdict.figures.values()):
             break
         say(f"  not settled after round {turn}: {verdict.figures}, such as {verdict.example}")

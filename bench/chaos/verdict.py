@@ -25,12 +25,15 @@ GIVEN = ("pending", "requires_action", "succeeded")
 OPEN_AT_STRIPE = ("open", "requires_payment_method", "requires_action", "requires_confirmation")
 
 TABLES = {
-    "orders": "SELECT id, status, total, currency, discount_id FROM orders_order",
+    "orders": "SELECT id, status, total, currency, discount_id, sold_out FROM orders_order",
     "payments": "SELECT id, order_id, account, kind, stripe_id, payment_intent, status, amount, currency, "
     "key::text FROM payments_payment",
     "refunds": "SELECT id, payment_id, account, stripe_id, status, amount, key::text FROM payments_refund",
     "events": "SELECT account, event_id, type, status, outcome FROM payments_stripeevent",
     "discounts": "SELECT id, max_redemptions FROM catalog_discount WHERE max_redemptions IS NOT NULL",
+    "mails": "SELECT order_id, kind, status FROM payments_mail",
+    "lines": "SELECT order_id, item_id, quantity FROM orders_orderline",
+    "stock": "SELECT id, stock FROM catalog_item WHERE stock IS NOT NULL",
     # A job of a killed worker fails where a younger one does the same: that one counts.
     "jobs": "SELECT id, task_name, status::text FROM procrastinate_jobs AS job WHERE status = 'doing' "
     "OR status = 'todo' AND coalesce(scheduled_at, now()) <= now() OR status = 'failed' AND NOT EXISTS "
@@ -105,14 +108,16 @@ def _listed(world: World, tail: str, what: str) -> list[Row]:
             asked["starting_after"] = found[-1]["id"]
 
 
-def judge(stripe: Stripe, shop: dict[str, list[Row]]) -> Verdict:
-    """Compares both ways."""
+def judge(stripe: Stripe, shop: dict[str, list[Row]], pieces: dict[int, int]) -> Verdict:
+    """Compares both ways. `pieces`: how many there were of each limited item, by its id."""
     verdict = Verdict()
     charges = [charge for charge in stripe.charges if charge["status"] == "succeeded"]
     found = _charges(verdict, charges, shop)
     _orders(verdict, found, shop)
     _refunds(verdict, stripe.refunds, shop)
     _attempts(verdict, stripe.payables)
+    _pieces(verdict, shop, pieces)
+    _mails(verdict, shop)
     _unfinished(verdict, shop)
     return verdict
 
@@ -228,6 +233,36 @@ def _attempts(verdict: Verdict, payables: list[Row]) -> None:
         if key := one["metadata"].get("kopeck_payment"):
             made[key].append(one["id"])
     verdict.doubled += [f"one attempt made {ids} at Stripe" for ids in made.values() if len(ids) > 1]
+
+
+def _pieces(verdict: Verdict, shop: dict[str, list[Row]], pieces: dict[int, int]) -> None:
+    """What was paid and not given back as sold out has left the stock, piece by piece."""
+    sold: dict[int, int] = defaultdict(int)
+    kept = {o["id"] for o in shop["orders"] if o["status"] in WAS_PAID and not o["sold_out"]}
+    for line in shop["lines"]:
+        if line["order_id"] in kept:
+            sold[line["item_id"]] += line["quantity"]
+    left = {item["id"]: item["stock"] for item in shop["stock"]}
+    for item, first in pieces.items():
+        if sold[item] > first:
+            verdict.doubled.append(f"item {item}: {sold[item]} pieces were sold of {first}")
+        elif sold[item] != first - left[item]:
+            verdict.lost.append(
+                f"item {item}: of {first} pieces {sold[item]} were sold and {left[item]} are left"
+            )
+
+
+def _mails(verdict: Verdict, shop: dict[str, list[Row]]) -> None:
+    """A paid order owes one mail, a receipt or an apology; all are sent."""
+    owed: dict[int, int] = defaultdict(int)
+    for mail in shop["mails"]:
+        owed[mail["order_id"]] += mail["kind"] in ("receipt", "apology")
+        if mail["status"] == "waiting":
+            verdict.stuck.append(f"the {mail['kind']} of order {mail['order_id']} is waiting")
+    for order in shop["orders"]:
+        if order["status"] in WAS_PAID and not owed[order["id"]]:
+            verdict.lost.append(f"order {order['id']} has no receipt")
+    verdict.doubled += [f"order {order} has {times} receipts" for order, times in owed.items() if times > 1]
 
 
 def _unfinished(verdict: Verdict, shop: dict[str, list[Row]]) -> None:

@@ -58,6 +58,11 @@ class World:
         self.goods: dict[str, Any] = {}
         self.ahead = 0
 
+    @property
+    def pieces(self) -> dict[int, int]:
+        """How many there were of the items that run out, by id."""
+        return {int(item): pieces for item, pieces in self.goods["stock"].items()}
+
     def start(self) -> None:
         clock.set_ahead(self.folder / "clock", 0)
         self.postgres = postgres.start(self.folder)

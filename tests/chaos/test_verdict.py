@@ -27,7 +27,7 @@ REFUND = {
     "metadata": {"kopeck_refund": "r1"},
 }
 SESSION = {"id": "cs_1", "status": "complete", "metadata": {"kopeck_payment": "p1", "kopeck_order": "1"}}
-ORDER = {"id": 1, "status": "paid", "total": 4820, "currency": "usd", "discount_id": None}
+ORDER = {"id": 1, "status": "paid", "total": 4820, "currency": "usd", "discount_id": None, "sold_out": ""}
 PAYMENT = {
     "id": 1,
     "order_id": 1,
@@ -61,11 +61,14 @@ class Books:
             "refunds": [self.known],
             "events": [self.event],
             "discounts": [],
+            "mails": [{"order_id": 1, "kind": "receipt", "status": "sent"}],
+            "lines": [{"order_id": 1, "item_id": 5, "quantity": 2}],
+            "stock": [{"id": 5, "stock": 1}],
             "jobs": [],
         }
 
     def figures(self) -> dict[str, int]:
-        return judge(self.stripe, self.shop).figures
+        return judge(self.stripe, self.shop, {5: 3}).figures
 
 
 def test_books_that_agree_are_silent() -> None:
@@ -110,6 +113,11 @@ CHANGES: dict[str, tuple[str, Callable[[Books], object]]] = {
             it.shop["discounts"].append({"id": 7, "max_redemptions": 0}),
         ),
     ),
+    "more sold than there was": ("doubled", lambda it: it.shop["lines"][0].update(quantity=4)),
+    "pieces that nobody bought": ("lost", lambda it: it.shop["stock"][0].update(stock=0)),
+    "a paid order without a receipt": ("lost", lambda it: it.shop["mails"].clear()),
+    "two receipts": ("doubled", lambda it: it.shop["mails"].append(it.shop["mails"][0])),
+    "a mail that waits": ("stuck", lambda it: it.shop["mails"][0].update(status="waiting")),
     "a payment without an end": ("stuck", lambda it: it.payment.update(status="creating")),
     "an order without an end": ("stuck", lambda it: it.order.update(status="processing")),
     "an event that was not worked off": ("stuck", lambda it: it.event.update(status="failed")),
