@@ -60,12 +60,16 @@ def count(event: StripeEvent) -> str:
 
 def _payment_of(event: StripeEvent, intent: dict[str, Any]) -> Payment | None:
     """By our key in the metadata, which Checkout gives to its intent too."""
-    metadata = intent.get("metadata")
+    key = key_in(intent.get("metadata"))
+    return Payment.objects.select_related("order").filter(account=event.account, key=key).first()
+
+
+def key_in(metadata: Any) -> UUID | None:
+    """The payment's key in an object's metadata; None where there is none that we could have written."""
     try:
-        key = UUID(str((metadata if isinstance(metadata, dict) else {}).get("kopeck_payment")))
+        return UUID(str((metadata if isinstance(metadata, dict) else {}).get("kopeck_payment")))
     except ValueError:
         return None
-    return Payment.objects.select_related("order").filter(account=event.account, key=key).first()
 
 
 def _close_if_too_many(payment: Payment, most: int) -> str:

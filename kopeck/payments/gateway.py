@@ -6,6 +6,7 @@ an open transaction is a programming error.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from functools import cache, partial
@@ -329,8 +330,8 @@ def read_event(account: Account, body: bytes, signature: str) -> dict[str, Any]:
             "signature_wrong", "No webhook secret of this account made this signature of this body."
         )
     try:
-        event = json.loads(payload)
-    except ValueError:
+        event = _storable(payload)
+    except (ValueError, RecursionError):
         raise BadEvent("payload_unreadable", "The body is not JSON.") from None
     if (
         not isinstance(event, dict)
@@ -338,4 +339,15 @@ def read_event(account: Account, body: bytes, signature: str) -> dict[str, Any]:
         or not isinstance(event.get("type"), str)
     ):
         raise BadEvent("payload_unreadable", "The body is not an event.")
+    return event
+
+
+_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+
+
+def _storable(payload: str) -> Any:
+    """The JSON, with what PostgreSQL keeps in no text (NUL, half a surrogate pair) replaced."""
+    event = json.loads(_NUL.sub(r"\1\\ufffd", payload) if "\\u0000" in payload else payload)
+    if "\\ud" in payload.lower():
+        event = json.loads(json.dumps(event, ensure_ascii=False).encode(errors="replace"))
     return event

@@ -73,9 +73,8 @@ def _payment_of(event: StripeEvent) -> Payment | None:
     payment = ours.filter(stripe_id=event.object_id).first()
     if payment is not None:
         return payment
-    metadata = event.payload["data"]["object"].get("metadata") or {}
-    key = metadata.get("kopeck_payment")
-    if not isinstance(key, str) or len(key) != 36:
+    key = declines.key_in(event.payload["data"]["object"].get("metadata"))
+    if key is None:
         return None
     return ours.filter(key=key, stripe_id__isnull=True).first()
 
@@ -84,7 +83,6 @@ def _store(account_name: str, event: dict[str, Any]) -> StripeEvent:
     data = event.get("data")
     body = data.get("object") if isinstance(data, dict) else None
     body = body if isinstance(body, dict) else {}
-    created = event.get("created")
     row = StripeEvent(
         account=account_name,
         event_id=event["id"][:255],
@@ -92,11 +90,19 @@ def _store(account_name: str, event: dict[str, Any]) -> StripeEvent:
         object_id=str(body.get("id") or "")[:255],
         api_version=str(event.get("api_version") or "")[:40],
         payload=without_secrets({**event, "data": {"object": body}}),
-        created=datetime.fromtimestamp(created, UTC) if isinstance(created, int) else timezone.now(),
+        created=_time(event.get("created")),
     )
     # ON CONFLICT DO NOTHING: of two copies that arrive together one row stays, and both go on with it.
     StripeEvent.objects.bulk_create([row], ignore_conflicts=True)
     return StripeEvent.objects.get(account=account_name, event_id=row.event_id)
+
+
+def _time(second: Any) -> datetime:
+    """Of a Unix second; now for what is none."""
+    try:
+        return datetime.fromtimestamp(second, UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return timezone.now()
 
 
 def _settle(event: StripeEvent, status: StripeEvent.Status, outcome: str) -> StripeEvent:
