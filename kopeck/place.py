@@ -138,7 +138,7 @@ def _given(env: Mapping[str, str], name: str) -> str:
     file = env.get(f"{name}_FILE")
     try:
         return Path(file).read_text().strip() if file else env.get(name, "")
-    except OSError as problem:
+    except (OSError, UnicodeDecodeError) as problem:
         raise Refused(f"{name}_FILE can't be read: {problem}.") from None
 
 

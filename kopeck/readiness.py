@@ -19,6 +19,7 @@ from procrastinate.contrib.django.models import ProcrastinateWorker
 
 from kopeck.payments.calls import heard
 from kopeck.serve import draining
+from kopeck.web import read_only
 
 log = logging.getLogger(__name__)
 
@@ -26,11 +27,13 @@ log = logging.getLogger(__name__)
 HEARTBEAT = timedelta(seconds=60)
 
 
+@read_only
 def healthz(request: HttpRequest) -> JsonResponse:
     """The process answers."""
     return JsonResponse({"status": "ok"})
 
 
+@read_only
 def readyz(request: HttpRequest) -> JsonResponse:
     """200 with each part's state, or 503 with the part that is not ready."""
     if draining():

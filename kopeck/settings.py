@@ -37,7 +37,7 @@ def env(name: str, default: str = "") -> str:
     if file:
         try:
             return Path(file).read_text().strip()
-        except OSError as problem:
+        except (OSError, UnicodeDecodeError) as problem:
             sys.exit(f"kopeck: {name}_FILE can't be read: {problem}.")
     return os.environ.get(name) or os.environ.get(name.lower()) or default
 

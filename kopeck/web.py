@@ -24,6 +24,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.utils.translation.trans_real import parse_accept_lang_header
 from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
 from django.views.static import serve
 
 from kopeck.errors import ShopError
@@ -123,6 +124,14 @@ def _give(response: HttpResponseBase, name: str, value: str) -> None:
     # Lax: sent when Stripe's page leads the buyer back here, not with another site's requests.
     secure = settings.VISITOR_COOKIE_SECURE
     response.set_cookie(name, value, max_age=365 * 86400, httponly=True, samesite="Lax", secure=secure)
+
+
+def read_only(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """For pages that are only looked at: any other method is 405, with the methods that there are.
+
+    Exempt from Django's check of forms, which would answer 403 before the view is asked which it takes.
+    """
+    return csrf_exempt(require_safe(view))
 
 
 def asked_here(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -287,6 +296,7 @@ def _locale(header: str, page_language: str) -> Locale:
     return Locale.parse(page_language, sep="-")
 
 
+@read_only
 def media(request: HttpRequest, path: str) -> HttpResponseBase:
     """A picture that was uploaded. Its name never gets another meaning: browsers may keep it for ever."""
     if not path.endswith(".webp"):  # we write no others

@@ -5,7 +5,6 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
 
 from kopeck.catalog.models import Item
 from kopeck.catalog.views import not_on_sale, private
@@ -14,13 +13,13 @@ from kopeck.orders import stock
 from kopeck.orders.lines import OrderLine
 from kopeck.orders.lists import Page, orders_of_visitor, orders_with_item
 from kopeck.orders.models import Order
-from kopeck.web import ShopRequest
+from kopeck.web import ShopRequest, read_only
 
 #: How often the page of an unconfirmed payment asks again, every three seconds.
 CONFIRMING_TRIES = 20
 
 
-@require_safe
+@read_only
 def shop_window(request: ShopRequest) -> HttpResponse:
     """GET /: everything on sale, with the quantities of the visitor's open orders."""
     own = stock.own_window(request.visitor.known_key)
@@ -39,7 +38,7 @@ def shop_window(request: ShopRequest) -> HttpResponse:
     return private(render(request, "shop.html", {"items": items, "open_orders": open_orders}))
 
 
-@require_safe
+@read_only
 def item_page(request: ShopRequest, item_id: int) -> HttpResponse:
     """GET /item/{id}: one item with its Buy button; `?cancelled` when back from Checkout, `?quantity`."""
     # The cookie is given here and not by Buy: a double click on Buy must come from one visitor.
@@ -69,7 +68,7 @@ def readable_order(request: HttpRequest, order_id: int) -> Order:
     return order
 
 
-@require_safe
+@read_only
 def order_page(request: ShopRequest, order_id: int) -> HttpResponse:
     """GET /order/{id}: the receipt, with the state of its payment."""
     return show_order(request, readable_order(request, order_id))
@@ -164,14 +163,14 @@ def _state(order: Order) -> tuple[str, str, str]:
             return _("Not paid yet"), _("Your order is kept. You can pay when you are ready."), "plain"
 
 
-@require_safe
+@read_only
 def my_orders(request: ShopRequest) -> HttpResponse:
     """GET /orders: the orders of this browser, newest first."""
     page = orders_of_visitor(request.visitor.known_key, before=_before(request))
     return private(render(request, "orders.html", _listed(request, page)))
 
 
-@require_safe
+@read_only
 def orders_of_item(request: ShopRequest, item_id: int) -> HttpResponse:
     """GET /item/by_order/{id}: every order that contains the item; all for staff, one's own for a buyer."""
     item, page = find_orders_of_item(request, item_id, _before(request))

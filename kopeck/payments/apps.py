@@ -9,6 +9,7 @@ class PaymentsConfig(AppConfig):
     def ready(self) -> None:
         from kopeck.payments import (  # noqa: F401 - the admins register themselves
             copies_admin,
+            findings_admin,
             limit_admin,
             mail_admin,
             mirror,

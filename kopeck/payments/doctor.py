@@ -18,6 +18,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob, ProcrastinateW
 
 from kopeck.payments import stripe_checks
 from kopeck.payments.endpoints import BadAddress, base_of
+from kopeck.payments.findings import Difference, ReconcileRun
 from kopeck.payments.models import StripeEvent
 from kopeck.payments.stripe_checks import Check
 from kopeck.readiness import HEARTBEAT
@@ -25,6 +26,8 @@ from kopeck.readiness import HEARTBEAT
 OLDEST_POSTGRESQL = 150_000  # as the server counts: 15.0
 #: A job that waits so much longer than due waits for nobody.
 OVERDUE = timedelta(minutes=10)
+#: The worker compares every hour.
+COMPARED = timedelta(hours=3)
 
 
 def examine() -> Iterator[Check]:
@@ -37,6 +40,7 @@ def examine() -> Iterator[Check]:
     if has_tables:
         yield from _worker()
         yield from _events()
+        yield _compared()
     yield from stripe_checks.examine(with_database=has_tables)
 
 
@@ -177,3 +181,23 @@ def _events() -> Iterator[Check]:
         yield Check("shop", "events", "warn", f"{rejected} events of another mode were rejected", do)
     else:
         yield Check("shop", "events", "ok", "none failed, none of another mode")
+
+
+def _compared() -> Check:
+    """The last comparison with Stripe, and what it left."""
+    last = ReconcileRun.objects.first()
+    run = "manage.py reconcile"
+    if last is None:
+        return Check("shop", "compared with Stripe", "warn", "never yet: the worker does it every hour", run)
+    ago = timezone.now() - last.ended
+    left = Difference.objects.filter(gone=None).count()
+    when = f"{int(ago.total_seconds()) // 60} min ago"
+    if left:
+        said = f"{left} difference{'s' if left > 1 else ''} left, as of {when}"
+        return Check("shop", "compared with Stripe", "warn", said, "see the admin (Payments, Differences)")
+    if last.trouble:
+        said = f"not wholly, {when}: {' '.join(last.trouble.split())}"
+        return Check("shop", "compared with Stripe", "warn", said, run)
+    if ago > COMPARED:
+        return Check("shop", "compared with Stripe", "warn", f"last {when}", "look into the worker's log")
+    return Check("shop", "compared with Stripe", "ok", f"{when}, no difference")

@@ -188,6 +188,34 @@ class Gateway:
         service = self._mirrored(kind)
         return self._pages(service.list, {"created": {"gte": since}} if since else {})
 
+    def page(self, kind: str, **asked: Any) -> tuple[list[dict[str, Any]], bool]:
+        """A page of what the account has, newest first, and whether there are more.
+
+        `kind` is session, intent, refund, dispute or event; `asked`: `created`, `starting_after`, `types`.
+        """
+        v1 = self._client.v1
+        services: dict[str, tuple[Any, list[str]]] = {
+            "session": (v1.checkout.sessions, ["data.payment_intent"]),
+            "intent": (v1.payment_intents, ["data.latest_charge"]),
+            "refund": (v1.refunds, []),
+            "dispute": (v1.disputes, []),
+            "event": (v1.events, []),
+        }
+        service, expand = services[kind]
+        asked = {"limit": 100, **({"expand": expand} if expand else {}), **asked}
+        answer = self._ask(lambda: service.list(asked))
+        return answer["data"], answer["has_more"]
+
+    def look_up(self, kind: str, stripe_id: str) -> dict[str, Any]:
+        """One object of a kind that `page` lists, other than an event."""
+        by_kind: dict[str, Callable[[str], dict[str, Any]]] = {
+            "session": self.retrieve_session,
+            "intent": self.retrieve_intent,
+            "refund": self.retrieve_refund,
+            "dispute": self.retrieve_dispute,
+        }
+        return by_kind[kind](stripe_id)
+
     def _pages(self, service: Callable[[Any], Any], of: dict[str, Any]) -> Iterator[dict[str, Any]]:
         asked: dict[str, Any] = {"limit": 100, **of}
         while True:
@@ -274,7 +302,8 @@ class Gateway:
                 _describe(error),
                 code=error.code or "",
                 param=str(getattr(error, "param", None) or ""),
-                missing=error.http_status == 404,
+                # By its code too: a 404 of some proxy or wrong address says nothing about the object.
+                missing=error.http_status == 404 and error.code == "resource_missing",
             ) from error
         return answer
 

@@ -14,12 +14,12 @@ from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare
-from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from kopeck import metrics
+from kopeck.web import read_only
 
 #: Seconds that an answer is kept; milliseconds that one query may take.
 KEPT, PATIENCE = 5.0, 2000
@@ -203,7 +203,7 @@ _of_the_shop = CollectorRegistry()
 _of_the_shop.register(shop)
 
 
-@require_safe
+@read_only
 def metrics_page(request: HttpRequest) -> HttpResponse:
     """GET /metrics, for who has METRICS_TOKEN. 404 where there is no token, 401 for another one."""
     if not settings.METRICS_TOKEN and not _is_play(request):

@@ -3,15 +3,21 @@
 An event's body is only a hint to look: every handler asks Stripe for the object as it is now.
 """
 
+import logging
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from django.db import DatabaseError
+from django.db.models import F
 from django.utils import timezone
 
 from kopeck.payments import declines, disputes, refund_news, sync
 from kopeck.payments.models import Payment, StripeEvent
 from kopeck.redaction import scrub, without_secrets
+
+log = logging.getLogger(__name__)
 
 
 def receive(account_name: str, event: dict[str, Any], *, livemode: bool) -> StripeEvent:
@@ -29,13 +35,32 @@ def work_off(event: StripeEvent) -> StripeEvent:
     try:
         return _handle(event)
     except Exception as error:
-        # Noted on its own, outside whatever was rolled back; Stripe will deliver it again.
+        _note_failure(event, error)
+        raise
+
+
+def _note_failure(event: StripeEvent, error: Exception) -> None:
+    """On its own, outside whatever was rolled back; Stripe will deliver the event again, and so do we."""
+    trace = "".join(traceback.format_exception(error))
+    try:
         StripeEvent.objects.filter(pk=event.pk).exclude(status__in=StripeEvent.SETTLED).update(
             status=StripeEvent.Status.FAILED,
-            attempts=event.attempts + 1,
-            outcome=scrub(f"{type(error).__name__}: {error}"),
+            attempts=F("attempts") + 1,
+            outcome=_readable(f"{type(error).__name__}: {error}"),
+            traceback=_readable(trace),
         )
-        raise
+    except DatabaseError as away:
+        # What stopped the event is what should be read; it stays received, and the sweep takes it up.
+        log.error("event %s failed, which could not be noted: %s", event.event_id, away)
+
+
+#: How much of a traceback is kept: its end tells what happened.
+MOST = 10_000
+
+
+def _readable(text: str) -> str:
+    """A text for the admin: no secrets, no bytes that PostgreSQL refuses, not too long."""
+    return scrub(text.replace("\0", ""))[-MOST:]
 
 
 Outcome = tuple[StripeEvent.Status, str]
@@ -107,8 +132,9 @@ def _time(second: Any) -> datetime:
 
 def _settle(event: StripeEvent, status: StripeEvent.Status, outcome: str) -> StripeEvent:
     event.status, event.outcome, event.handled = status, outcome, timezone.now()
+    event.traceback = ""
     event.attempts += 1
-    event.save(update_fields=["status", "outcome", "handled", "attempts"])
+    event.save(update_fields=["status", "outcome", "traceback", "handled", "attempts"])
     return event
 
 

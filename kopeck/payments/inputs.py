@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from kopeck.orders.lines import OrderLine
 from kopeck.orders.models import Order
 from kopeck.payments.budgets import Asker, asker_of
+from kopeck.payments.copies import shop_mark
 from kopeck.payments.mirror import Copies
 from kopeck.payments.models import Payment
 
@@ -40,7 +41,7 @@ def site_of(request: HttpRequest) -> Site:
 def session_inputs(order: Order, payment: Payment, site: Site, copies: Copies) -> dict[str, Any]:
     """For `checkout.Session.create`. Lines stand in the order's order, and so do their tax rates."""
     success_url, cancel_url = site.back_from(order)
-    metadata = {"kopeck_order": str(order.pk), "kopeck_payment": str(payment.key)}
+    metadata = metadata_of(order, payment)
     inputs: dict[str, Any] = {
         "mode": "payment",
         "line_items": [
@@ -67,6 +68,15 @@ def session_inputs(order: Order, payment: Payment, site: Site, copies: Copies) -
     return inputs
 
 
+def metadata_of(order: Order, payment: Payment) -> dict[str, str]:
+    """How a payable object is known as ours, should its row ever be lost: the shop's mark, order, attempt."""
+    return {
+        "kopeck_order": str(order.pk),
+        "kopeck_payment": str(payment.key),
+        "kopeck_shop": shop_mark(),
+    }
+
+
 def intent_inputs(order: Order, payment: Payment) -> dict[str, Any]:
     """For `PaymentIntent.create`: the order's own total, and in `amount_details` what it is made of.
 
@@ -77,7 +87,7 @@ def intent_inputs(order: Order, payment: Payment) -> dict[str, Any]:
         "currency": order.currency,
         "automatic_payment_methods": {"enabled": True},
         "description": f"{settings.SHOP_NAME}: {order.pk}",
-        "metadata": {"kopeck_order": str(order.pk), "kopeck_payment": str(payment.key)},
+        "metadata": metadata_of(order, payment),
         "amount_details": {"line_items": [_detail(line) for line in order.lines.all()]},
     }
     if order.email:

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods
 
 from kopeck.catalog.views import item_on_sale
 from kopeck.errors import ShopError
@@ -16,7 +16,7 @@ from kopeck.payments.gateway import StripeRefused, StripeUnavailable, gateway
 from kopeck.payments.inputs import site_of
 from kopeck.payments.models import Payment
 from kopeck.payments.views import asked_quantity
-from kopeck.web import ShopRequest, asked_here
+from kopeck.web import ShopRequest, asked_here, read_only
 
 
 @asked_here
@@ -59,7 +59,7 @@ def _as_json(payment: Payment) -> HttpResponse:
     return answer
 
 
-@require_safe
+@read_only
 def pay_page(request: ShopRequest, order_id: int) -> HttpResponse:
     """GET /order/{id}/pay: the order and Stripe's Payment Element beside it."""
     order = readable_order(request, order_id)

@@ -13,16 +13,17 @@ from procrastinate.exceptions import UniqueViolation
 from procrastinate.jobs import Status
 
 from kopeck.errors import ShopError
-from kopeck.orders.models import Order
 from kopeck.payments import abandoned as abandoned  # found by the worker through this module
 from kopeck.payments import attempts, inbox, sync
 from kopeck.payments import limit_jobs as limit_jobs  # found by the worker through this module
 from kopeck.payments import mail_jobs as mail_jobs  # likewise
 from kopeck.payments import mirror_jobs as mirror_jobs  # likewise
+from kopeck.payments import reconcile_jobs as reconcile_jobs  # likewise
 from kopeck.payments import refund_jobs as refund_jobs  # likewise
 from kopeck.payments import tally_jobs as tally_jobs  # likewise
 from kopeck.payments.gateway import StripeRefused, StripeUnavailable
 from kopeck.payments.models import Payment, StripeEvent
+from kopeck.payments.unanswered import give_up_attempts
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +32,6 @@ BATCH = 100
 #: A live payment is asked about this often, a failed event retried after this long.
 ASK_AGAIN = timedelta(minutes=5)
 RETRY = timedelta(minutes=1)
-#: Stripe forgets idempotency keys after 24 hours; a session that nobody was handed can't be paid long before.
-GIVE_UP = timedelta(hours=1)
 
 
 @app.periodic(cron="* * * * *")
@@ -97,19 +96,3 @@ def ask_about_payments() -> int:
         except Exception:
             log.exception("payment %s can't be settled", payment)
     return asked
-
-
-def give_up_attempts() -> int:
-    """Closes attempts whose request died before Stripe's answer was stored; how many."""
-    dead = Payment.objects.filter(
-        status=Payment.Status.CREATING, stripe_id=None, created__lt=timezone.now() - GIVE_UP
-    )
-    orders = list(dead.values_list("order_id", flat=True)[:BATCH])
-    closed = dead.filter(order_id__in=orders).update(
-        status=Payment.Status.REFUSED, lease_until=None, problem="Never confirmed by Stripe."
-    )
-    live = Payment.objects.filter(status__in=Payment.LIVE, order_id__in=orders).values("order_id")
-    Order.objects.filter(pk__in=orders, status=Order.Status.OPEN).exclude(pk__in=live).update(
-        status=Order.Status.EXPIRED
-    )
-    return closed

@@ -141,6 +141,8 @@ class StripeEvent(models.Model):
     status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.RECEIVED)
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     outcome = models.TextField(_("outcome"), blank=True)
+    #: Of the last failure, without secrets; empty once it is worked off.
+    traceback = models.TextField(_("traceback"), blank=True, db_default="")
     created = models.DateTimeField(_("made by Stripe"))
     received = models.DateTimeField(_("received"), auto_now_add=True)
     handled = models.DateTimeField(_("handled"), null=True, blank=True)
@@ -226,6 +228,9 @@ class StripeCopy(models.Model):
 
 
 # At the end, and for Django to find them: their rows point at the payments above.
+from kopeck.payments.findings import Difference as Difference  # noqa: E402
+from kopeck.payments.findings import ReconcileCursor as ReconcileCursor  # noqa: E402
+from kopeck.payments.findings import ReconcileRun as ReconcileRun  # noqa: E402
 from kopeck.payments.ledger import Dispute as Dispute  # noqa: E402
 from kopeck.payments.ledger import Refund as Refund  # noqa: E402
 from kopeck.payments.limit_models import Attack as Attack  # noqa: E402

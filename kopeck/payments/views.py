@@ -8,7 +8,7 @@ from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
 from django.http.request import UnreadablePostError
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST
 
 from kopeck.catalog.views import item_on_sale
 from kopeck.errors import ShopError
@@ -18,7 +18,7 @@ from kopeck.payments import attempts, checkout, inbox, sync
 from kopeck.payments.gateway import BadEvent, StripeRefused, StripeUnavailable, read_event
 from kopeck.payments.inputs import site_of
 from kopeck.payments.models import Payment
-from kopeck.web import ShopRequest, asked_here, mend_database, wants_json
+from kopeck.web import ShopRequest, asked_here, mend_database, read_only, wants_json
 
 log = logging.getLogger(__name__)
 #: Refusals that the item's and the order's own pages explain.
@@ -87,7 +87,7 @@ def asked_quantity(request: ShopRequest) -> int:
     return int(value)
 
 
-@require_safe
+@read_only
 def come_back(request: ShopRequest, order_id: int) -> HttpResponse:
     """GET /order/{id}/return, from Checkout: asks Stripe, then leads to the order's page."""
     order = readable_order(request, order_id)

@@ -103,3 +103,39 @@ def test_the_shop_itself_refuses_them_too(tmp_path: Path) -> None:
     assert refused.stderr.strip() == (
         "kopeck: The live key of account default must not be used with STRIPE_SANDBOX."
     )
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "STRIPE_SECRET_KEY"])
+def test_a_secrets_file_that_cannot_be_read_is_said_in_a_sentence(name: str, tmp_path: Path) -> None:
+    """By `make run`, before anything is started."""
+    more = {f"{name}_FILE": str(tmp_path / "nowhere")}
+    if name == "STRIPE_SECRET_KEY":
+        more["STRIPE_PUBLISHABLE_KEY"] = "pk_test_a"
+    refused = run_to_end(DATA_DIR=str(tmp_path / "data"), **two_ports(), **more)
+    assert refused.returncode == 1
+    (sentence,) = refused.stderr.strip().splitlines()
+    assert f"{name}_FILE can't be read: " in sentence
+    assert "No such file or directory" in sentence
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "DATABASE_URL", "STRIPE_WEBHOOK_SECRET"])
+def test_the_shop_itself_says_it_in_a_sentence_too(name: str, tmp_path: Path) -> None:
+    """Started by somebody's own service manager, which names files of secrets."""
+    file = tmp_path / "secret"
+    file.write_bytes(b"\xff\xfe no text")
+    for path, said in ((tmp_path, "Is a directory"), (file, "codec can't decode")):
+        env = clean_env(
+            **({} if name == "SECRET_KEY" else {"SECRET_KEY": "s"}),
+            STRIPE_SANDBOX="1",
+            DATA_DIR=str(tmp_path),
+            **{f"{name}_FILE": str(path)},
+        )
+        command = [sys.executable, "manage.py", "diffsettings"]
+        ended = subprocess.run(
+            command, cwd=BASE_DIR, env=env, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert ended.returncode == 1
+        (sentence,) = ended.stderr.strip().splitlines()
+        assert sentence.startswith(f"kopeck: {name}_FILE can't be read: ")
+        assert said in sentence

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
-from kopeck.payments.models import StripeEvent
+from kopeck.payments.models import Difference, ReconcileRun, StripeEvent
 from tests.run.starting import BASE_DIR, clean_env
 from tests.shop.doctoring import Patient, heartbeat, job, work
 from tests.shop.doctoring import patient as patient
@@ -147,6 +148,29 @@ def test_events_that_failed_or_were_of_another_mode_are_counted(patient: Patient
     assert patient.examine()["shop", "events"] == ("warn", "1 events of another mode were rejected")
     StripeEvent.objects.create(event_id="evt_2", status=StripeEvent.Status.FAILED, **facts)
     assert patient.examine()["shop", "events"] == ("warn", "1 of Stripe's events failed")
+
+
+def test_the_last_comparison_with_stripe_is_told(patient: Patient) -> None:
+    """pain 1"""
+    here, now = ("shop", "compared with Stripe"), timezone.now()
+    assert patient.examine()[here] == ("ok", "0 min ago, no difference")
+    ReconcileRun.objects.update(ended=now - timedelta(minutes=200))
+    assert patient.examine()[here] == ("warn", "last 200 min ago")
+    ReconcileRun.objects.update(ended=now, trouble="default: no answer")
+    assert patient.examine()[here] == ("warn", "not wholly, 0 min ago: default: no answer")
+    difference = Difference.objects.create(
+        account="default",
+        code="held",
+        kind="payment",
+        object_id="cs_1",
+        said="...",
+        first_seen=now,
+        last_seen=now,
+    )
+    assert patient.examine()[here] == ("warn", "1 difference left, as of 0 min ago")
+    difference.delete()
+    ReconcileRun.objects.all().delete()
+    assert patient.examine()[here][0] == "warn"
 
 
 def test_with_neither_database_nor_stripe_it_still_tells(tmp_path: Path) -> None:

@@ -73,6 +73,7 @@ def test_a_duplicate_changes_nothing(sandbox: ShopSandbox, buyer: Client, delive
 def test_twenty_copies_at_once_are_one_event_and_one_payment(
     sandbox: ShopSandbox, buyer: Client, deliver: Deliver
 ) -> None:
+    """pain 3"""
     order, _ = bought(sandbox, buyer)
     event = completed(sandbox)
 
@@ -91,6 +92,7 @@ def test_twenty_copies_at_once_are_one_event_and_one_payment(
 def test_every_order_of_events_ends_in_the_same_state(
     sandbox: ShopSandbox, buyer: Client, deliver: Deliver
 ) -> None:
+    """pain 5"""
     order, _ = bought(sandbox, buyer)
     events = sandbox.events()
     late = {**completed(sandbox), "id": "evt_late", "type": "checkout.session.expired"}
@@ -214,6 +216,7 @@ def test_an_event_of_the_other_mode_is_kept_and_rejected(
 def test_stripe_down_while_handling_is_500_and_the_next_delivery_works_it_off(
     sandbox: ShopSandbox, buyer: Client, deliver: Deliver
 ) -> None:
+    """pain 4"""
     order, _ = bought(sandbox, buyer)
     event = completed(sandbox)
     sandbox.control(
@@ -233,6 +236,7 @@ def test_stripe_down_while_handling_is_500_and_the_next_delivery_works_it_off(
 def test_a_crash_between_storing_and_applying_an_event_is_made_good_by_its_next_copy(
     sandbox: ShopSandbox, buyer: Client, deliver: Deliver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """pain 4"""
     from kopeck.payments import inbox
 
     order, _ = bought(sandbox, buyer)

@@ -6,11 +6,12 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from kopeck.payments.drift import Difference, differences, mend
 from kopeck.payments.gateway import StripeRefused, StripeUnavailable
 from kopeck.payments.models import StripeCopy
+from kopeck.payments.progress import Bar
 
 
 class Command(BaseCommand):
@@ -62,34 +63,6 @@ class Command(BaseCommand):
         for problem in problems:
             self.stderr.write(problem)
         return len(self.compare(accounts))
-
-
-class Bar:
-    """A progress bar on a terminal; nothing anywhere else. Its line is gone when it is done."""
-
-    WIDTH = 24
-
-    def __init__(self, stream: OutputWrapper, total: int) -> None:
-        self.stream, self.total, self.done = stream, total, 0
-        self.shown = stream.isatty()
-
-    def __enter__(self) -> "Bar":
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._write("\r\x1b[K")
-
-    def step(self, what: str) -> None:
-        """Begins the next of the `total` steps."""
-        full = self.WIDTH * self.done // max(1, self.total)
-        self.done += 1
-        bar = f"[{'#' * full}{'.' * (self.WIDTH - full)}] {self.done}/{self.total} {what}"
-        self._write(f"\r{bar[:79]}\x1b[K")
-
-    def _write(self, text: str) -> None:
-        if self.shown:
-            self.stream.write(text, style_func=str, ending="")
-            self.stream.flush()
 
 
 def _differences(count: int) -> str:

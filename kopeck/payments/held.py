@@ -1,0 +1,111 @@
+"""Held payments: Stripe took another amount than the order's total, or money for an order that was paid.
+
+A second payment goes back by itself (`refunds.give_back`). One of another amount, with nothing else having
+paid the order, is for the seller to decide: they give it back here, and the order can be paid again.
+"""
+
+import logging
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Sum
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from kopeck.errors import ShopError
+from kopeck.orders.models import Order
+from kopeck.payments import refund_news, refunds
+from kopeck.payments.gateway import gateway
+from kopeck.payments.ledger import Refund
+from kopeck.payments.models import Payment
+
+log = logging.getLogger(__name__)
+
+
+def left_at_stripe(payment: Payment) -> tuple[int, str]:
+    """How much of a payment's money Stripe still has for us, in minor units, and its currency.
+
+    StripeUnavailable, StripeRefused.
+    """
+    if not payment.payment_intent:
+        return 0, payment.currency
+    charge = _charge(payment)
+    return int(charge["amount"] - charge["amount_refunded"]), str(charge["currency"])
+
+
+def _charge(payment: Payment) -> dict[str, Any]:
+    charge = gateway(payment.account).retrieve_intent(payment.payment_intent).get("latest_charge")
+    nothing = {"amount": 0, "amount_refunded": 0, "currency": payment.currency}
+    return charge if isinstance(charge, dict) else nothing
+
+
+def give_back(payment_id: int, *, by: str) -> Refund:
+    """Refunds all that is left of a held payment; once, however often it is asked for at once.
+
+    `by`: who asked. Raises ShopError; StripeUnavailable: the worker goes on with it; StripeRefused.
+    """
+    payment = Payment.objects.get(pk=payment_id)
+    if payment.status != Payment.Status.HELD:
+        raise ShopError("not_held", _("This payment is not held."), status=409)
+    refund_news.learn_payment(payment)
+    charge = _charge(payment)
+    with transaction.atomic():
+        order = Order.objects.select_for_update().get(pk=payment.order_id)
+        taken = Refund.objects.filter(payment=payment, status__in=Refund.TAKEN)
+        # Stripe's amount, not ours: that they differ is why it is held.
+        amount = charge["amount"] - (taken.aggregate(sum=Sum("amount"))["sum"] or 0)
+        if amount < 1:
+            raise ShopError("refund_nothing", _("Everything has been given back already."), status=409)
+        refund = _row(payment, amount, charge["currency"], by)
+        order.note(f"{by} gives back {refunds.shown(amount, refund.currency)}, which was held.")
+    refund = refunds.send(refund)
+    release(payment.order_id)
+    return refund
+
+
+def _row(payment: Payment, amount: int, currency: str, by: str) -> Refund:
+    refund = Refund(
+        order_id=payment.order_id,
+        payment=payment,
+        account=payment.account,
+        amount=amount,
+        currency=currency,
+        source=Refund.Source.STAFF,
+        requested_by=by,
+        created=timezone.now(),
+    )
+    refund.inputs = {
+        "payment_intent": payment.payment_intent,
+        "amount": amount,
+        "metadata": {"kopeck_order": str(payment.order_id), "kopeck_refund": str(refund.key)},
+    }
+    refund.save(force_insert=True)
+    return refund
+
+
+def waits_for_nothing(order: Order) -> bool:
+    """Whether an order waits for a bank though no payment of it is live, and none is held with its money.
+
+    StripeUnavailable, StripeRefused: held ones are asked about.
+    """
+    if order.status != Order.Status.PROCESSING:
+        return False
+    payments = list(order.payments.all())
+    if any(payment.is_live for payment in payments):
+        return False
+    return not any(left_at_stripe(one)[0] for one in payments if one.status == Payment.Status.HELD)
+
+
+def release(order_id: int) -> bool:
+    """Lets an order be paid again that waits for nothing; whether it did. Raises as `waits_for_nothing`."""
+    if not waits_for_nothing(Order.objects.get(pk=order_id)):
+        return False
+    with transaction.atomic():
+        order = Order.objects.select_for_update().get(pk=order_id)
+        waits = order.status == Order.Status.PROCESSING
+        if not waits or order.payments.filter(status__in=Payment.LIVE).exists():
+            return False
+        order.mark_failed()
+        order.note("No payment is under way any more: it can be paid again.")
+    log.info("order %s can be paid again", order_id)
+    return True

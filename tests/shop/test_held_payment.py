@@ -1,0 +1,125 @@
+"""A payment of another amount than the order's: the owner gives it back, and the order can be paid again."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+from django.test import Client
+
+from kopeck.payments.ledger import Refund
+from kopeck.payments.models import Difference, Payment
+from tests.conftest import ShopSandbox
+from tests.shop.comparing import bought, pay, run, states
+from tests.shop.refunding import at_stripe
+
+pytestmark = pytest.mark.django_db(transaction=True)
+Deliver = Callable[..., Any]
+
+
+@pytest.fixture
+def payment(sandbox: ShopSandbox, buyer: Client) -> Payment:
+    """Stripe has taken 48.20; the row says 40.00."""
+    payment = bought(buyer)
+    Payment.objects.update(amount=4000)
+    pay(sandbox, payment)
+    run()
+    payment.refresh_from_db()
+    assert payment.status == "held"
+    return payment
+
+
+def address(payment: Payment) -> str:
+    return f"/admin/payments/payment/{payment.pk}/give-back/"
+
+
+def test_the_owner_sees_what_stripe_has_and_gives_it_back(
+    sandbox: ShopSandbox, buyer: Client, owner: Client, payment: Payment
+) -> None:
+    assert states(payment.order) == ("processing", ["held"])
+    assert "give-back/" in owner.get(f"/admin/payments/payment/{payment.pk}/change/").content.decode()
+    assert "give-back/" in owner.get(f"/admin/orders/order/{payment.order_id}/why/").content.decode()
+    page = owner.get(address(payment)).content.decode()
+    assert "$48.20" in page
+    assert "Stripe took 4820 usd, not 4000 usd" in page
+    answer = owner.post(address(payment), follow=True).content.decode()
+    assert "48.20 USD go back to the buyer." in answer
+    refund = Refund.objects.get()
+    assert (refund.status, refund.source, refund.requested_by, refund.amount) == (
+        "succeeded", "staff", "owner", 4820,
+    )  # fmt: skip
+    assert at_stripe(sandbox) == [4820]
+    assert states(payment.order) == ("open", ["held"])
+    assert run()["code"] == 0
+    assert not Difference.objects.filter(gone=None).exists()
+    session_id = buyer.get(f"/order/{payment.order_id}/buy").json()["session_id"]
+    sandbox.pay(session_id)
+    run()
+    assert states(payment.order) == ("paid", ["held", "paid"])
+    assert "There is nothing to give back." in owner.get(address(payment), follow=True).content.decode()
+
+
+def test_pressed_by_ten_at_once_it_goes_back_once(sandbox: ShopSandbox, payment: Payment) -> None:
+    """pain 18"""
+    user = User.objects.create_superuser("boss")
+
+    def press(_number: int) -> int:
+        client = Client(raise_request_exception=False)
+        client.force_login(user)
+        status: int = client.post(address(payment)).status_code
+        connection.close()
+        return status
+
+    with ThreadPoolExecutor(10) as pool:
+        assert set(pool.map(press, range(10))) == {302}
+    assert (at_stripe(sandbox), Refund.objects.count()) == ([4820], 1)
+
+
+def test_what_was_given_back_at_stripe_already_is_not_given_again(
+    sandbox: ShopSandbox, owner: Client, payment: Payment
+) -> None:
+    sandbox.stripe.v1.refunds.create({"payment_intent": payment.payment_intent, "amount": 4000})
+    owner.post(address(payment))
+    assert at_stripe(sandbox) == [4000, 820]
+    assert "given back already" in owner.post(address(payment), follow=True).content.decode()
+    assert at_stripe(sandbox) == [4000, 820]
+
+
+def test_an_answer_that_is_lost_is_gone_on_with(
+    sandbox: ShopSandbox, owner: Client, payment: Payment
+) -> None:
+    sandbox.control(
+        "PUT", "faults", {"next": [{"kind": "cut_after", "path": "/v1/refunds", "method": "POST"}]}
+    )
+    assert "Stripe does not answer" in owner.post(address(payment), follow=True).content.decode()
+    assert (at_stripe(sandbox), Refund.objects.get().status) == ([4820], "creating")
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    Refund.objects.update(created=timezone.now() - timedelta(minutes=5))
+    assert run()["code"] == 0
+    assert (at_stripe(sandbox), Refund.objects.get().status) == ([4820], "succeeded")
+    assert states(payment.order)[0] == "open"
+
+
+def test_a_payment_that_is_not_held_is_not_given_back_here(
+    sandbox: ShopSandbox, buyer: Client, owner: Client
+) -> None:
+    payment = bought(buyer)
+    assert "give-back/" not in owner.get(f"/admin/payments/payment/{payment.pk}/change/").content.decode()
+    assert "This payment is not held." in owner.post(address(payment), follow=True).content.decode()
+    assert owner.get("/admin/payments/payment/999/give-back/").status_code == 404
+
+
+def test_it_takes_the_permission_to_refund(sandbox: ShopSandbox, buyer: Client, payment: Payment) -> None:
+    clerk = User.objects.create_user("clerk", is_staff=True)
+    clerk.user_permissions.add(Permission.objects.get(codename="view_payment"))
+    client = Client(raise_request_exception=False)
+    client.force_login(clerk)
+    assert "give-back/" not in client.get(f"/admin/payments/payment/{payment.pk}/change/").content.decode()
+    assert client.post(address(payment)).status_code == 403
+    assert buyer.post(address(payment)).status_code == 302
+    assert at_stripe(sandbox) == []
