@@ -6,6 +6,7 @@ from typing import Any
 from babel import Locale
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.widgets import AdminFileWidget
 from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import UploadedFile
@@ -46,6 +47,13 @@ class ItemForm(StockForm):
     price = forms.DecimalField(label=_("Price"), min_value=0, help_text=_("As people write it: 48.20"))
     currency = forms.ChoiceField(
         label=_("Currency"), initial="usd", choices=[(code, code.upper()) for code in sorted(CURRENCIES)]
+    )
+
+    # Not Django's ImageField: it hands the file to every decoder there is before `clean_image` is asked.
+    image = forms.FileField(
+        label=_("Picture"),
+        required=False,
+        widget=AdminFileWidget(attrs={"accept": "image/png,image/jpeg,image/webp,image/gif"}),
     )
 
     class Meta:

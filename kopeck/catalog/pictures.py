@@ -36,12 +36,25 @@ def shrink(file: IO[bytes]) -> "tuple[ContentFile[bytes], ContentFile[bytes]]":
         with Image.open(file, formats=["PNG", "JPEG", "WEBP", "GIF"]) as opened:
             if opened.width * opened.height > MAX_PIXELS:
                 raise PictureError("too many pixels")
-            picture = _opaque(ImageOps.exif_transpose(opened))
+            picture = _opaque(ImageOps.exif_transpose(_smaller(opened)))
         return _webp(picture, LARGE), _webp(picture, SMALL)
     except PictureError:
         raise
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as problem:
+    except (
+        Exception
+    ) as problem:  # a broken file makes the decoders raise whatever they like: struct.error too
         raise PictureError(str(problem)) from problem
+
+
+def _smaller(picture: Image.Image) -> Image.Image:
+    """Of a huge picture the first frame at twice what is kept, before anything else copies it in memory."""
+    if picture.width * picture.height <= 4 * LARGE * LARGE:
+        return picture
+    picture.draft("RGB", (2 * LARGE, 2 * LARGE))  # a JPEG is not even decoded in full
+    if picture.mode == "P":
+        picture = picture.convert("RGBA")
+    picture.thumbnail((2 * LARGE, 8 * LARGE))
+    return picture
 
 
 def _opaque(picture: Image.Image) -> Image.Image:
