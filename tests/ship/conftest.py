@@ -14,8 +14,9 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     if caddy is None:
         assert os.environ.get("CI") != "true", "there is no caddy: `make check-ship` brings one"
         pytest.skip("there is no caddy: `make check-ship` brings one")
-    started = Servers(tmp_path_factory.mktemp("servers"), caddy)
+    started = Servers(tmp_path_factory.mktemp("servers"))
     try:
+        started.start(caddy)
         yield started
     finally:
         started.close()

@@ -50,11 +50,12 @@ def wait_for(address: str, wanted: int, process: "subprocess.Popen[bytes]") -> N
 class Servers:
     """`shop` is Caddy's address, `web` the addresses of the web servers behind it."""
 
-    def __init__(self, folder: Path, caddy: str) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.processes: list[subprocess.Popen[bytes]] = []
         self.log = (folder / "log").open("wb")
         self.postgres = postgres.start(folder, fast=True)
+        self.shop = self._free()
         self.sandbox, self.web = self._free(), [self._free(), self._free()]
         self.env = clean_env(
             DATABASE_URL=self.postgres.url,
@@ -67,12 +68,14 @@ class Servers:
             DRAIN_SECONDS=str(DRAIN_SECONDS),
             LOG_LEVEL="WARNING",
         )
+
+    def start(self, caddy: str) -> None:
+        folder = self.folder
         prepare = [sys.executable, "-m", "kopeck.prepare", str(folder / "admin-password")]
         subprocess.run(prepare, cwd=BASE_DIR, env=self.env, stdout=self.log, check=True, timeout=120)
         port = self.sandbox.rpartition(":")[2]
         self._start([sys.executable, "-m", "stripe_sandbox", "--memory", "--port", port], self.env)
         started = [self.start_web(number) for number in range(2)]
-        self.shop = self._free()
         told = {
             "SITE_ADDRESS": self.shop,
             "UPSTREAMS": " ".join(address.removeprefix("http://") for address in self.web),
