@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 # A stamp says which lock file the environment was made from; a later lock file makes it again.
 RUN_STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
+SHIP_STAMP := $(VENV)/.installed-ship
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 
 # What production looks like, for Django's deployment checks: made-up values, nothing is contacted.
@@ -33,15 +34,15 @@ export MIGRATIONS_AND_TEMPLATES
 # An environment whose Python has been removed since is made again.
 ifneq ($(wildcard $(BIN)/activate),)
 ifneq ($(shell $(BIN)/python -c 'print(1)' 2>/dev/null),1)
-$(shell rm -f $(BIN)/activate $(RUN_STAMP) $(DEV_STAMP))
+$(shell rm -f $(BIN)/activate $(RUN_STAMP) $(DEV_STAMP) $(SHIP_STAMP))
 endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check chaos audit lock
+.PHONY: help run test check check-ship chaos audit lock
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-14s%s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-14s%s\n", $$1, $$2}'
 
 run: $(RUN_STAMP) ## the shop with everything it needs, on this machine; Ctrl-C stops it
 	@exec $(BIN)/python -m kopeck.run
@@ -57,6 +58,9 @@ check: $(DEV_STAMP) ## style, types, import rules, missing migrations, deploymen
 	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
 	$(BIN)/djade --check $$(find kopeck -path '*/templates/*' -name '*.html')
 	$(PRODUCTION) DJANGO_SETTINGS_MODULE=kopeck.settings $(BIN)/python -c "$$MIGRATIONS_AND_TEMPLATES"
+
+check-ship: $(SHIP_STAMP) ## the files of a deployment: compose, Dockerfile, Caddyfile, workflows, Kubernetes, scripts
+	@PATH="$(CURDIR)/$(BIN):$$PATH" deploy/check
 
 chaos: $(DEV_STAMP) ## buyers against kills, faults and clock jumps, then Stripe's ledger against the shop (BUYS=1000 SEED=1)
 	@exec $(BIN)/python -m bench.chaos --buys $(or $(BUYS),1000) --seed $(or $(SEED),1)
@@ -98,3 +102,8 @@ $(DEV_STAMP): requirements.txt requirements-dev.txt | $(BIN)/activate
 	@echo "Installing what the shop and its tests need (once, about a minute) ..."
 	@$(PIP) install --require-hashes --requirement requirements-dev.txt
 	@touch $(RUN_STAMP) $@
+
+$(SHIP_STAMP): requirements-ship.txt | $(BIN)/activate
+	@echo "Installing what checks the files of a deployment (once, about half a minute) ..."
+	@$(PIP) install --require-hashes --requirement requirements-ship.txt
+	@touch $@
