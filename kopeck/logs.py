@@ -22,7 +22,7 @@ from django.http.response import HttpResponseBase
 from django.utils.encoding import escape_uri_path
 from pythonjsonlogger.json import JsonFormatter
 
-from kopeck import metrics, redaction
+from kopeck import metrics, redaction, tracing
 
 if TYPE_CHECKING:
     from procrastinate import App, JobContext
@@ -181,7 +181,8 @@ async def watch_job(call_next: Callable[[], Awaitable[Any]], context: "JobContex
     began, outcome = time.perf_counter(), "failed"
     token = _facts.set({"job": context.job.id, "task": context.job.task_name})
     try:
-        answer = await call_next()
+        with tracing.of_job(context.job.task_name):
+            answer = await call_next()
         outcome = "ok"
         return answer
     finally:
