@@ -20,6 +20,7 @@ import django_stubs_ext
 from django.utils.module_loading import import_string
 from dotenv import load_dotenv
 
+from kopeck import tracing
 from kopeck.limits import read_rate
 from kopeck.payments.accounts import SANDBOX_API_BASE, ConfigurationError, read_accounts
 
@@ -298,6 +299,10 @@ if LOG_FORMAT not in ("json", "line"):
     sys.exit(f"kopeck: LOG_FORMAT should be json or line, not {LOG_FORMAT!r}.")
 #: Who reads /metrics shows it as a bearer token; empty: only this machine reads it, with the sandbox.
 METRICS_TOKEN = env("METRICS_TOKEN")
+#: The standard OTEL_ variables ask for traces besides.
+SENTRY_DSN = env("SENTRY_DSN")
+SENTRY_TRACES_RATE = read_or_exit("SENTRY_TRACES_RATE", tracing.read_share, "0")
+tracing.start(SENTRY_DSN, SENTRY_TRACES_RATE)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

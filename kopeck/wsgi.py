@@ -7,6 +7,8 @@ from typing import Any
 
 from django.core.wsgi import get_wsgi_application
 
+from kopeck import tracing
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kopeck.settings")
 _CHARSET = re.compile(r";\s*charset\s*=\s*\"?([^\";]*)\"?", re.IGNORECASE)
 
@@ -34,4 +36,4 @@ class TextOnly:
         return self.application(environ, start_response)
 
 
-application = TextOnly(get_wsgi_application())
+application = tracing.wrapped(TextOnly(get_wsgi_application()))
