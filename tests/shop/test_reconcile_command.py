@@ -110,9 +110,7 @@ def test_with_no_database_it_is_2_and_a_sentence(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
-def test_the_worker_compares_every_hour_and_every_night(
-    sandbox: ShopSandbox, buyer: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_worker_compares_every_hour_and_every_night(sandbox: ShopSandbox, buyer: Client) -> None:
     from procrastinate.contrib.django import app
 
     jobs = {task.task.name: task.cron for task in app.periodic_registry.periodic_tasks.values()}
@@ -125,7 +123,8 @@ def test_the_worker_compares_every_hour_and_every_night(
     reconcile_jobs.compare_the_last_month.defer(timestamp=0)
     work()
     assert Order.objects.get().status == "paid"
-    assert [run.left for run in ReconcileRun.objects.all()] == [0, 0]
+    # In the minutes after a full hour the worker adds its own.
+    assert ReconcileRun.objects.filter(left=0, trouble="").count() == ReconcileRun.objects.count() >= 2
 
 
 def test_stripe_away_does_not_fail_the_job(sandbox: ShopSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
