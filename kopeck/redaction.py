@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
+from django.utils.safestring import SafeString
 from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
 
 HIDDEN = "[hidden]"
@@ -70,7 +71,7 @@ class ReportFilter(SafeExceptionReporterFilter):
     """Hides in development too what Django hides in production, and more names than it does."""
 
     hidden_settings = re.compile(
-        SafeExceptionReporterFilter.hidden_settings.pattern  # type: ignore[attr-defined]
+        SafeExceptionReporterFilter.hidden_settings.pattern
         + "|DSN|DATABASE_URL|CREDENTIAL|AUTHORIZATION|VISITOR|SESSION|OTP",
         re.IGNORECASE,
     )
@@ -82,11 +83,11 @@ class ReportFilter(SafeExceptionReporterFilter):
 class Report(ExceptionReporter):
     """Django's report of an error, as page, mail or text: whatever frame it shows, no secret is in it."""
 
-    def get_traceback_html(self) -> str:
-        return scrub(super().get_traceback_html())
+    def get_traceback_html(self) -> SafeString:
+        return SafeString(scrub(super().get_traceback_html()))
 
-    def get_traceback_text(self) -> str:
-        return scrub(super().get_traceback_text())
+    def get_traceback_text(self) -> SafeString:
+        return SafeString(scrub(super().get_traceback_text()))
 
 
 def _among(mapping: Mapping[Any, Any]) -> Iterator[str]:

@@ -33,7 +33,7 @@ def granian(host: str, port: int, *, workers: int = 1, threads: int = 64, patien
 def draining() -> bool:
     """Whether this server was asked to stop and still serves what reaches it."""
     file = os.environ.get(DRAINING)
-    return bool(file) and os.path.exists(file)
+    return file is not None and os.path.exists(file)
 
 
 def number(name: str, default: int, least: int = 1) -> int:

@@ -61,6 +61,8 @@ def count(event: StripeEvent) -> str:
 def _payment_of(event: StripeEvent, intent: dict[str, Any]) -> Payment | None:
     """By our key in the metadata, which Checkout gives to its intent too."""
     key = key_in(intent.get("metadata"))
+    if key is None:
+        return None
     return Payment.objects.select_related("order").filter(account=event.account, key=key).first()
 
 

@@ -7,12 +7,18 @@ from dotenv import dotenv_values
 from tests.run.starting import BASE_DIR
 
 EXAMPLE = BASE_DIR / ".env.example"
-READS = re.compile(r"""\b(?:env|env_bool|env_int|env_list|env\.get|_port|number)\((?:env, )?["']([A-Z_]+)["']""")
+READS = re.compile(
+    r"""\b(?:env|env_bool|env_int|env_list|env\.get|_port|number)\((?:env, )?["']([A-Z_]+)["']"""
+)
 READERS = ("settings.py", "place.py", "run.py", "serve.py", "containers.py")
 ENVIRON = re.compile(r"""\bos\.environ(?:\.get\(|\[)["']([A-Z_]+)["']""")
 COMPOSE = re.compile(r"\$\{([A-Z_]+)")
 GUIDE = BASE_DIR / "docs" / "guide.md"
-FROM_OUTSIDE = {"ENV_FILE", "DJANGO_SETTINGS_MODULE", "MAKELEVEL", "NO_COLOR", "DATABASE_URL_FILE", "SECRET_KEY_FILE"}  # said once, for all secrets
+#: Not settings of the shop; and NAME_FILE is said once, for all secrets.
+FROM_OUTSIDE = {
+    *("ENV_FILE", "DJANGO_SETTINGS_MODULE", "MAKELEVEL", "NO_COLOR"),
+    *("DATABASE_URL_FILE", "SECRET_KEY_FILE"),
+}
 
 
 def test_every_setting_that_is_read_is_listed() -> None:
@@ -33,7 +39,9 @@ def test_everything_that_compose_asks_for_is_listed() -> None:
 
 def test_the_guide_names_no_setting_that_does_not_exist() -> None:
     # A setting stands alone in the guide's code: `NAME`, `NAME=value`, or on a line of its own in a block.
-    named = set(re.findall(r"(?:`|^    )([A-Z][A-Z_]{3,})(?:=[^`\n]*)?(?:`|$)", GUIDE.read_text(), re.MULTILINE))
+    named = set(
+        re.findall(r"(?:`|^    )([A-Z][A-Z_]{3,})(?:=[^`\n]*)?(?:`|$)", GUIDE.read_text(), re.MULTILINE)
+    )
     assert {"DOMAIN", "STRIPE_SECRET_KEY"} <= named
     assert named - listed() - {f"{name}_FILE" for name in listed()} == set()
 
