@@ -4,7 +4,7 @@ Held pieces are counted, not stored: they are those of orders with a live paymen
 releases them and nothing can be forgotten. Pieces come off `Item.stock` in the transaction that pays.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db.models import Case, F, OuterRef, Q, Subquery, Sum, Value, When
@@ -31,8 +31,8 @@ def with_left(items: ItemQuerySet, own: Q | None = None) -> Any:
 
 
 def lines_with_left(order: Order) -> Any:
-    """The order's lines with `left`: the pieces that this order could have now."""
-    return order.lines.annotate(left=_left("item", "item__stock", Q(order=order)))
+    """The order's lines with `left`: the pieces that this order could have now; and the item's `stock`."""
+    return order.lines.annotate(left=_left("item", "item__stock", Q(order=order)), stock=F("item__stock"))
 
 
 def most(left: int | None) -> int:
@@ -99,6 +99,16 @@ def take(order: Order, *, held: bool) -> list[str]:
     return gone
 
 
+def put_back(pieces: Mapping[int, int]) -> list[str]:
+    """Puts pieces back, by line id; what they are, for the timeline. Items without a limit stay so."""
+    lines = OrderLine.objects.filter(pk__in=pieces, item__stock__isnull=False).order_by("item_id")
+    told = []
+    for line in lines.select_related("item").select_for_update(no_key=True, of=("item",)):
+        Item.objects.filter(pk=line.item_id).update(stock=F("stock") + pieces[line.pk])
+        told.append(f"{pieces[line.pk]} × {line.name}")
+    return told
+
+
 def refuse_short(wanted: Sequence[Wanted]) -> None:
     """ShopError 409 for a new order of more than is left now. Nothing is held by asking."""
     numbered = {w.item.pk: w for w in wanted if w.item.stock is not None}
@@ -122,7 +132,7 @@ def short(name: str, left: int, *, is_held: bool) -> ShopError:
     if is_held:
         message = _(
             "“%(item)s” is sold out for now: somebody else is paying for the last one. If they do not, it is "
-            "back in half an hour."
+            "back in about half an hour."
         )
         return ShopError("sold_out", message % words, status=409)
     return ShopError("sold_out", _("“%(item)s” is sold out.") % words, status=409)

@@ -125,7 +125,7 @@ def _notice(name: str) -> str:
         case "price_changed":
             return _("Something in your order has become dearer. Please look at the new total.")
         case "sold_out" | "not_enough_stock":
-            return _("Not everything of your order is there any more. Nothing was charged.")
+            return _("Not everything of your order is there right now. Nothing was charged.")
         case "paid_meanwhile":
             return _("Your order was paid in the meantime, so it was not changed.")
         case _other:

@@ -133,8 +133,8 @@ def _begin(order: Order, site: Site, kind: Payment.Kind) -> tuple[Turn, Payment 
         return Turn.MIRROR, None
     # Each locks its rows, after the order's: everywhere in this order, or two could wait for each other.
     _hold_discount(order)
-    site.asker.spend(order)
     stock.hold(order)
+    site.asker.spend(order)
     order.mark_open()
     payment = _new_attempt(order, account, kind, site)
     payment.asked_from = site.asker.address

@@ -70,6 +70,8 @@ class Refund(models.Model):
     #: Who pressed the button; a name, so that it outlives the account.
     requested_by = models.CharField(_("asked for by"), max_length=150, blank=True)
     parts = models.JSONField(default=list)
+    #: Once it is given, its pieces can be sold again.
+    restock = models.BooleanField(_("puts pieces back in stock"), default=False, db_default=False)
     #: To the letter what Stripe is asked for, now and at every repetition.
     inputs = models.JSONField(default=dict)
     problem = models.TextField(_("problem"), blank=True)

@@ -15,6 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from kopeck.money import CURRENCIES, to_decimal
+from kopeck.orders import stock
 from kopeck.orders.models import Order
 from kopeck.payments import mails, shares, sync
 from kopeck.payments.gateway import StripeRefused, gateway
@@ -124,6 +125,7 @@ def apply(payment: Payment, answer: dict[str, Any]) -> Refund:
             _tell(order, refund)
         if refund.is_given and before not in Refund.GIVEN:
             mails.owe_refund(refund)
+            _put_back(order, refund)
         if payment.status == Payment.Status.PAID:
             _share(order, payment)
             order.mark_refunded(given_back(payment))
@@ -162,6 +164,13 @@ def _tell(order: Order, refund: Refund) -> None:
         return
     log.error("refund %s of order %s is %s: %s", refund, order.pk, refund.status, refund.problem)
     order.note(f"The refund of {amount} {refund.get_status_display()}; the money is with the shop again.")
+
+
+def _put_back(order: Order, refund: Refund) -> None:
+    """The pieces of a refund whose asker ticked that they can be sold again. An order sold out took nothing."""
+    pieces = {share.line: share.quantity for share in refund.shares if share.quantity}
+    if refund.restock and not order.sold_out and (told := stock.put_back(pieces)):
+        order.note(f"Back in stock: {', '.join(told)}.")
 
 
 def whole(order: Order) -> list[Share]:

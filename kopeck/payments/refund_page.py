@@ -43,6 +43,7 @@ class RefundForm(forms.Form):
     amount = forms.DecimalField(required=False, min_value=0)
     reason = forms.ChoiceField(required=False, choices=[("", "—"), *Refund.Reason.choices])
     comment = forms.CharField(required=False, max_length=1000, widget=forms.Textarea(attrs={"rows": 2}))
+    restock = forms.BooleanField(required=False)
     key = forms.UUIDField(widget=forms.HiddenInput)
     version = forms.CharField(max_length=60, widget=forms.HiddenInput)
 
@@ -114,7 +115,7 @@ def _work_off(model_admin: Any, request: HttpRequest, order: Order, form: Refund
         plan = refunds.plan(form.left, wish)
         if request.POST.get("action") != "refund" or request.POST.get("previewed") != str(plan.amount):
             return _render(model_admin, request, order, form, plan)
-        words = {name: facts[name] for name in ("key", "version", "reason", "comment")}
+        words = {name: facts[name] for name in ("key", "version", "reason", "comment", "restock")}
         refund, is_new = refunds.request(order.pk, wish, Form(by=request.user.get_username(), **words))
     except ShopError as refusal:
         fresh = RefundForm(refunds.left_of(order), None)
@@ -168,6 +169,7 @@ def _render(
         "rows": rows,
         "left": form.left,
         "plan": plan,
+        "has_stock": order.lines.filter(item__stock__isnull=False).exists() and not order.sold_out,
         "disputed": order.disputes.filter(closed=None).exists(),
     }
     return TemplateResponse(request, "admin/payments/refund.html", context)

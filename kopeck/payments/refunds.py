@@ -65,6 +65,7 @@ class Form:
     by: str
     reason: str = ""
     comment: str = ""
+    restock: bool = False
 
 
 def left_of(order: Order) -> Left:
@@ -131,6 +132,7 @@ def request(order_id: int, wish: Wish, form: Form) -> tuple[Refund, bool]:
             source=Refund.Source.STAFF,
             reason=form.reason,
             comment=form.comment,
+            restock=form.restock,
             requested_by=form.by,
         )
         refund.shares = planned.shares

@@ -23,21 +23,21 @@ from tests.shop.stocking import all_at_once, buy, stock_of
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_hundred_buyers_of_one_piece_buy_exactly_one(quick_sandbox: ShopSandbox) -> None:
+def test_a_hundred_buyers_of_one_piece_buy_exactly_one(sandbox: ShopSandbox) -> None:
     """pain 13"""
     item = make_item(stock=1)
     answers = all_at_once([f"/buy/{item.pk}"] * 100)
     sold = [body["session_id"] for status, body in answers if status == 200]
     refused = [body["error"]["code"] for status, body in answers if status != 200]
     assert (len(sold), refused) == (1, ["sold_out"] * 99)
-    quick_sandbox.pay(sold[0])
+    sandbox.pay(sold[0])
     sync.refresh(Payment.objects.get(stripe_id=sold[0]))
     assert stock_of(item) == 0
     assert Order.objects.filter(status="paid").count() == 1
-    assert [session.id for session in quick_sandbox.sessions()] == sold
+    assert [session.id for session in sandbox.sessions()] == sold
 
 
-def test_buyers_of_several_pieces_never_get_more_than_there_are(quick_sandbox: ShopSandbox) -> None:
+def test_buyers_of_several_pieces_never_get_more_than_there_are(sandbox: ShopSandbox) -> None:
     """pain 13"""
     item = make_item(stock=10)
     answers = all_at_once([f"/buy/{item.pk}?quantity={1 + n % 4}" for n in range(24)])
@@ -46,7 +46,7 @@ def test_buyers_of_several_pieces_never_get_more_than_there_are(quick_sandbox: S
     assert held == 10 or all(status == 200 for n, (status, _) in enumerate(answers) if n % 4 == 0)
     assert held <= 10
     for payment in Payment.objects.filter(status="open"):
-        quick_sandbox.pay(str(payment.stripe_id))
+        sandbox.pay(str(payment.stripe_id))
         sync.refresh(payment)
     assert stock_of(item) == 10 - held
     assert not Order.objects.exclude(sold_out="").exists()
@@ -137,7 +137,7 @@ def test_an_item_without_a_stock_has_no_limit(sandbox: ShopSandbox, buyer: Clien
 
 
 def test_orders_of_the_same_two_items_in_opposite_order_do_not_wait_for_each_other(
-    quick_sandbox: ShopSandbox,
+    sandbox: ShopSandbox,
 ) -> None:
     """pain 13"""
     one, two = make_item(name="One", stock=100), make_item(name="Two", stock=100)
@@ -152,7 +152,7 @@ def test_orders_of_the_same_two_items_in_opposite_order_do_not_wait_for_each_oth
     def open_and_pay(pair: tuple[Client, Order]) -> str:
         client, order = pair
         session_id = client.get(f"/order/{order.pk}/buy").json()["session_id"]
-        quick_sandbox.pay(session_id)
+        sandbox.pay(session_id)
         payment = sync.refresh(Payment.objects.get(stripe_id=session_id))
         connection.close()
         return payment.status

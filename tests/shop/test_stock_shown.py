@@ -66,6 +66,9 @@ def test_the_order_says_what_is_not_there_any_more_and_offers_no_payment(
     assert told(buyer, address) == ""
     buy(stranger, item, 2)
     assert told(buyer, address) == "Only 1 left"
+    buy(Client(), item, 1)
+    assert told(buyer, address) == "Sold out for now"
+    Order.objects.latest("pk").payments.update(status="expired")
     page = buyer.get(address).content.decode()
     assert 'data-testid="pay" disabled' in page
     assert "Take fewer, or take it out" in page

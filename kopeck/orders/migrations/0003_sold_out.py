@@ -16,12 +16,4 @@ class Migration(migrations.Migration):
             name='sold_out',
             field=models.TextField(blank=True, db_default='', default='', verbose_name='sold out'),
         ),
-        migrations.AddIndex(
-            model_name='order',
-            index=models.Index(condition=models.Q(('status', 'open')), fields=['created'], name='orders_left_open'),
-        ),
-        migrations.AddIndex(
-            model_name='order',
-            index=models.Index(condition=models.Q(('status__in', ('paid', 'partly_refunded')), models.Q(('sold_out', ''), _negated=True)), fields=['id'], name='orders_to_give_back'),
-        ),
     ]

@@ -1,0 +1,58 @@
+"""Pieces come back into stock with the money if the owner says that they can be sold again, and only then."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from kopeck.orders.models import Order
+from kopeck.payments import refund_news
+from tests.conftest import ShopSandbox, make_item
+from tests.shop.refunding import Desk, events_of, paid_order_of, state
+from tests.shop.stocking import stock_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_pieces_that_were_ticked_come_back_once(
+    sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Any
+) -> None:
+    pot, cup = make_item(name="Pot", stock=5), make_item(name="Cup", stock=5)
+    order = paid_order_of(sandbox, buyer, deliver, {pot.pk: 3, cup.pk: 1})
+    assert (stock_of(pot), stock_of(cup)) == (2, 4)
+    line = order.lines.get(item=pot)
+    Desk(owner, order).refund(what="lines", restock="on", **{f"line_{line.pk}": "2"})
+    for event in events_of(sandbox, "refund.", "charge.refund"):
+        deliver(event)
+    refund_news.learn_payment(order.payments.get())
+    assert (stock_of(pot), stock_of(cup)) == (4, 4)
+    assert "Back in stock: 2 × Pot." in [note.text for note in order.notes.all()]
+
+
+def test_all_that_is_left_comes_back_with_all_of_the_money(
+    sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Any
+) -> None:
+    pot, mug = make_item(stock=5), make_item(name="Mug")
+    order = paid_order_of(sandbox, buyer, deliver, {pot.pk: 3, mug.pk: 1})
+    Desk(owner, order).refund(restock="on")
+    assert (state(order), stock_of(pot), stock_of(mug)) == ("refunded", 5, None)
+
+
+@pytest.mark.parametrize("chosen", [{"what": "rest"}, {"what": "amount", "amount": "5.00", "restock": "on"}])
+def test_money_alone_brings_nothing_back(
+    sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Any, chosen: dict[str, str]
+) -> None:
+    pot = make_item(stock=5)
+    order = paid_order_of(sandbox, buyer, deliver, {pot.pk: 3})
+    Desk(owner, order).refund(**chosen)
+    assert stock_of(pot) == 2
+
+
+def test_the_page_offers_it_where_there_is_a_stock(
+    sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Any
+) -> None:
+    for stock in (5, None):
+        order = paid_order_of(sandbox, buyer, deliver, {make_item(stock=stock).pk: 1})
+        page = owner.get(f"/admin/orders/order/{order.pk}/refund/").content.decode()
+        assert ("back in stock" in page) == (stock is not None)
+    assert Order.objects.count() == 2
