@@ -167,7 +167,7 @@ def _tell(order: Order, refund: Refund) -> None:
 
 
 def _put_back(order: Order, refund: Refund) -> None:
-    """The pieces of a refund whose asker ticked that they can be sold again. An order sold out took nothing."""
+    """The pieces that whoever asked for the refund ticked as good. A sold out order has taken nothing."""
     pieces = {share.line: share.quantity for share in refund.shares if share.quantity}
     if refund.restock and not order.sold_out and (told := stock.put_back(pieces)):
         order.note(f"Back in stock: {', '.join(told)}.")
