@@ -38,7 +38,9 @@ class Buyer(Person):
         super().__init__(world, random.Random(f"buyer {seed} {number}"), told)
         self.come_from(number)
         self.twist = self.dice.choices(list(TWISTS), list(TWISTS.values()))[0]
-        items = world.goods["items"]
+        #: One in ten is after what runs out.
+        wanted_few = self.dice.random() < 0.1
+        items = [item for item in world.goods["items"] if item["few"] == wanted_few]
         if self.twist == "debit":
             items = [item for item in items if item["currency"] == "eur"]
         self.item = self.dice.choice(items)
@@ -67,10 +69,13 @@ class Buyer(Person):
 
     def place(self) -> bool:
         """An order by the API: one to three items of one currency, perhaps with a code."""
-        of_currency = [i for i in self.world.goods["items"] if i["currency"] == self.item["currency"]]
-        chosen = self.dice.sample(of_currency, self.dice.randint(1, len(of_currency)))
+        others = [
+            item
+            for item in self.world.goods["items"]
+            if item["currency"] == self.item["currency"] and item != self.item and not item["few"]
+        ]
+        chosen = [self.item, *self.dice.sample(others, self.dice.randint(0, len(others)))]
         lines = [{"item": item["id"], "quantity": self.dice.randint(1, 4)} for item in chosen]
-        self.item = chosen[0]
         code = self.dice.choice(["", self.last_code, self.last_code, *self.world.goods["codes"]])
         answer = self.ask("POST", "/api/v1/orders", json={"lines": lines, "discount_code": code})
         if answer.status_code == 422:  # a code that does not fit
@@ -90,7 +95,8 @@ class Buyer(Person):
             return Opened(answer.json())
         code = answer.json()["error"]["code"]
         self.told(f"refused: {code}")
-        if code == "discount_used_up":
+        if code == "discount_used_up" and self.last_code:
+            self.last_code = ""  # without it, then
             self.ask("POST", f"/order/{self.order}/discount", data={"code": ""})
             return self.open(way)
         return None
@@ -178,6 +184,7 @@ class Buyer(Person):
         Person.__init__(twin, self.world, random.Random(self.dice.random()), self.told)
         twin.browser.cookies.update(self.browser.cookies)
         twin.browser.headers.update(self.browser.headers)
+        twin.last_code = self.last_code
         twin.item, twin.way, twin.order, twin.quantity = self.item, self.way, self.order, self.quantity
         return twin
 

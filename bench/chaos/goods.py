@@ -14,7 +14,7 @@ FEW = (333, 2205)
 
 
 def stock_the_shop(last_ones: int) -> dict[str, object]:
-    """`{"items": [{"id", "currency"}], "codes": [...], "stock": {id: pieces}, "cookie": the seller's}`."""
+    """`{"items": [{"id", "currency", "few"}], "codes": [...], "stock": {id: pieces}, "cookie"}`."""
     from django.contrib.auth.models import User
     from django.core.management import call_command
     from django.test import Client
@@ -39,7 +39,7 @@ def stock_the_shop(last_ones: int) -> dict[str, object]:
     client = Client()
     client.force_login(User.objects.create_superuser("seller"))
     return {
-        "items": [{"id": item.pk, "currency": item.currency} for item in items],
+        "items": [{"id": item.pk, "currency": item.currency, "few": item.price in FEW} for item in items],
         "codes": ["TEN", "TWO"],
         "stock": {item.pk: item.stock for item in items if item.stock is not None},
         "cookie": client.cookies["sessionid"].value,

@@ -151,10 +151,14 @@ def _calm(world: World) -> None:
 
 
 def _settle(world: World, say: Say) -> Verdict:
-    """Time passes: sessions end, debits are decided, the worker's sweeps find what is left."""
+    """Time passes: sessions end, debits are decided, the worker's sweeps and reconcile find what is left."""
     for turn in range(1, ROUNDS + 1):
         world.let_time_pass(2400)
+        found = world.reconcile()
+        world.work_off_jobs()
         verdict = judge(read_stripe(world), read_shop(world.postgres.url), world.pieces)
+        verdict.stuck += [f"reconcile leaves {one}" for one in found["findings"] if not one["repaired"]]
+        say(f"  reconcile compared {found['checked']} and repaired {found['repaired']}")
         if not any(verdict.figures.values()):
             break
         say(f"  not settled after round {turn}: {verdict.figures}, such as {verdict.example}")

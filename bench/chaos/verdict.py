@@ -34,9 +34,10 @@ TABLES = {
     "mails": "SELECT order_id, kind, status FROM payments_mail",
     "lines": "SELECT order_id, item_id, quantity FROM orders_orderline",
     "stock": "SELECT id, stock FROM catalog_item WHERE stock IS NOT NULL",
-    # A job of a killed worker fails where a younger one does the same: that one counts.
+    # A failed job counts unless another does the same: the next turn of a periodic one, a younger one's lock.
     "jobs": "SELECT id, task_name, status::text FROM procrastinate_jobs AS job WHERE status = 'doing' "
-    "OR status = 'todo' AND coalesce(scheduled_at, now()) <= now() OR status = 'failed' AND NOT EXISTS "
+    "OR status = 'todo' AND coalesce(scheduled_at, now()) <= now() OR status = 'failed' "
+    "AND task_name NOT IN (SELECT task_name FROM procrastinate_periodic_defers) AND NOT EXISTS "
     "(SELECT 1 FROM procrastinate_jobs AS younger WHERE younger.id > job.id "
     "AND younger.queueing_lock = job.queueing_lock)",
 }

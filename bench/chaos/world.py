@@ -36,7 +36,7 @@ EVENTS = [
     *(f"payment_intent.{end}" for end in ("succeeded", "payment_failed", "processing", "canceled")),
     *("charge.refunded", "refund.created", "refund.updated", "refund.failed"),
 ]
-READY_SECONDS = 90.0
+READY_SECONDS = 240.0
 
 
 class Broken(Exception):
@@ -187,24 +187,35 @@ class World:
         """Waits until the workers have done all that is due."""
         due = "SELECT count(*) FROM procrastinate_jobs WHERE status = 'doing' OR status = 'todo' AND " \
             "coalesce(scheduled_at, now()) <= now()"  # fmt: skip
-        deadline = time.monotonic() + READY_SECONDS / 3
+        deadline = time.monotonic() + READY_SECONDS / 4
         with psycopg.connect(self.postgres.url, autocommit=True) as connection:
             while time.monotonic() < deadline:
                 if connection.execute(due).fetchone() == (0,):
                     return
                 time.sleep(0.1)
 
-    def manage(self, *words: str) -> str:
-        """A short program in the shop's environment; what it printed. Broken where it fails."""
+    def manage(self, *words: str, accepted: tuple[int, ...] = (0,)) -> str:
+        """A short program in the shop's environment; what it printed. Broken for a status not `accepted`."""
         log = self.logs / "manage.log"
         with log.open("ab") as errors:
             done = subprocess.run(
                 [sys.executable, *words],
-                cwd=BASE_DIR, env=self.env, stdout=subprocess.PIPE, stderr=errors, check=False, timeout=300,
-            )  # fmt: skip
-        if done.returncode:
-            raise Broken(f"{' '.join(words)} failed:\n{tail(log, 30)}")
+                cwd=BASE_DIR,
+                env=self.env,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                check=False,
+                timeout=900,
+            )
+        if done.returncode not in accepted:
+            raise Broken(f"{' '.join(words)} ended with {done.returncode}:\n{tail(log, 30)}")
         return done.stdout.decode()
+
+    def reconcile(self) -> dict[str, Any]:
+        """`manage.py reconcile`: `checked`, `repaired`, `left` and `findings`, as it prints them."""
+        told = self.manage("manage.py", "reconcile", "--all", "--json", accepted=(0, 1))
+        found: dict[str, Any] = json.loads(told.splitlines()[-1])
+        return found
 
     def is_up(self, name: str) -> bool:
         """Whether it answers; of a worker, whether it runs."""

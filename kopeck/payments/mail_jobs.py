@@ -11,8 +11,9 @@ from smtplib import SMTPRecipientsRefused
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
+from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
 from kopeck.payments.gateway import release_database
@@ -26,11 +27,15 @@ Status = Mail.Status
 LEASE = timedelta(minutes=5)
 #: Tried after 1, 4, 16 ... minutes and then every six hours: for a day and a half in all.
 MAX_TRIES, LONGEST_WAIT = 11, timedelta(hours=6)
+#: For a restart of PostgreSQL only: what the mail server refuses has its own times, on the row.
+BACKOFF = RetryStrategy(
+    max_attempts=5, exponential_wait=4, retry_exceptions=(OperationalError, InterfaceError)
+)
 #: How many mails one sweep sends, and after how many failures it takes the mail server for dead.
 BATCH, PATIENCE = 100, 3
 
 
-@app.task(name=SEND)
+@app.task(name=SEND, retry=BACKOFF)
 def send(mail_id: int) -> None:
     """Sends one mail. Deferred in the transaction that causes it; what fails is left to `send_due`."""
     deliver(mail_id)
