@@ -11,12 +11,13 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import get_resolver
+from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from kopeck.catalog.models import Discount, Tax
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
-from kopeck.payments.models import Payment
+from kopeck.payments.models import Payment, StripeEvent
 from kopeck.web import VISITOR_COOKIE, Visitor
 from tests.conftest import ShopSandbox, make_item
 
@@ -55,12 +56,15 @@ SHOP = {
     "api/v1/openapi.json": Rule("/api/v1/openapi.json", ALL, ALL),
     "api/v1/docs": Rule("/api/v1/docs", ALL, ALL),
     "api/v1/": Rule("/api/v1/", 404, 404),
+    "api/v1/items": Rule("/api/v1/items", ALL, 405),
+    "api/v1/items/<int:item_id>": Rule("/api/v1/items/{item}", ALL, 405),
     "api/v1/orders": Rule("/api/v1/orders", 405, 400),
     "api/v1/orders/<int:order_id>": Rule("/api/v1/orders/{order}", OWNERS, 405),
     "api/v1/items/<int:item_id>/orders": Rule("/api/v1/items/{item}/orders", ALL, 405),
-    "healthz": Rule("/healthz", ALL, ALL),
-    "readyz": Rule("/readyz", ALL, ALL),
-    "media/<path:path>": Rule("/media/items/nothing.webp", 404, 404),
+    "healthz": Rule("/healthz", ALL, 405),
+    "readyz": Rule("/readyz", ALL, 405),
+    "metrics": Rule("/metrics", 401, 405),  # without its token, which the test sets
+    "media/<path:path>": Rule("/media/items/nothing.webp", 404, 405),
 }
 #: Addresses of the admin that are no model's. Whoever is not logged in is sent to its log-in, but for these:
 ADMIN = {
@@ -78,6 +82,8 @@ ADMIN = {
     "orders/order/<int:order_id>/refund/": "/admin/orders/order/{order}/refund/",
     "orders/order/<int:order_id>/why/": "/admin/orders/order/{order}/why/",
     "auth/user/<id>/password/": "/admin/auth/user/{user}/password/",
+    "payments/payment/<int:payment_id>/give-back/": "/admin/payments/payment/{payment}/give-back/",
+    "payments/stripeevent/<int:event_id>/replay/": "/admin/payments/stripeevent/{event}/replay/",
 }
 OPEN_IN_ADMIN = {"login/"}
 #: What of the admin every member of staff may open, whatever they may do with the models.
@@ -86,6 +92,8 @@ FOR_ALL_STAFF = set(ADMIN) - {
     "orders/order/<int:order_id>/why/",
     "auth/user/<id>/password/",
     "autocomplete/",
+    "payments/payment/<int:payment_id>/give-back/",
+    "payments/stripeevent/<int:event_id>/replay/",
 }
 MODELS = {
     "auth/group": "{group}",
@@ -99,10 +107,15 @@ MODELS = {
     "catalog/tax": "{tax}",
     "orders/order": "{order}",
     "payments/payment": "{payment}",
-    "payments/stripeevent": "1",
+    "payments/stripeevent": "{event}",
     "payments/stripecopy": "1",
     "payments/refund": "1",
     "payments/dispute": "1",
+    "payments/difference": "1",
+    "payments/reconcilerun": "1",
+    "payments/attack": "1",
+    "payments/decline": "1",
+    "payments/mail": "1",
 }
 OF_A_MODEL = ("", "add/", "{id}/history/", "{id}/delete/", "{id}/change/", "{id}/")
 
@@ -145,7 +158,8 @@ def test_every_address_has_its_line_and_every_line_its_address() -> None:
 
 
 @pytest.fixture
-def people(buyer: Client, sandbox: ShopSandbox) -> dict[str, Client]:
+def people(buyer: Client, sandbox: ShopSandbox, settings: Any) -> dict[str, Client]:
+    settings.METRICS_TOKEN = "not given by any of them"
     for name in ("clerk", "owner", "half"):
         User.objects.create_user(name, is_staff=True, is_superuser=name != "clerk")
     TOTPDevice.objects.create(user=User.objects.get(username="half"), confirmed=True)
@@ -169,6 +183,9 @@ def things(buyer: Client, people: dict[str, Client]) -> dict[str, Any]:
         "item": item.pk,
         "order": order.pk,
         "payment": Payment.objects.get().pk,
+        "event": StripeEvent.objects.create(
+            event_id="evt_1", type="customer.created", payload={}, created=timezone.now()
+        ).pk,
         "user": User.objects.get(username="clerk").pk,
         "group": Group.objects.create(name="readers").pk,
         "device": TOTPDevice.objects.get().pk,
