@@ -96,10 +96,10 @@ def handed_out(body: dict[str, Any], way: str) -> str:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_killed_anywhere_between_order_and_stored_session_the_next_press_finds_the_same_one(
-    quick_sandbox: ShopSandbox, mortals: Mortals, way: str
+    sandbox: ShopSandbox, mortals: Mortals, way: str
 ) -> None:
     """pain 6"""
-    lived = mortals.ask(quick_sandbox, "GET", f"/{way}/{make_item().pk}")
+    lived = mortals.ask(sandbox, "GET", f"/{way}/{make_item().pk}")
     assert lived["status"] == 200
     assert "Stripe" in lived["steps"]
     assert "COMMIT" in lived["steps"]
@@ -107,8 +107,8 @@ def test_killed_anywhere_between_order_and_stored_session_the_next_press_finds_t
         item, buyer = make_item(), Client(raise_request_exception=False)
         buyer.get(f"/item/{item.pk}")
         visitor = {VISITOR_COOKIE: buyer.cookies[VISITOR_COOKIE].value}
-        made_before = len(objects(quick_sandbox, way))
-        died = mortals.ask(quick_sandbox, "GET", f"/{way}/{item.pk}", die_at=die_at, cookies=visitor)
+        made_before = len(objects(sandbox, way))
+        died = mortals.ask(sandbox, "GET", f"/{way}/{item.pk}", die_at=die_at, cookies=visitor)
         where = f"killed before step {die_at}, {lived['steps'][die_at - 1]}"
         assert died["signal"] == signal.SIGKILL, where
         # The minute passes in which the dead one might have been alive.
@@ -118,12 +118,12 @@ def test_killed_anywhere_between_order_and_stored_session_the_next_press_finds_t
         order = Order.objects.get(buy_item=item)
         payment = order.payments.get()
         assert payment.stripe_id == handed_out(answer.json(), way), where
-        assert len(objects(quick_sandbox, way)) == made_before + 1, where
-        pay(quick_sandbox, way, payment.stripe_id)
+        assert len(objects(sandbox, way)) == made_before + 1, where
+        pay(sandbox, way, payment.stripe_id)
         buyer.get(f"/order/{order.pk}/return")
         order.refresh_from_db()
         assert order.status == "paid", where
-    assert len(quick_sandbox.charges()) == len(lived["steps"])
+    assert len(sandbox.charges()) == len(lived["steps"])
 
 
 def paid_at_stripe(sandbox: ShopSandbox, way: str) -> tuple[Order, dict[str, Any]]:
@@ -153,34 +153,34 @@ def time_passes() -> None:
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("rescue", ["delivered again", "sweep"])
 def test_killed_anywhere_between_event_and_paid_order_the_order_is_paid_once(
-    quick_sandbox: ShopSandbox, mortals: Mortals, way: str, rescue: str
+    sandbox: ShopSandbox, mortals: Mortals, way: str, rescue: str
 ) -> None:
     """pain 4"""
-    _order, event = paid_at_stripe(quick_sandbox, way)
-    lived = send(quick_sandbox, mortals, event)
+    _order, event = paid_at_stripe(sandbox, way)
+    lived = send(sandbox, mortals, event)
     assert lived["status"] == 200
     assert "Stripe" in lived["steps"]
     for die_at in range(1, len(lived["steps"]) + 1):
-        order, event = paid_at_stripe(quick_sandbox, way)
-        died = send(quick_sandbox, mortals, event, die_at=die_at)
+        order, event = paid_at_stripe(sandbox, way)
+        died = send(sandbox, mortals, event, die_at=die_at)
         where = f"killed before step {die_at}, {lived['steps'][die_at - 1]}"
         assert died["signal"] == signal.SIGKILL, where
         if rescue == "sweep":
             time_passes()
             jobs.sweep(0)
         else:
-            assert send(quick_sandbox, mortals, event)["status"] == 200, where
+            assert send(sandbox, mortals, event)["status"] == 200, where
             assert StripeEvent.objects.get(event_id=event["id"]).status == "done", where
         order.refresh_from_db()
         payment = order.payments.get()
         assert (order.status, payment.status) == ("paid", "paid"), where
         assert payment.amount == order.total, where
         assert not StripeEvent.objects.filter(event_id=event["id"]).exclude(status="done").exists(), where
-    assert len(quick_sandbox.charges()) == len(lived["steps"]) + 1
+    assert len(sandbox.charges()) == len(lived["steps"]) + 1
 
 
 def test_a_refund_killed_anywhere_between_the_button_and_its_answer_is_given_once(
-    quick_sandbox: ShopSandbox, mortals: Mortals, owner: Client
+    sandbox: ShopSandbox, mortals: Mortals, owner: Client
 ) -> None:
     """pain 18"""
     cookies = {"sessionid": owner.cookies["sessionid"].value}
@@ -189,7 +189,7 @@ def test_a_refund_killed_anywhere_between_the_button_and_its_answer_is_given_onc
         """A paid order, the address of its refund page, and the form before the last press."""
         item = make_item()
         buyer = Client(raise_request_exception=False)
-        pay(quick_sandbox, "buy", buyer.get(f"/buy/{item.pk}").json()["session_id"])
+        pay(sandbox, "buy", buyer.get(f"/buy/{item.pk}").json()["session_id"])
         order = Order.objects.get(buy_item=item)
         buyer.get(f"/order/{order.pk}/return")
         path = f"/admin/orders/order/{order.pk}/refund/"
@@ -201,7 +201,7 @@ def test_a_refund_killed_anywhere_between_the_button_and_its_answer_is_given_onc
     def press(path: str, form: str, die_at: int = 0) -> dict[str, Any]:
         kind = "application/x-www-form-urlencoded"
         return mortals.ask(
-            quick_sandbox, "POST", path, die_at=die_at, cookies=cookies, body=form, content_type=kind
+            sandbox, "POST", path, die_at=die_at, cookies=cookies, body=form, content_type=kind
         )
 
     _order, path, form = confirmed()
@@ -219,4 +219,4 @@ def test_a_refund_killed_anywhere_between_the_button_and_its_answer_is_given_onc
         order.refresh_from_db()
         assert order.status == "refunded", where
         assert order.refunds.get().status == "succeeded", where
-    assert len(quick_sandbox.stripe.v1.refunds.list({"limit": 100}).data) == len(lived["steps"]) + 1
+    assert len(sandbox.stripe.v1.refunds.list({"limit": 100}).data) == len(lived["steps"]) + 1

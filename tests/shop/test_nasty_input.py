@@ -47,7 +47,7 @@ values = st.one_of(st.sampled_from(VALUES), st.text(max_size=30), st.integers().
 
 
 @pytest.fixture
-def place(quick_sandbox: ShopSandbox, buyer: Client) -> Callable[[str], str]:
+def place(sandbox: ShopSandbox, buyer: Client) -> Callable[[str], str]:
     """Fills in an address with an item, and an order of this buyer's that can be paid."""
     item = make_item()
     buyer.get(f"/item/{item.pk}")
@@ -139,7 +139,7 @@ def test_a_webhook_body_that_is_not_signed_is_400(buyer: Client, body: bytes) ->
 
 @pytest.mark.parametrize("event", EVENTS, ids=range(len(EVENTS)))
 def test_a_signed_event_that_stripe_would_never_send_is_no_5xx(
-    quick_sandbox: ShopSandbox, buyer: Client, event: Any
+    sandbox: ShopSandbox, buyer: Client, event: Any
 ) -> None:
     body = json.dumps(event)
     answer = buyer.generic(
@@ -156,7 +156,7 @@ def test_a_signed_body_of_ten_thousand_brackets_is_400(buyer: Client) -> None:
 
 
 def test_text_that_no_database_keeps_is_replaced_in_an_event_and_other_text_is_not(
-    quick_sandbox: ShopSandbox, buyer: Client
+    sandbox: ShopSandbox, buyer: Client
 ) -> None:
     from kopeck.payments.models import StripeEvent
 
