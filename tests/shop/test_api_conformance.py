@@ -6,6 +6,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from tests.conftest import make_item
 
@@ -15,6 +16,8 @@ OPERATIONS = [
     ("GET", "/api/v1/orders/{order_id}"),
     ("POST", "/api/v1/orders"),
     ("GET", "/api/v1/items/{item_id}/orders"),
+    ("GET", "/api/v1/items"),
+    ("GET", "/api/v1/items/{item_id}"),
 ]
 
 
@@ -47,7 +50,8 @@ def test_every_answer_is_one_that_the_document_names(
         suppress_health_check=list(HealthCheck),
     )
     def ask(case: schemathesis.Case) -> None:
-        answer = case.call_and_validate()
+        # Right by its form, an order may still be refused: an unknown code, too large a total.
+        answer = case.call_and_validate(excluded_checks=[positive_data_acceptance])
         assert answer.status_code < 500
         assert b"Traceback" not in answer.content
 
