@@ -129,6 +129,16 @@ QUESTIONS = (
         " WHERE status IN ('received', 'failed')",
     ),
     Question(
+        "kopeck_differences",
+        "What the comparison with Stripe left for a person.",
+        "SELECT count(*) FROM payments_difference WHERE gone IS NULL",
+    ),
+    Question(
+        "kopeck_reconcile_age_seconds",
+        "Seconds since the last comparison with Stripe that had no trouble; absent where there was none.",
+        "SELECT extract(epoch FROM now() - max(ended)) FROM payments_reconcilerun WHERE trouble = ''",
+    ),
+    Question(
         "kopeck_copies",
         "Coupons and tax rates at Stripe by our note of them; doubtful and creating are a drift.",
         "SELECT status, count(*) FROM payments_stripecopy GROUP BY status",
