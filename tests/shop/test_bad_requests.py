@@ -33,7 +33,8 @@ def mine(buyer: Client) -> Order:
         ("/orders?before=" + "9" * 5000, 200),
         ("/?%ff=%fe", 200),
         ("/item/%00", 404),
-        ("/media/..%2f..%2fetc/passwd", 400),
+        ("/media/..%2f..%2fetc/passwd", 404),
+        ("/media/..%2f..%2fetc/passwd.webp", 400),
         ("/media/%00", 404),
     ],
 )
