@@ -245,6 +245,8 @@ if STATIC_ROOT:  # names with a hash of what is in them, which may be kept for e
 MEDIA_URL = "/media/"
 MEDIA_ROOT = DATA_DIR / "media"
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"
+# Jobs that one worker does at once: a long comparison with Stripe must hold up no mail and no sweep.
+PROCRASTINATE_WORKER_DEFAULTS = {"concurrency": 4}
 PROCRASTINATE_ON_APP_READY = "kopeck.logs.watch_jobs"
 
 # Mail -----------------------------------------------------------------------------------------------

@@ -116,7 +116,7 @@ def test_a_secrets_file_that_cannot_be_read_is_said_in_a_sentence(name: str, tmp
     (sentence,) = refused.stderr.strip().splitlines()
     assert f"{name}_FILE can't be read: " in sentence
     assert "No such file or directory" in sentence
-    assert not (tmp_path / "data").exists()
+    assert postgres.attach_url(tmp_path / "data") is None
 
 
 @pytest.mark.parametrize("name", ["SECRET_KEY", "DATABASE_URL", "STRIPE_WEBHOOK_SECRET"])

@@ -43,7 +43,9 @@ def work() -> None:
 
 async def _run(worker: Any) -> None:
     async with worker.open_async():
-        await worker.run_worker_async(wait=False, install_signal_handlers=False, listen_notify=False)
+        await worker.run_worker_async(
+            wait=False, install_signal_handlers=False, listen_notify=False, concurrency=1
+        )
 
 
 def sync(thing: Discount | Tax, account: str = "default") -> None:

@@ -34,6 +34,7 @@ def mine(buyer: Client) -> Order:
         ("/?%ff=%fe", 200),
         ("/item/%00", 404),
         ("/media/..%2f..%2fetc/passwd", 404),
+        ("/media/..%2f..%2fetc/passwd.webp", 400),
         ("/media/%00", 404),
     ],
 )
