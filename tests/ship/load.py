@@ -15,16 +15,7 @@ import urllib.parse
 from collections import Counter
 from dataclasses import dataclass, field
 
-WAYS = (
-    "/",
-    "/item/{item}",
-    "/",
-    "/item/{item}",
-    "/orders",
-    "/api/v1/openapi.json",
-    "/buy/{item}",
-    "/order/{item}",
-)
+WAYS = ("/", "/item/{item}", "/", "/item/{item}", "/orders", "/api/v1/openapi.json", "/buy/{item}")
 
 
 @dataclass
