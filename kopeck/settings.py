@@ -223,6 +223,8 @@ TEMPLATES = [
 DATABASES = {"default": dj_database_url.parse(env("DATABASE_URL", "postgresql:///kopeck"))}
 if DATABASES["default"].get("ENGINE") != "django.db.backends.postgresql":
     sys.exit("kopeck: DATABASE_URL should name a PostgreSQL database (postgresql://...).")
+# Behind PgBouncer two statements of one transaction are all that is sure to meet the same server.
+DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
 # A pool, and connections that go back to it: none is held while Stripe is asked, so a few serve many buyers.
 DATABASES["default"]["CONN_MAX_AGE"] = 0
 DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {

@@ -41,8 +41,9 @@ NO_COPIES = mirror.Copies(None, ())
 SESSION_LIFE = timedelta(minutes=35)
 #: A session with less than this left is not handed out again.
 TOO_LATE = timedelta(minutes=1)
-#: Longer than all tries of one call to Stripe together; then its asker is taken for dead.
-LEASE = timedelta(seconds=60)
+#: Longer than one try at Stripe; then its asker is taken for dead. One who only tries again meanwhile does no
+#: harm: both ask with the same key. Shorter than PATIENCE, so that who waits for the dead gets an answer.
+LEASE = timedelta(seconds=15)
 #: How often one request starts anew after a refusal that can be mended (too late, a coupon that is gone).
 MAX_HEALED = 2
 #: How long a request waits for another one that asks Stripe for the same session.

@@ -76,18 +76,21 @@ class Servers:
         port = self.sandbox.rpartition(":")[2]
         self._start([sys.executable, "-m", "stripe_sandbox", "--memory", "--port", port], self.env)
         started = [self.start_web(number) for number in range(2)]
+        door = self.start_caddy(caddy)
+        for number, process in enumerate(started):
+            wait_for(f"{self.web[number]}/readyz", 200, process)
+        wait_for(f"{self.shop}/readyz", 200, door)
+
+    def start_caddy(self, caddy: str) -> "subprocess.Popen[bytes]":
         told = {
             "SITE_ADDRESS": self.shop,
             "UPSTREAMS": " ".join(address.removeprefix("http://") for address in self.web),
             "CADDY_ADMIN": self._free().removeprefix("http://"),
-            "XDG_DATA_HOME": str(folder / "caddy"),
-            "XDG_CONFIG_HOME": str(folder / "caddy"),
+            "XDG_DATA_HOME": str(self.folder / "caddy"),
+            "XDG_CONFIG_HOME": str(self.folder / "caddy"),
         }
         file = str(BASE_DIR / "deploy" / "caddy" / "Caddyfile")
-        door = self._start([caddy, "run", "--config", file, "--adapter", "caddyfile"], {**os.environ, **told})
-        for number, process in enumerate(started):
-            wait_for(f"{self.web[number]}/readyz", 200, process)
-        wait_for(f"{self.shop}/readyz", 200, door)
+        return self._start([caddy, "run", "--config", file, "--adapter", "caddyfile"], {**os.environ, **told})
 
     def _free(self) -> str:
         return f"http://127.0.0.1:{free_port()}"
