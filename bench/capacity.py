@@ -97,7 +97,7 @@ def pay(place: World, sessions: list[str]) -> None:
             if time.monotonic() > deadline:
                 raise SystemExit("capacity: not all orders were paid within five minutes.")
             time.sleep(0.2)
-    place.deliver()
+    place.wait_for_post()
     place.work_off_jobs()
 
 
