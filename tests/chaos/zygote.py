@@ -86,9 +86,14 @@ def serve(line: str) -> dict[str, Any]:
 
 def main() -> None:
     from django.db import connection
+    from django.test import Client
 
     django.setup()
     connection.settings_dict["NAME"] = sys.argv[1]
+    # What every fork would load anew: addresses, views, middleware, the stripe library.
+    Client().get("/healthz")
+    if connection.connection is not None:
+        sys.exit("a connection must not be shared by forks")
     for line in sys.stdin:
         sys.stdout.write(json.dumps(serve(line)) + "\n")
         sys.stdout.flush()
