@@ -4,6 +4,7 @@ An event's body is only a hint to look: every handler asks Stripe for the object
 """
 
 import logging
+import re
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from kopeck.payments.models import Payment, StripeEvent
 from kopeck.redaction import scrub, without_secrets
 
 log = logging.getLogger(__name__)
+_STRIPE_ID = re.compile(r"\w+", re.ASCII)
 
 
 def receive(account_name: str, event: dict[str, Any], *, livemode: bool) -> StripeEvent:
@@ -69,6 +71,9 @@ Outcome = tuple[StripeEvent.Status, str]
 def _handle(event: StripeEvent) -> StripeEvent:
     for prefix, handle in HANDLERS.items():
         if event.type.startswith(prefix):
+            # Handlers ask Stripe by this id: "../refunds" would be another address of Stripe's.
+            if not _STRIPE_ID.fullmatch(event.object_id):
+                return _settle(event, StripeEvent.Status.IGNORED, "It names no object of Stripe's.")
             return _settle(event, *handle(event))
     return _settle(event, StripeEvent.Status.IGNORED, "The shop needs no events of this type.")
 

@@ -17,7 +17,10 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
-from kopeck.payments.models import Difference, ReconcileRun, StripeEvent
+from kopeck.orders.models import Order
+from kopeck.orders.wanted import Wanted
+from kopeck.payments.models import Difference, Payment, ReconcileRun, StripeEvent
+from tests.conftest import make_item
 from tests.run.starting import BASE_DIR, clean_env
 from tests.shop.doctoring import Patient, heartbeat, job, work
 from tests.shop.doctoring import patient as patient
@@ -170,6 +173,11 @@ def test_the_last_comparison_with_stripe_is_told(patient: Patient) -> None:
     assert patient.examine()[here] == ("warn", "1 difference left, as of 0 min ago")
     difference.delete()
     ReconcileRun.objects.all().delete()
+    assert patient.examine()[here][0] == "ok"  # a shop that has just opened
+    order = Order.place([Wanted(make_item(), 1)], visitor="v" * 64)
+    facts = {"account": "default", "amount": 1, "currency": "usd", "attempt": 1, "inputs": {}}
+    Payment.objects.create(order=order, status="refused", expires_at=now, **facts)
+    Payment.objects.update(created=now - timedelta(hours=3))
     assert patient.examine()[here][0] == "warn"
 
 

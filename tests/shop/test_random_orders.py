@@ -81,7 +81,7 @@ def place(
     return order
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_shop_stripe_and_ledger_agree_on_random_orders(sandbox: ShopSandbox, seed: int) -> None:
     """pain 7"""

@@ -10,7 +10,7 @@ from django.utils import timezone
 from kopeck.orders.models import Order
 from kopeck.payments import refund_jobs
 from kopeck.payments.ledger import Refund
-from kopeck.payments.models import Payment, StripeEvent
+from kopeck.payments.models import Mail, Payment, StripeEvent
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.mirroring import two_accounts
 from tests.shop.refunding import Deliver, Desk, events_of, paid_order, state
@@ -62,6 +62,7 @@ def test_every_order_of_events_ends_in_the_same_ledger(
     orders = [refund_first, list(reversed(events)), events]
     orders += [random.Random(seed).sample(events, len(events)) for seed in range(3)]
     for number, shuffled in enumerate(orders):
+        Mail.objects.all().delete()
         Refund.objects.all().delete()
         Payment.objects.update(status="open", payment_intent="", paid_at=None)
         Order.objects.update(status="open", paid_at=None)
