@@ -5,6 +5,9 @@ import os
 import sys
 from pathlib import Path
 
+#: What these say is for a person: a line for each question to Stripe would stand in between.
+FOR_PEOPLE = ("doctor", "mirror", "reconcile", "stripe_webhooks")
+
 
 def use_local_shop() -> None:
     """With no DATABASE_URL this is the shop of `make run`: its database, its key, its sandbox."""
@@ -26,6 +29,8 @@ def use_local_shop() -> None:
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kopeck.settings")
     use_local_shop()
+    if sys.argv[1:2] and sys.argv[1] in FOR_PEOPLE:
+        os.environ.setdefault("LOG_LEVEL", "WARNING")
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)
