@@ -10,17 +10,21 @@ FOR_PEOPLE = ("doctor", "mirror", "reconcile", "stripe_webhooks")
 
 
 def use_local_shop() -> None:
-    """With no DATABASE_URL this is the shop of `make run`: its database, its key, its sandbox."""
+    """The shop of `make run` where its data are, or no DATABASE_URL is set: its database, key and sandbox."""
     from dotenv import load_dotenv
 
     load_dotenv(os.environ.get("ENV_FILE", Path(__file__).parent / ".env"))
-    if os.environ.get("DATABASE_URL") or os.environ.get("DATABASE_URL_FILE"):
-        return
-    from kopeck import postgres
-    from kopeck.place import Refused, read_place, shop_env
+    from kopeck.place import SANDBOX_ACCOUNTS, Refused, given_database, read_place, shop_env
 
     try:
         place = read_place()
+        if given_database(os.environ):
+            # Only `make run` leaves the sandbox's secrets in DATA_DIR: it plays in a database of the owner's.
+            if place.sandbox and all((place.data / file).is_file() for file in SANDBOX_ACCOUNTS.values()):
+                os.environ |= shop_env(place, None)
+            return
+        from kopeck import postgres
+
         os.environ |= shop_env(place, postgres.attach_url(place.data) or postgres.start(place.data).url)
     except Refused as refusal:
         sys.exit(f"kopeck: {refusal}")
