@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def use_local_shop() -> None:
-    """With no DATABASE_URL this is the shop of `make run`: its database, its key, its sandbox."""
+    """With no DATABASE_URL this is the shop of `make run`: its database, its key, its ports, its sandbox."""
     from dotenv import load_dotenv
 
     load_dotenv(os.environ.get("ENV_FILE", Path(__file__).parent / ".env"))
@@ -17,7 +17,7 @@ def use_local_shop() -> None:
     from kopeck.place import Refused, read_place, shop_env
 
     try:
-        place = read_place()
+        place = read_place(beside=True)
         os.environ |= shop_env(place, postgres.attach_url(place.data) or postgres.start(place.data).url)
     except Refused as refusal:
         sys.exit(f"kopeck: {refusal}")
