@@ -8,7 +8,7 @@ from django.core.management.base import OutputWrapper
 class Bar:
     """A progress bar on a terminal; nothing anywhere else. Its line is gone when it is done.
 
-    The shop's log is silent meanwhile: its lines would break the bar, and the command tells it all at its end.
+    The shop's log is silent meanwhile: its lines would break the bar; the command tells all of it at its end.
     """
 
     WIDTH = 24
