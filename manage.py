@@ -10,14 +10,14 @@ FOR_PEOPLE = ("doctor", "mirror", "reconcile", "stripe_webhooks")
 
 
 def use_local_shop() -> None:
-    """The shop of `make run` where its data are, or no DATABASE_URL is set: its database, key and sandbox."""
+    """The shop of `make run` where its data are, or no DATABASE_URL is set: its database, key, ports, sandbox."""
     from dotenv import load_dotenv
 
     load_dotenv(os.environ.get("ENV_FILE", Path(__file__).parent / ".env"))
     from kopeck.place import SANDBOX_ACCOUNTS, Refused, given_database, read_place, shop_env
 
     try:
-        place = read_place()
+        place = read_place(beside=True)
         if given_database(os.environ):
             # Only `make run` leaves the sandbox's secrets in DATA_DIR: it plays in a database of the owner's.
             if place.sandbox and all((place.data / file).is_file() for file in SANDBOX_ACCOUNTS.values()):
