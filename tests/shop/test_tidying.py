@@ -134,7 +134,9 @@ def make_old_and_young(number: int, now: datetime) -> None:
 
 def test_the_worker_does_it_every_hour() -> None:
     (periodic,) = (
-        task for task in app.periodic_registry.periodic_tasks.values() if task.task.name == tidy_jobs.tidy.name
+        task
+        for task in app.periodic_registry.periodic_tasks.values()
+        if task.task.name == tidy_jobs.tidy.name
     )
     assert periodic.cron == "23 * * * *"
     old = make_job("succeeded", timedelta(days=8))
