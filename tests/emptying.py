@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest.mock import patch
 
+from django.apps import apps
 from django.db import connection, transaction
 from django.test import TransactionTestCase
 
@@ -23,11 +24,10 @@ def only_what_is_filled() -> Iterator[None]:
 
     def empty(case: TransactionTestCase) -> None:
         nonlocal made
-        if case.available_apps is None and _made() == made:
-            empty_tables(tables)
-        else:
+        if _made() != made:
             whole(case)
             made = _made()
+        empty_tables(tables)
 
     with patch.object(TransactionTestCase, "_fixture_teardown", empty):
         yield
@@ -41,8 +41,10 @@ def _made() -> list[tuple[int, int]]:
 
 
 def _tables() -> list[str]:
-    found = connection.introspection.django_table_names(only_existing=True, include_views=False)
-    return [connection.ops.quote_name(name) for name in found if name not in MADE_BY_MIGRATING]
+    """Those of all models, jobs among them, which Django would leave: it doesn't manage their tables."""
+    models = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
+    found = models.intersection(connection.introspection.table_names()).difference(MADE_BY_MIGRATING)
+    return [connection.ops.quote_name(name) for name in sorted(found)]
 
 
 def empty_tables(tables: list[str]) -> None:

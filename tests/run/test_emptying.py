@@ -18,9 +18,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def counts() -> dict[str, int]:
+    """How many rows each table has; what was migrated is not counted."""
     with connection.cursor() as cursor:
         found = {}
-        for name in connection.introspection.django_table_names(only_existing=True, include_views=False):
+        for name in set(connection.introspection.table_names()) - {"django_migrations"}:
             cursor.execute(f'SELECT count(*) FROM "{name}"')
             (found[name],) = cursor.fetchone()
     return found
@@ -31,6 +32,8 @@ def fill() -> None:
     group = Group.objects.create(name="Packers")
     group.permissions.add(*Permission.objects.all()[:3])
     User.objects.create_user("packer").groups.add(group)
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO procrastinate_jobs (task_name, queue_name) VALUES ('t', 'q')")
 
 
 def empty() -> None:
@@ -46,7 +49,7 @@ def test_only_what_migrating_made_is_left() -> None:
     before = counts()
     assert left() == set(emptying.MADE_BY_MIGRATING)
     fill()
-    assert len(left()) == len(emptying.MADE_BY_MIGRATING) + 7
+    assert len(left()) == len(emptying.MADE_BY_MIGRATING) + 9
     empty()
     assert counts() == before
 
