@@ -10,7 +10,7 @@ FOR_PEOPLE = ("doctor", "mirror", "reconcile", "stripe_webhooks")
 
 
 def use_local_shop() -> None:
-    """The shop of `make run` where its data are, or no DATABASE_URL is set: its database, key, ports, sandbox."""
+    """The shop of `make run` where its data are, or no DATABASE_URL is set: database, key, ports, sandbox."""
     from dotenv import load_dotenv
 
     load_dotenv(os.environ.get("ENV_FILE", Path(__file__).parent / ".env"))

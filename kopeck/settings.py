@@ -231,6 +231,8 @@ DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
     "min_size": 1,
     "max_size": env_int("DATABASE_POOL", 10),
     "timeout": 10,
+    # Else a pool waits twice as long after each try, and minutes after a long absence of PostgreSQL.
+    "reconnect_timeout": 5,
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "/static/"

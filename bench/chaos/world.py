@@ -115,7 +115,7 @@ class World:
         elif name in WEBS:
             words = granian("127.0.0.1", self.ports[name])[1:]
         else:
-            words = ["manage.py", "procrastinate", "worker"]
+            words = ["manage.py", "worker"]
         self.programs[name] = spawn(
             [sys.executable, *words],
             log=self.logs / f"{name}.log",
