@@ -1,4 +1,4 @@
-"""The worker's hourly clean-up: rows that only grow and that nobody looks at any more. docs/reliability.md lists all.
+"""The worker's hourly clean-up: rows that only grow and that nobody looks at any more (docs/reliability.md).
 
 In batches, each a transaction of its own that locks only what it deletes, so that nobody waits for it.
 """
