@@ -1,4 +1,4 @@
-"""The worker's hourly clean-up: rows that only grow and that nobody looks at any more (docs/reliability.md).
+"""The worker's hourly clean-up of rows that nobody looks at any more; docs/reliability.md lists all tables.
 
 In batches, each a transaction of its own that locks only what it deletes, so that nobody waits for it.
 """
@@ -6,6 +6,7 @@ In batches, each a transaction of its own that locks only what it deletes, so th
 import logging
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
@@ -33,7 +34,7 @@ DELETE FROM procrastinate_jobs WHERE id IN (
     SELECT job.id FROM procrastinate_jobs job
     WHERE job.status = ANY(%s::procrastinate_job_status[]) AND NOT EXISTS (
         SELECT FROM procrastinate_events event
-        WHERE event.job_id = job.id AND event.at >= statement_timestamp() - %s
+        WHERE event.job_id = job.id AND event.at >= statement_timestamp() - make_interval(secs => %s)
     )
     ORDER BY job.id LIMIT %s FOR UPDATE SKIP LOCKED
 )"""
@@ -68,7 +69,7 @@ def _ways() -> dict[str, Callable[[], int]]:
     return {
         "finished jobs": lambda: _forget_jobs(["succeeded", "cancelled", "aborted"], KEEP_DONE),
         "failed jobs": lambda: _forget_jobs(["failed"], KEEP_FAILED),
-        **{name: lambda rows=rows: _delete(rows) for name, rows in old.items()},
+        **{name: partial(_delete, rows) for name, rows in old.items()},
     }
 
 
@@ -89,5 +90,5 @@ def _delete(rows: "QuerySet[Any]") -> int:
 
 def _forget_jobs(statuses: list[str], age: timedelta) -> int:
     with connection.cursor() as cursor:
-        cursor.execute(_FORGET_JOBS, [statuses, age, BATCH])
+        cursor.execute(_FORGET_JOBS, [statuses, age.total_seconds(), BATCH])
         return int(cursor.rowcount)

@@ -36,8 +36,9 @@ def make_job(status: str, age: timedelta) -> int:
         cursor.execute("DELETE FROM procrastinate_events WHERE job_id = %s", [number])
         cursor.execute(
             "INSERT INTO procrastinate_events (job_id, type, at)"
-            " VALUES (%s, 'succeeded', now() - %s), (%s, 'started', now() - %s)",
-            [number, age, number, age + timedelta(days=400)],
+            " VALUES (%s, 'succeeded', now() - make_interval(days => 1) * %s),"
+            " (%s, 'started', now() - make_interval(days => 1) * %s)",
+            [number, age / timedelta(days=1), number, age / timedelta(days=1) + 400],
         )
     return int(number)
 
@@ -140,7 +141,7 @@ def test_the_worker_does_it_every_hour() -> None:
     )
     assert periodic.cron == "23 * * * *"
     old = make_job("succeeded", timedelta(days=8))
-    tidy_jobs.tidy.defer(timestamp=0)
+    app.configure_task(tidy_jobs.tidy.name).defer(timestamp=0)
     work()
     assert old not in left()
     with connection.cursor() as cursor:
