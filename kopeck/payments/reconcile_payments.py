@@ -171,7 +171,7 @@ def _claim(payment: Payment) -> bool:
 def _repair(payment: Payment, truth: Truth, now: dict[str, Any]) -> tuple[Payment, Truth]:
     if _must_close(payment, truth):
         now = gateway(payment.account).withdraw(payment.kind, now["id"])
-    payment = sync.apply(payment, now)
+    payment = sync.apply(payment, now, revive=True)
     return payment, _read(payment, now)
 
 
