@@ -109,6 +109,22 @@ def put_back(pieces: Mapping[int, int]) -> list[str]:
     return told
 
 
+def take_again(pieces: Mapping[int, int], order: Order) -> tuple[list[str], list[str]]:
+    """Takes pieces that were put back, by line id: what was taken, and what others have or hold by now."""
+    lines = [line for line in _lock(order) if line.pk in pieces]
+    held = _held_by_others(order, lines)
+    taken, gone = [], []
+    for line in lines:
+        wanted = pieces[line.pk]
+        there = max(0, min(wanted, (line.item.stock or 0) - held.get(line.item_id, 0)))
+        if there:
+            Item.objects.filter(pk=line.item_id).update(stock=F("stock") - there)
+            taken.append(f"{there} × {line.name}")
+        if there < wanted:
+            gone.append(f"{wanted - there} × {line.name}")
+    return taken, gone
+
+
 def refuse_short(wanted: Sequence[Wanted]) -> None:
     """ShopError 409 for a new order of more than is left now. Nothing is held by asking."""
     numbered = {w.item.pk: w for w in wanted if w.item.stock is not None}

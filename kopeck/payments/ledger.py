@@ -120,7 +120,20 @@ class Refund(models.Model):
     @property
     def of_second_payment(self) -> bool:
         """Whether it gives back money that came on top of what the order costs."""
-        return self.payment.status != "paid"
+        payment = self.payment
+        twice = self.reason == self.Reason.DUPLICATE or payment.problem == payment.PAID_BEFORE
+        return payment.status != "paid" and twice
+
+    @property
+    def of_other_amount(self) -> bool:
+        """Whether it gives back a payment that was held because Stripe took another amount."""
+        return self.payment.status == "held" and not self.of_second_payment
+
+    @property
+    def of_sold_out(self) -> bool:
+        """Whether the shop gives back by itself what was paid for something that was gone."""
+        late = self.payment.status == "paid" and self.source == self.Source.SHOP
+        return late and bool(self.order.sold_out)
 
     @property
     def shares(self) -> list[Share]:

@@ -107,8 +107,7 @@ def owe_apology(payment: "Payment") -> None:
 def owe_refund(refund: Refund) -> None:
     """Money is on its way back. That of an apology needs no second mail."""
     payment = refund.payment
-    is_told = refund.source == Refund.Source.SHOP and payment.order.sold_out and not refund.of_second_payment
-    if not is_told:
+    if not refund.of_sold_out:
         _owe(payment, Mail.Kind.REFUND, refund)
 
 

@@ -34,6 +34,8 @@ class Payment(models.Model):
 
     #: Something that can still become money.
     LIVE = (Status.CREATING, Status.OPEN, Status.PROCESSING)
+    #: Why a second payment is held; any other problem of a held one is about its amount.
+    PAID_BEFORE = "This order was paid before by another payment."
 
     order = models.ForeignKey(Order, models.PROTECT, related_name="payments", verbose_name=_("order"))
     account = models.CharField(_("Stripe account"), max_length=20)

@@ -4,11 +4,12 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db import InterfaceError, OperationalError
 
 from kopeck.payments.findings import Finding
-from kopeck.payments.gateway import StripeUnavailable
+from kopeck.payments.gateway import StripeRefused, StripeUnavailable, gateway
 from kopeck.redaction import scrub
 
 log = logging.getLogger(__name__)
@@ -50,3 +51,13 @@ class Look:
                     self.findings[number] = finding
                 return
         self.findings.append(finding)
+
+
+def look_up(account: str, kind: str, stripe_id: str) -> dict[str, Any] | None:
+    """The object as it is now; None: Stripe knows no such object. StripeUnavailable, StripeRefused."""
+    try:
+        return gateway(account).look_up(kind, stripe_id)
+    except StripeRefused as refusal:
+        if not refusal.missing:
+            raise
+        return None

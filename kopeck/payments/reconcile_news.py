@@ -16,7 +16,7 @@ from kopeck.payments import disputes, inbox, refund_news, refunds
 from kopeck.payments.gateway import StripeRefused, StripeUnavailable, gateway
 from kopeck.payments.ledger import Dispute, Refund
 from kopeck.payments.models import Payment, StripeEvent
-from kopeck.payments.reconcile_look import Look
+from kopeck.payments.reconcile_look import Look, look_up
 
 #: An event that came a moment ago is being worked off; a refund that was asked for then, too.
 MOMENT = timedelta(minutes=2)
@@ -143,12 +143,7 @@ def unseen_refunds(look: Look, since: datetime) -> list[str]:
 
 def ask(look: Look, kind: str, stripe_id: str) -> None:
     """Compares one refund or dispute that no list has shown."""
-    try:
-        now = gateway(look.account).look_up(kind, stripe_id)
-    except StripeRefused as refusal:
-        if not refusal.missing:
-            raise
-    else:
+    if now := look_up(look.account, kind, stripe_id):
         return examine(look, kind, [now])
     with look.at(kind, stripe_id):
         refund = Refund.objects.filter(account=look.account, stripe_id=stripe_id).first()

@@ -18,10 +18,10 @@ from kopeck.money import in_words
 from kopeck.orders.models import Order
 from kopeck.payments import refund_news, sync
 from kopeck.payments.copies import shop_mark
-from kopeck.payments.gateway import StripeRefused, gateway
+from kopeck.payments.gateway import gateway
 from kopeck.payments.ledger import given_back
 from kopeck.payments.models import Payment
-from kopeck.payments.reconcile_look import Look
+from kopeck.payments.reconcile_look import Look, look_up
 from kopeck.payments.sync import Truth
 
 log = logging.getLogger(__name__)
@@ -172,7 +172,7 @@ def _claim(payment: Payment) -> bool:
 def _repair(payment: Payment, truth: Truth, now: dict[str, Any]) -> tuple[Payment, Truth]:
     if _must_close(payment, truth):
         now = gateway(payment.account).withdraw(payment.kind, now["id"])
-    payment = sync.apply(payment, now)
+    payment = sync.apply(payment, now, revive=True)
     return payment, _read(payment, now)
 
 
@@ -298,15 +298,11 @@ def unseen(look: Look, kind: str, since: Any) -> Iterator[tuple[int, str]]:
 
 def ask(look: Look, kind: str, stripe_id: str) -> None:
     """Compares one session or intent that no list has shown."""
-    try:
-        now = gateway(look.account).look_up(kind, stripe_id)
-    except StripeRefused as refusal:
-        if not refusal.missing:
-            raise
-        with look.at(kind, stripe_id):
-            _missing(look, kind, stripe_id)
-    else:
-        examine(look, kind, [now])
+    if now := look_up(look.account, kind, stripe_id):
+        return examine(look, kind, [now])
+    with look.at(kind, stripe_id):
+        _missing(look, kind, stripe_id)
+    return None
 
 
 def _missing(look: Look, kind: str, stripe_id: str) -> None:

@@ -126,6 +126,8 @@ def apply(payment: Payment, answer: dict[str, Any]) -> Refund:
         if refund.is_given and before not in Refund.GIVEN:
             mails.owe_refund(refund)
             _put_back(order, refund)
+        elif before in Refund.GIVEN and not refund.is_given:
+            _take_again(order, refund)
         if payment.status == Payment.Status.PAID:
             _share(order, payment)
             order.mark_refunded(given_back(payment))
@@ -168,9 +170,26 @@ def _tell(order: Order, refund: Refund) -> None:
 
 def _put_back(order: Order, refund: Refund) -> None:
     """The pieces that whoever asked for the refund ticked as good. A sold out order has taken nothing."""
-    pieces = {share.line: share.quantity for share in refund.shares if share.quantity}
-    if refund.restock and not order.sold_out and (told := stock.put_back(pieces)):
+    if (pieces := _restocked(order, refund)) and (told := stock.put_back(pieces)):
         order.note(f"Back in stock: {', '.join(told)}.")
+
+
+def _restocked(order: Order, refund: Refund) -> dict[int, int]:
+    """Pieces by line id."""
+    if not refund.restock or order.sold_out:
+        return {}
+    return {share.line: share.quantity for share in refund.shares if share.quantity}
+
+
+def _take_again(order: Order, refund: Refund) -> None:
+    """The money did not go back: the pieces are the buyer's again, and the next refund's to put back."""
+    if not (pieces := _restocked(order, refund)):
+        return
+    taken, gone = stock.take_again(pieces, order)
+    if taken:
+        order.note(f"Out of stock again, for the refund failed: {', '.join(taken)}.")
+    if gone:
+        order.note(f"Sold or being paid for meanwhile, though the refund failed: {', '.join(gone)}.")
 
 
 def whole(order: Order) -> list[Share]:

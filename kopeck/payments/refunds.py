@@ -143,7 +143,8 @@ def request(order_id: int, wish: Wish, form: Form) -> tuple[Refund, bool]:
 
 def _insert(refund: Refund, payment: Payment, amount: int) -> None:
     refund.order_id, refund.payment, refund.account = payment.order_id, payment, payment.account
-    refund.amount, refund.currency, refund.created = amount, payment.currency, timezone.now()
+    refund.currency = refund.currency or payment.currency
+    refund.amount, refund.created = amount, timezone.now()
     refund.inputs = {
         "payment_intent": payment.payment_intent,
         "amount": amount,
@@ -196,20 +197,33 @@ def give_back(payment_id: int) -> Refund | None:
     if not (is_surplus(payment) or is_too_late(payment)):
         return None
     refund_news.learn_payment(payment)
+    received, currency = received_at_stripe(payment)
     with transaction.atomic():
         order = Order.objects.select_for_update().get(pk=payment.order_id)
         refunds = Refund.objects.filter(payment=payment, status__in=Refund.TAKEN)
         refund = refunds.filter(source=Refund.Source.SHOP).first()
         if refund is None:
-            amount = payment.amount - (refunds.aggregate(sum=Sum("amount"))["sum"] or 0)
+            # Stripe's amount, not ours: a second payment may have been of another one.
+            amount = received - (refunds.aggregate(sum=Sum("amount"))["sum"] or 0)
             if amount < 1:
                 return None  # somebody was faster, at Stripe's dashboard
-            refund = Refund(source=Refund.Source.SHOP)
+            refund = Refund(source=Refund.Source.SHOP, currency=currency)
             if is_surplus(payment):
                 refund.reason = Refund.Reason.DUPLICATE
-                order.note(f"It was paid twice: {in_words(amount, payment.currency)} is given back.")
+                order.note(f"It was paid twice: {in_words(amount, currency)} is given back.")
             _insert(refund, payment, amount)
     return send(refund) if refund.status == Status.CREATING else refund
+
+
+def received_at_stripe(payment: Payment) -> tuple[int, str]:
+    """What Stripe took by this payment, in minor units, and its currency; refunds are not taken off.
+
+    StripeUnavailable, StripeRefused.
+    """
+    if not payment.payment_intent:
+        return 0, payment.currency  # an order that cost nothing
+    intent = gateway(payment.account).retrieve_intent(payment.payment_intent)
+    return int(intent["amount_received"]), str(intent["currency"])
 
 
 def is_surplus(payment: Payment) -> bool:

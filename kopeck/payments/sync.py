@@ -13,6 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
+from kopeck.errors import ShopError
 from kopeck.logs import about_its
 from kopeck.money import in_words
 from kopeck.orders import stock
@@ -55,8 +56,11 @@ def refresh(payment: Payment) -> Payment:
     return apply(payment, now)
 
 
-def apply(payment: Payment, now: dict[str, Any]) -> Payment:
-    """Writes what the session or intent says on the payment and its order; the payment as it then is."""
+def apply(payment: Payment, now: dict[str, Any], *, revive: bool = False) -> Payment:
+    """Writes what the session or intent says on the payment and its order; the payment as it then is.
+
+    `revive`: the caller is sure that `now` is no old answer, so an expired attempt may be under way again.
+    """
     truth = read_session(now) if payment.kind == Payment.Kind.CHECKOUT else read_intent(now)
     with transaction.atomic():
         # The order's row is the one lock: whoever changes the order or its payments takes it first.
@@ -67,8 +71,24 @@ def apply(payment: Payment, now: dict[str, Any]) -> Payment:
         if payment.status in (Status.PAID, Status.HELD):
             payment.save(update_fields=["asked_at"])
             return payment
+        if revive and truth.status == Status.PROCESSING and _may_revive(order, payment):
+            payment.status = Status.PROCESSING
         _move(order, payment, truth)
     return payment
+
+
+def _may_revive(order: Order, payment: Payment) -> bool:
+    """Whether an attempt that was taken for lost can have back what it held: stock and a discount's use."""
+    if payment.status != Status.EXPIRED or order.status not in Order.PAYABLE:
+        return False
+    limited = order.discount is not None and order.discount.max_redemptions is not None
+    if limited or order.payments.filter(status__in=Payment.LIVE).exists():
+        return False
+    try:
+        stock.hold(order)
+    except ShopError:
+        return False  # others have it: should the money come, it goes back by itself
+    return True
 
 
 def _move(order: Order, payment: Payment, truth: Truth) -> None:
@@ -106,7 +126,7 @@ def _pay(order: Order, payment: Payment, truth: Truth) -> None:
         problem = f"Stripe took {theirs}, not {mine}."
         order.mark_processing()
     elif not order.mark_paid(at, email=truth.email):
-        problem = "This order was paid before by another payment."
+        problem = Payment.PAID_BEFORE
     if problem:
         log.error("payment %s of order %s is held: %s", payment, order.pk, problem)
         payment.settle(Status.HELD, problem=problem, payment_intent=truth.payment_intent)

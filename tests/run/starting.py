@@ -44,6 +44,23 @@ def run_to_end(**more: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
+def manage_without_anything(data: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    """`manage.py` where neither a database nor Stripe answers."""
+    env = clean_env(
+        DATABASE_URL="postgresql://nobody@127.0.0.1:1/nowhere",
+        STRIPE_SANDBOX="1",
+        STRIPE_API_BASE="http://127.0.0.1:1",
+        STRIPE_RETRIES="0",
+        SECRET_KEY="s",
+        DATA_DIR=str(data),
+        LOG_LEVEL="CRITICAL",
+    )
+    command = [sys.executable, "manage.py", *words]
+    return subprocess.run(
+        command, cwd=BASE_DIR, env=env, capture_output=True, text=True, timeout=90, check=False
+    )
+
+
 class Started:
     """One run: `output` so far, `family` (it and all its children, as they were when it was ready)."""
 

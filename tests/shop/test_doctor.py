@@ -3,8 +3,6 @@
 import io
 import json
 import re
-import subprocess
-import sys
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -21,7 +19,7 @@ from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
 from kopeck.payments.models import Difference, Payment, ReconcileRun, StripeEvent
 from tests.conftest import make_item
-from tests.run.starting import BASE_DIR, clean_env
+from tests.run.starting import manage_without_anything
 from tests.shop.doctoring import Patient, heartbeat, job, work
 from tests.shop.doctoring import patient as patient
 
@@ -182,18 +180,7 @@ def test_the_last_comparison_with_stripe_is_told(patient: Patient) -> None:
 
 
 def test_with_neither_database_nor_stripe_it_still_tells(tmp_path: Path) -> None:
-    env = clean_env(
-        DATABASE_URL="postgresql://nobody@127.0.0.1:1/nowhere",
-        STRIPE_SANDBOX="1",
-        STRIPE_API_BASE="http://127.0.0.1:1",
-        STRIPE_RETRIES="0",
-        SECRET_KEY="s",
-        DATA_DIR=str(tmp_path),
-    )
-    command = [sys.executable, "manage.py", "doctor", "--json"]
-    ended = subprocess.run(
-        command, cwd=BASE_DIR, env=env, capture_output=True, text=True, timeout=90, check=False
-    )
+    ended = manage_without_anything(tmp_path, "doctor", "--json")
     assert ended.returncode == 1
     answer = json.loads(ended.stdout)
     assert not answer["ok"]

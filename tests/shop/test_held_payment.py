@@ -10,6 +10,8 @@ from django.db import connection
 from django.test import Client
 
 from kopeck.payments.ledger import Refund
+from kopeck.payments.mail_words import write
+from kopeck.payments.mails import Mail
 from kopeck.payments.models import Difference, Payment
 from tests.conftest import ShopSandbox
 from tests.shop.comparing import bought, pay, run, states
@@ -59,6 +61,22 @@ def test_the_owner_sees_what_stripe_has_and_gives_it_back(
     run()
     assert states(payment.order) == ("paid", ["held", "paid"])
     assert "There is nothing to give back." in owner.get(address(payment), follow=True).content.decode()
+
+
+def test_the_buyer_reads_why_it_went_back(
+    sandbox: ShopSandbox, buyer: Client, owner: Client, payment: Payment
+) -> None:
+    """It was no second payment: nothing else had paid the order then."""
+    owner.post(address(payment))
+    sandbox.pay(buyer.get(f"/order/{payment.order_id}/buy").json()["session_id"])
+    run()
+    page = buyer.get(f"/order/{payment.order_id}").content.decode()
+    assert "Payment of another amount, given back" in page
+    assert "Second payment" not in page
+    mail = Mail.objects.get(kind="refund")
+    write(mail)
+    assert "was not of the order’s total, so it goes back to you: $48.20" in mail.text
+    assert "paid twice" not in mail.text + mail.html
 
 
 def test_pressed_by_ten_at_once_it_goes_back_once(sandbox: ShopSandbox, payment: Payment) -> None:

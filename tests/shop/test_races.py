@@ -11,11 +11,11 @@ from django.test import Client
 from django.utils import timezone
 
 from kopeck.orders.models import Order
-from kopeck.payments import attempts
 from kopeck.payments import gateway as wire
 from kopeck.payments.models import Payment
 from kopeck.web import VISITOR_COOKIE
 from tests.conftest import ShopSandbox, make_item
+from tests.shop.crashing import crash_before_the_answer_is_stored
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -95,18 +95,7 @@ def test_a_session_that_ran_out_while_we_were_down_is_not_handed_out(
     sandbox: ShopSandbox, buyer: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     item = make_item()
-    buyer.get(f"/item/{item.pk}")
-
-    class PowerCut(BaseException):
-        pass
-
-    def die(*_args: Any) -> None:
-        raise PowerCut
-
-    with monkeypatch.context() as patch:
-        patch.setattr(attempts, "_store", die)
-        with pytest.raises(PowerCut):
-            buyer.get(f"/buy/{item.pk}")
+    crash_before_the_answer_is_stored(buyer, item, monkeypatch)
     (made,) = sandbox.sessions()
     sandbox.stripe.v1.checkout.sessions.expire(made.id)
     Payment.objects.update(lease_until=None, expires_at=timezone.now())

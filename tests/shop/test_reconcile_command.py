@@ -3,8 +3,6 @@
 import io
 import json
 import re
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ from kopeck.orders.models import Order
 from kopeck.payments import reconcile_jobs
 from kopeck.payments.models import Difference, Payment, ReconcileRun
 from tests.conftest import ShopSandbox
-from tests.run.starting import BASE_DIR, clean_env
+from tests.run.starting import manage_without_anything
 from tests.shop.comparing import bought, pay, run
 from tests.shop.mirroring import two_accounts, work
 from tests.shop.refunding import forget_jobs
@@ -103,19 +101,7 @@ def test_a_question_that_makes_no_sense_is_a_sentence(
 
 
 def test_with_no_database_it_is_2_and_a_sentence(tmp_path: Path) -> None:
-    env = clean_env(
-        DATABASE_URL="postgresql://nobody@127.0.0.1:1/nowhere",
-        STRIPE_SANDBOX="1",
-        STRIPE_API_BASE="http://127.0.0.1:1",
-        STRIPE_RETRIES="0",
-        SECRET_KEY="s",
-        DATA_DIR=str(tmp_path),
-        LOG_LEVEL="CRITICAL",
-    )
-    command = [sys.executable, "manage.py", "reconcile"]
-    ended = subprocess.run(
-        command, cwd=BASE_DIR, env=env, capture_output=True, text=True, timeout=90, check=False
-    )
+    ended = manage_without_anything(tmp_path, "reconcile")
     assert ended.returncode == 2
     assert "Traceback" not in ended.stderr
 

@@ -8,10 +8,11 @@ from django.test import Client
 from django.utils import timezone
 
 from kopeck.orders.models import Order
+from kopeck.payments import sync
 from kopeck.payments.ledger import Dispute, Refund
 from kopeck.payments.models import Payment, StripeEvent
 from tests.conftest import ShopSandbox
-from tests.shop.comparing import bought, charge_of, codes, pay, repairs, run, states
+from tests.shop.comparing import bought, charge_of, codes, leaves, pay, repairs, run, states
 from tests.shop.refunding import paid_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -277,3 +278,52 @@ def test_a_session_that_is_made_again_after_a_day_is_closed(sandbox: ShopSandbox
     assert repairs() == ["second_object"]
     assert sandbox.stripe.v1.checkout.sessions.retrieve(second["id"]).status == "expired"
     assert at_stripe(sandbox, payment) == "open"
+
+
+def taken_for_lost(sandbox: ShopSandbox, payment: Payment) -> None:
+    """Its debit is signed at Stripe, and here it has expired."""
+    Payment.objects.filter(pk=payment.pk).update(status="expired")
+    Order.objects.filter(pk=payment.order_id).update(status="expired")
+    pay(sandbox, payment, delayed="succeeds")
+
+
+@pytest.mark.parametrize("way", ["buy", "intent"])
+def test_a_payment_under_way_that_was_taken_for_lost_is_under_way_again(
+    sandbox: ShopSandbox, buyer: Client, way: str
+) -> None:
+    payment = bought(buyer, way, stock=1)
+    taken_for_lost(sandbox, payment)
+    assert repairs() == ["status_differs"]
+    assert states(payment.order) == ("processing", ["processing"])
+    assert Client().get(f"/buy/{payment.order.lines.get().item_id}").json()["error"]["code"] == "sold_out"
+    sandbox.control("POST", "clock/advance", {"seconds": 4 * 24 * 3600})
+    run("--all")
+    assert states(payment.order) == ("paid", ["paid"])
+
+
+def test_a_payment_under_way_gets_nothing_back_that_others_have_by_now(
+    sandbox: ShopSandbox, buyer: Client, stranger: Client
+) -> None:
+    """It is told of instead; should its money come, it is one that came too late."""
+    payment = bought(buyer, stock=1)
+    Payment.objects.update(status="expired")
+    Order.objects.update(status="expired")
+    assert stranger.get(f"/buy/{payment.order.lines.get().item_id}").status_code == 200
+    pay(sandbox, payment, delayed="succeeds")
+    assert leaves() == ["status_differs"]
+    assert states(payment.order) == ("expired", ["expired"])
+
+
+def test_a_payment_under_way_does_not_stand_beside_a_second_one(sandbox: ShopSandbox, buyer: Client) -> None:
+    payment = bought(buyer)
+    taken_for_lost(sandbox, payment)
+    assert buyer.get(f"/order/{payment.order_id}/buy").status_code == 200
+    assert leaves() == ["status_differs"]
+    assert states(payment.order) == ("open", ["expired", "open"])
+
+
+def test_an_old_answer_of_a_webhook_revives_nothing(sandbox: ShopSandbox, buyer: Client) -> None:
+    payment = bought(buyer)
+    taken_for_lost(sandbox, payment)
+    sync.refresh(payment)
+    assert states(payment.order) == ("expired", ["expired"])

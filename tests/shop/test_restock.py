@@ -7,9 +7,10 @@ from django.test import Client
 
 from kopeck.orders.models import Order
 from kopeck.payments import refund_news
+from kopeck.payments.ledger import Refund
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.refunding import Desk, events_of, paid_order_of, state
-from tests.shop.stocking import stock_of
+from tests.shop.stocking import buy, stock_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -56,3 +57,49 @@ def test_the_page_offers_it_where_there_is_a_stock(
         page = owner.get(f"/admin/orders/order/{order.pk}/refund/").content.decode()
         assert ("back in stock" in page) == (stock is not None)
     assert Order.objects.count() == 2
+
+
+@pytest.fixture
+def restocked(sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Any) -> Refund:
+    """Three of five pots were paid, and all three came back with the money, which is on its way."""
+    order = paid_order_of(sandbox, buyer, deliver, {make_item(name="Pot", stock=5).pk: 3})
+    Desk(owner, order).refund(restock="on")
+    return Refund.objects.get()
+
+
+def fail(refund: Refund) -> list[str]:
+    """Weeks later Stripe says that the bank did not take it, and says it twice; the notes of then."""
+    before = refund.order.notes.count()
+    answer = {"id": refund.stripe_id, "status": "failed", "amount": refund.amount, "currency": "usd"}
+    for _time in range(2):
+        refund_news.apply(refund.payment, answer)
+    return [note.text for note in refund.order.notes.order_by("pk")[before:]]
+
+
+def test_pieces_of_a_refund_that_fails_leave_the_stock_again(restocked: Refund) -> None:
+    pot = restocked.order.lines.get().item
+    assert stock_of(pot) == 5
+    notes = fail(restocked)
+    assert (stock_of(pot), state(restocked.order)) == (2, "paid")
+    assert "Out of stock again, for the refund failed: 3 × Pot." in notes
+
+
+def test_pieces_that_others_have_or_hold_by_then_stay_theirs_and_the_owner_reads_it(
+    sandbox: ShopSandbox, stranger: Client, restocked: Refund
+) -> None:
+    pot = restocked.order.lines.get().item
+    assert buy(stranger, pot, 4)[0] == 200
+    notes = fail(restocked)
+    assert stock_of(pot) == 4
+    assert "Out of stock again, for the refund failed: 1 × Pot." in notes
+    assert "Sold or being paid for meanwhile, though the refund failed: 2 × Pot." in notes
+
+
+def test_a_refund_that_put_nothing_back_takes_nothing(
+    sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Any
+) -> None:
+    pot = make_item(stock=5)
+    order = paid_order_of(sandbox, buyer, deliver, {pot.pk: 3})
+    Desk(owner, order).refund()
+    fail(Refund.objects.get())
+    assert stock_of(pot) == 2

@@ -59,6 +59,20 @@ def test_a_second_payment_is_given_back_by_itself(
     assert "It was paid twice" in owner.get(f"/admin/orders/order/{order.pk}/change/").content.decode()
 
 
+def test_what_goes_back_is_what_stripe_took_whatever_our_row_says(
+    sandbox: ShopSandbox, buyer: Client, deliver: Deliver
+) -> None:
+    order, second = paid_twice(sandbox, buyer)
+    Payment.objects.filter(pk=second.pk).update(amount=4000)
+    tell(sandbox, deliver)
+    second.refresh_from_db()
+    assert (second.status, second.problem) == ("held", "Stripe took 4820 usd, not 4000 usd.")
+    sandbox.stripe.v1.refunds.create({"payment_intent": second.payment_intent, "amount": 320})
+    work()
+    assert at_stripe(sandbox) == [320, 4500]
+    assert (state(order), Refund.objects.latest("pk").reason) == ("paid", "duplicate")
+
+
 def test_it_goes_back_once_however_often_it_is_asked_for(
     sandbox: ShopSandbox, buyer: Client, deliver: Deliver
 ) -> None:

@@ -6,11 +6,11 @@ import pytest
 from django.test import Client
 
 from kopeck.orders.models import Order
-from kopeck.payments import attempts
 from kopeck.payments import gateway as wire
 from kopeck.payments.models import Payment
 from tests.conftest import ShopSandbox, make_item
 from tests.sandbox.own import eventually
+from tests.shop.crashing import crash_before_the_answer_is_stored
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -99,18 +99,7 @@ def test_a_crash_after_stripes_answer_finds_the_same_session_again(
 ) -> None:
     """The process dies between Stripe's answer and our commit: the row with its key and inputs is left."""
     item = make_item()
-    buyer.get(f"/item/{item.pk}")
-
-    class PowerCut(BaseException):
-        pass
-
-    def die(*_args: Any) -> None:
-        raise PowerCut
-
-    with monkeypatch.context() as patch:
-        patch.setattr(attempts, "_store", die)
-        with pytest.raises(PowerCut):
-            buyer.get(f"/buy/{item.pk}")
+    crash_before_the_answer_is_stored(buyer, item, monkeypatch)
     (made,) = sandbox.sessions()
     (left,) = Payment.objects.all()
     assert (left.status, left.stripe_id) == ("creating", None)
