@@ -2,7 +2,7 @@
 
 Starts the embedded PostgreSQL, the local Stripe, the web server and the worker, and waits beside them. Each
 is a child in a session of its own, with its output in DATA_DIR/logs; they end with this process, however it
-ends (kopeck/child.py).
+ends (kopeck/child.py). A worker or PostgreSQL that ends by itself is started again.
 """
 
 import http.client
@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from kopeck import postgres
 from kopeck.child import end_with_parent, spawn, tail
+from kopeck.pauses import Pauses
 from kopeck.place import (
     ADMIN,
     BASE_DIR,
@@ -41,14 +42,37 @@ class Stopped(Exception):
     """Ctrl-C, or another signal that asks to stop."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Program:
-    """One running child, and how long it may take to stop."""
+    """One running child, how it is started, and how long it may take to stop."""
 
     name: str
-    process: "subprocess.Popen[bytes]"
+    command: list[str]
+    env: dict[str, str]
     log: Path
     patience: float
+    process: "subprocess.Popen[bytes]"
+
+
+class Comeback:
+    """When something that ended by itself is started again."""
+
+    def __init__(self) -> None:
+        self._pauses = Pauses()
+        self._due: float | None = None
+
+    def is_due(self, what: str) -> bool:
+        """Says once that it has ended; True when it should be started, which is then taken as done."""
+        now = time.monotonic()
+        if self._due is None:
+            pause = self._pauses.next()
+            self._due = now + pause
+            say(f"{what} It is started again in {pause:.0f} s.")
+        if now < self._due:
+            return False
+        self._due = None
+        self._pauses.begin()
+        return True
 
 
 class Run:
@@ -59,6 +83,8 @@ class Run:
         self.programs: list[Program] = []
         self.postgres: postgres.EmbeddedPostgres | None = None
         self.asked_to_stop = False
+        self.is_ready = False
+        self.comebacks = {name: Comeback() for name in ("worker", "PostgreSQL")}
         self.began = self.step_began = time.monotonic()
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
@@ -84,17 +110,19 @@ class Run:
         say(f"Starting Kopeck; its data are in {place.data}")
         self.step("ports", f"{place.port} and {place.sandbox_port} are free" if place.sandbox else "free")
         env = shop_env(place, self.database())
+        place.leave_address()
         sandbox = self.start_sandbox(env) if place.sandbox else None
         # A shop that opened before loads meanwhile; a new one opens only when its goods are in.
         web = self.start_web(env) if place.password_file.exists() else None
         self.prepare(env)
         web = web or self.start_web(env)
-        self.launch("worker", [sys.executable, "manage.py", "procrastinate", "worker"], env, patience=8)
+        self.launch("worker", [sys.executable, "manage.py", "worker"], env, patience=8)
         if sandbox:
             self.wait(lambda: _answers(place.sandbox_url, "/"), sandbox, 30)
             self.step("sandbox", "ready, webhooks registered")
         self.wait(lambda: _answers(place.shop, "/readyz", 200), web, 60)
         self.step("web, worker", "ready")
+        self.is_ready = True
 
     def database(self) -> str | None:
         """The embedded one's DATABASE_URL; None where the owner names another, which must answer."""
@@ -134,10 +162,7 @@ class Run:
             raise Stopped
         log = self.place.data / "logs" / f"{name}.log"
         _set_aside(log)
-        # Where this process is killed PostgreSQL goes too: a worker asked politely would wait for it.
-        last = signal.SIGKILL if name == "worker" else signal.SIGTERM
-        child = spawn(command, log=log, cwd=BASE_DIR, env=env, end_signal=last)
-        program = Program(name, child, log, patience)
+        program = Program(name, command, env, log, patience, _start(name, command, env, log))
         self.programs.append(program)
         return program
 
@@ -157,19 +182,28 @@ class Run:
         if self.asked_to_stop:
             raise Stopped
         for program in self.programs:
-            if program.process.poll() is not None and program.name != "prepare":
+            if program.process.poll() is None or program.name == "prepare":
+                continue
+            if program.name != "worker" or not self.is_ready:
                 self.raise_death(program)
+            elif self.comebacks["worker"].is_due(f"{_death(program)} Its log is {program.log}."):
+                _signal_group(program.process.pid, signal.SIGKILL)  # and what it may have left behind
+                program.process = _start("worker", program.command, program.env, program.log)
         if self.postgres and self.postgres.process.poll() is not None:
-            log = self.place.data / "logs" / "postgres.log"
+            self.bring_back_postgres(self.postgres)
+
+    def bring_back_postgres(self, ended: postgres.EmbeddedPostgres) -> None:
+        """The embedded one, at the same address; web server and worker find it by themselves."""
+        log = self.place.data / "logs" / "postgres.log"
+        if not self.is_ready:
             raise Refused(f"PostgreSQL has ended by itself. The last lines of {log}:\n{tail(log)}")
+        if self.comebacks["PostgreSQL"].is_due(f"PostgreSQL has ended by itself. Its log is {log}."):
+            ended.stop()
+            self.postgres = postgres.start(self.place.data)
 
     def raise_death(self, program: Program) -> None:
-        code = program.process.returncode
-        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         lines = tail(program.log) or "    (it wrote nothing)\n"
-        raise Refused(
-            f"{program.name} has ended by itself ({how}). The last lines of {program.log}:\n{lines}"
-        )
+        raise Refused(f"{_death(program)} The last lines of {program.log}:\n{lines}")
 
     def stop(self) -> None:
         """Stop web, worker, sandbox, PostgreSQL, in that order; each has its time, then it is killed."""
@@ -209,6 +243,18 @@ class Run:
         for name, what in rows:
             say(f"  {name:<9} {what}")
         say("")
+
+
+def _start(name: str, command: list[str], env: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
+    # Where this process is killed PostgreSQL goes too: a worker asked politely would wait for it.
+    last = signal.SIGKILL if name == "worker" else signal.SIGTERM
+    return spawn(command, log=log, cwd=BASE_DIR, env=env, end_signal=last)
+
+
+def _death(program: Program) -> str:
+    code = program.process.returncode
+    how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    return f"{program.name} has ended by itself ({how})."
 
 
 def _signal_group(leader: int, number: signal.Signals) -> None:

@@ -231,6 +231,8 @@ DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
     "min_size": 1,
     "max_size": env_int("DATABASE_POOL", 10),
     "timeout": 10,
+    # Else a pool waits twice as long after each try, and minutes after a long absence of PostgreSQL.
+    "reconnect_timeout": 5,
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "/static/"
@@ -283,6 +285,7 @@ except ImportError as problem:
 # Language and time ------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English")]
+FORMAT_MODULE_PATH = "kopeck.formats"
 LOCALE_PATHS = [BASE_DIR / "kopeck" / "locale"]
 USE_I18N = USE_TZ = True
 TIME_ZONE = env("TIME_ZONE", "UTC")

@@ -31,3 +31,5 @@ from kopeck.settings import *  # noqa: E402, F403
 # Wrong passwords count where that is tested.
 AXES_ENABLED = False
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Static files are looked for when they are asked for: each Client would else go through all of them first.
+WHITENOISE_AUTOREFRESH = True

@@ -115,13 +115,14 @@ class World:
         elif name in WEBS:
             words = granian("127.0.0.1", self.ports[name])[1:]
         else:
-            words = ["manage.py", "procrastinate", "worker"]
+            words = ["manage.py", "worker"]
         self.programs[name] = spawn(
             [sys.executable, *words],
             log=self.logs / f"{name}.log",
             cwd=BASE_DIR,
             env=self.env or os.environ,
-            end_signal=signal.SIGKILL,
+            # A web server ends its own worker process only when it is asked to.
+            end_signal=signal.SIGTERM if name in WEBS else signal.SIGKILL,
         )
 
     def kill(self, name: str) -> None:

@@ -5,9 +5,10 @@ import json
 import secrets
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db import models, transaction
-from django.db.models import F, Q
+from django.db.models import F, Prefetch, Q, prefetch_related_objects
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
@@ -76,6 +77,9 @@ class Order(models.Model):
     sold_out = models.TextField(gettext_lazy("sold out"), blank=True, default="", db_default="")
     created = models.DateTimeField(gettext_lazy("created"), auto_now_add=True)
     paid_at = models.DateTimeField(gettext_lazy("paid"), null=True, blank=True)
+
+    #: Placed by this very request: its lines are what was asked for.
+    is_new = False
 
     class Meta:
         verbose_name, verbose_name_plural = gettext_lazy("order"), gettext_lazy("orders")
@@ -154,10 +158,19 @@ class Order(models.Model):
         `admit` has the last word: what it raises leaves no order behind.
         """
         with transaction.atomic():
-            order = cls(visitor=visitor, buy_item=buy_item)
-            order.rewrite(wanted, discount, list(Tax.objects.filter(active=True, is_default=True)))
-            admit()
-            return order
+            return cls._place(wanted, visitor, admit, discount=discount, buy_item=buy_item)
+
+    @classmethod
+    def _place(
+        cls, wanted: Sequence[Wanted], visitor: str, admit: Callable[[], None], **facts: Any
+    ) -> "Order":
+        """`place`, in a transaction of the caller's that ends with what is raised here."""
+        discount = facts.pop("discount", None)
+        order = cls(visitor=visitor, **facts)
+        order.rewrite(wanted, discount, list(Tax.objects.filter(active=True, is_default=True)))
+        admit()
+        order.is_new = True
+        return order
 
     @classmethod
     def place_in_window(
@@ -167,7 +180,7 @@ class Order(models.Model):
         with transaction.atomic():
             one_at_a_time(f"window {visitor}")
             order = cls.open_in_window(visitor).filter(currency=wanted[0].item.currency).first()
-            return order or cls.place(wanted, visitor=visitor, admit=admit)
+            return order or cls._place(wanted, visitor, admit)
 
     @classmethod
     def open_in_window(cls, visitor: str) -> "models.QuerySet[Order]":
@@ -183,7 +196,13 @@ class Order(models.Model):
         with transaction.atomic():
             one_at_a_time(f"buy {visitor}")
             order = cls.objects.filter(visitor=visitor, buy_item=wanted.item, status__in=cls.PAYABLE).first()
-            return order or cls.place([wanted], visitor=visitor, buy_item=wanted.item, admit=admit)
+            return order or cls._place([wanted], visitor, admit, buy_item=wanted.item)
+
+    def load(self) -> "Order":
+        """Reads lines with items and taxes with today's, for all `lines.all()` and `taxes.all()` to come."""
+        lines = Prefetch("lines", OrderLine.objects.select_related("item"))
+        prefetch_related_objects([self], lines, Prefetch("taxes", OrderTax.objects.select_related("tax")))
+        return self
 
     def holds(self, wanted: Sequence[Wanted]) -> bool:
         """Whether the lines are exactly these, at today's names and prices."""
@@ -248,9 +267,12 @@ class Order(models.Model):
         self.discount, self.discount_name = discount, discount.name if discount else ""
         self.terms = _terms(wanted, discount, taxes)
         self._freeze(totals)
+        is_new = self.pk is None
         self.save()
-        self.lines.all().delete()
-        self.taxes.all().delete()
+        if not is_new:
+            self.lines.all().delete()
+            self.taxes.all().delete()
+            getattr(self, "_prefetched_objects_cache", {}).clear()  # what `load` has read is gone
         OrderLine.objects.bulk_create(
             OrderLine.of(self, w, line) for w, line in zip(wanted, totals.lines, strict=True)
         )
@@ -281,11 +303,11 @@ class Order(models.Model):
         OrderNote.objects.create(order=self, text=text)
 
     def _wanted(self) -> list[Wanted]:
-        return [Wanted(line.item, line.quantity) for line in self.lines.select_related("item")]
+        return [Wanted(line.item, line.quantity) for line in self.load().lines.all()]
 
     def _taxes(self) -> "list[Tax]":
         """The order's taxes as they are today, without those the owner has switched off."""
-        return [row.tax for row in self.taxes.select_related("tax") if row.tax.active]
+        return [row.tax for row in self.load().taxes.all() if row.tax.active]
 
     def _refuse_impossible_total(self, total: int) -> None:
         if total > MAXIMUM:

@@ -73,10 +73,9 @@ def start(order_id: int, site: Site, kind: Payment.Kind = Kind.CHECKOUT) -> Paym
                 handed_out: Payment = payment
                 return handed_out
             case Turn.CREATE:
-                # Not handed out from here: Stripe repeats its first answer for a session that is over by now.
-                healed += not _create(payment)
-                if healed > MAX_HEALED:
-                    raise refused()
+                made, healed = _make(payment, healed)
+                if made:
+                    return made
             case Turn.MIRROR:
                 _mirror(order_id)
             case Turn.DEARER:
@@ -195,8 +194,20 @@ def _new_attempt(order: Order, account: Account, kind: Payment.Kind, site: Site)
     )
 
 
-def _create(payment: Payment) -> bool:
-    """Asks Stripe for this attempt's object; False: the attempt is closed, and a new one may do better."""
+def _make(payment: Payment, healed: int) -> tuple[Payment | None, int]:
+    """The made object, if it can be handed out; and how often a refusal was mended by now."""
+    made, is_ready = _create(payment)
+    healed += made is None
+    if healed > MAX_HEALED:
+        raise refused()
+    return made if is_ready else None, healed
+
+
+def _create(payment: Payment) -> tuple[Payment | None, bool]:
+    """Asks Stripe for this attempt's object; it, and whether it may be handed out as it is.
+
+    None: the attempt is closed, and a new one may do better.
+    """
     ours = Payment.objects.filter(pk=payment.pk)
     try:
         made = gateway(payment.account).create(
@@ -210,7 +221,7 @@ def _create(payment: Payment) -> bool:
     except StripeRefused as refusal:
         ours.filter(stripe_id=None).update(status=Status.REFUSED, lease_until=None, problem=str(refusal))
         if refusal.param == "expires_at" or _forget_copies(payment, refusal):
-            return False
+            return None, False
         log.error("order %s: Stripe refuses the session: %s", payment.order_id, refusal)
         raise refused() from refusal
     except BaseException:
@@ -219,10 +230,10 @@ def _create(payment: Payment) -> bool:
     if payment.kind == Kind.CHECKOUT and made["line_items"]["has_more"]:
         lines = gateway(payment.account).session_lines(made["id"])
         made["line_items"] = {"data": lines, "has_more": False}
-    payment, verdict = _store(payment, made)
+    payment, verdict, is_ready = _store(payment, made)
     if verdict is Verdict.REFUSE:
         _refuse_other_total(payment)
-    return True
+    return payment, is_ready
 
 
 def _forget_copies(payment: Payment, refusal: StripeRefused) -> bool:
@@ -244,11 +255,17 @@ def _mirror(order_id: int) -> None:
         raise refused() from refusal
 
 
-def _store(payment: Payment, made: dict[str, Any]) -> tuple[Payment, Verdict]:
-    """Keeps what Stripe made, and Stripe's figures where they may take the place of ours."""
+def _store(payment: Payment, made: dict[str, Any]) -> tuple[Payment, Verdict, bool]:
+    """Keeps what Stripe made, and Stripe's figures where they may take ours' place; may it be handed out?
+
+    Not where anything has happened to order or attempt since: Stripe repeats its first answer for an object
+    that is over by now. `_take_turn` then looks at both anew.
+    """
     with transaction.atomic():
         order = Order.objects.select_for_update().get(pk=payment.order_id)
         payment = Payment.objects.get(pk=payment.pk)
+        payment.order = order
+        is_ready = payment.status == Status.CREATING and not payment.stripe_id
         verdict = _judge(order, payment, made)
         payment.stripe_id, payment.url = made["id"], made.get("url") or payment.url
         payment.lease_until, payment.problem = None, ""
@@ -257,7 +274,9 @@ def _store(payment: Payment, made: dict[str, Any]) -> tuple[Payment, Verdict]:
         payment.save(
             update_fields=["stripe_id", "url", "status", "amount", "fingerprint", "lease_until", "problem"]
         )
-    return payment, verdict
+        is_ready = is_ready and payment.fingerprint == order.terms and order.status in Order.PAYABLE
+        is_ready = is_ready and payment.expires_at - TOO_LATE > timezone.now()
+    return payment, verdict, is_ready
 
 
 def _judge(order: Order, payment: Payment, made: dict[str, Any]) -> Verdict:

@@ -39,7 +39,7 @@ def order_for(wanted: Wanted, *, visitor: str, site: Site) -> Order:
     site.asker.spend_if_new()
     for _attempt in range(3):
         order = Order.place_for_buy(wanted, visitor=visitor, admit=site.asker.spend)
-        if order.holds([wanted]) or set_lines(order, [wanted], site):
+        if order.is_new or order.holds([wanted]) or set_lines(order, [wanted], site):
             return order
         # It was paid in this very moment: what is bought now is a new order.
     raise _try_again()

@@ -147,7 +147,7 @@ def _pool(most: int) -> Check:
 def _worker() -> Iterator[Check]:
     now = timezone.now()
     seen = ProcrastinateWorker.objects.aggregate(last=Max("last_heartbeat"))["last"]
-    start = "start one: manage.py procrastinate worker"
+    start = "start one: manage.py worker"
     if seen is None:
         yield Check(
             "worker", "heartbeat", "fail", "no worker runs: lost webhooks are never made up for", start

@@ -59,7 +59,7 @@ def _line(line: dict[str, Any], tax_rates: list[str]) -> LineTotals:
 
 def compare(order: Order, theirs: Totals) -> Verdict:
     """Whether Stripe's figures are the order's, may take their place, or are refused."""
-    lines, taxes = list(order.lines.all()), list(order.taxes.all())
+    lines, taxes = list(order.load().lines.all()), list(order.taxes.all())
     ours = [(line.subtotal, line.discount_amount, line.tax_amount, line.total) for line in lines]
     said = [(line.subtotal, line.discount, line.tax, line.total) for line in theirs.lines]
     mine = (order.subtotal, order.discount_total, order.tax_total, order.total)

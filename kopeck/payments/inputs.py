@@ -28,7 +28,8 @@ class Site:
         """Where Checkout leads: after paying, and by its Back link."""
         success = f"{self.base}/order/{order.pk}/return?key={order.key}&session_id={{CHECKOUT_SESSION_ID}}"
         if order.buy_item_id:
-            quantity = order.lines.get().quantity
+            (line,) = order.lines.all()
+            quantity = line.quantity
             return success, f"{self.base}/item/{order.buy_item_id}?cancelled=1&quantity={quantity}"
         return success, f"{self.base}{order.link}"
 
@@ -44,9 +45,7 @@ def session_inputs(order: Order, payment: Payment, site: Site, copies: Copies) -
     metadata = metadata_of(order, payment)
     inputs: dict[str, Any] = {
         "mode": "payment",
-        "line_items": [
-            _line_item(line, order.currency, site, copies) for line in order.lines.select_related("item")
-        ],
+        "line_items": [_line_item(line, order.currency, site, copies) for line in order.load().lines.all()],
         "success_url": success_url,
         "cancel_url": cancel_url,
         "client_reference_id": str(order.pk),

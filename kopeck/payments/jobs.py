@@ -21,6 +21,7 @@ from kopeck.payments import mirror_jobs as mirror_jobs  # likewise
 from kopeck.payments import reconcile_jobs as reconcile_jobs  # likewise
 from kopeck.payments import refund_jobs as refund_jobs  # likewise
 from kopeck.payments import tally_jobs as tally_jobs  # likewise
+from kopeck.payments import tidy_jobs as tidy_jobs  # likewise
 from kopeck.payments.gateway import StripeRefused, StripeUnavailable
 from kopeck.payments.models import Payment, StripeEvent
 from kopeck.payments.unanswered import give_up_attempts

@@ -84,7 +84,7 @@ class Machines(Servers):
         )
 
     def start_worker(self) -> "subprocess.Popen[bytes]":
-        return self._in_a_session([sys.executable, "manage.py", "procrastinate", "worker"], self.env)
+        return self._in_a_session([sys.executable, "manage.py", "worker"], self.env)
 
     def _in_a_session(self, command: list[str], env: dict[str, str]) -> "subprocess.Popen[bytes]":
         process = subprocess.Popen(

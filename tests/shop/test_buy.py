@@ -44,6 +44,18 @@ def test_a_form_without_javascript_is_led_to_the_session_by_303(sandbox: ShopSan
     assert (answer.status_code, answer["Location"]) == (303, session.url)
 
 
+def test_a_new_buyer_costs_few_statements(
+    sandbox: ShopSandbox, buyer: Client, django_assert_max_num_queries: Any
+) -> None:
+    """BEGIN and COMMIT counted; an item with a stock is one more."""
+    plain, limited = make_item(), make_item(stock=3)
+    buyer.get(f"/item/{plain.pk}")
+    buyer.get("/buy/999")  # what a process reads once
+    for item, most in ((plain, 26), (limited, 27)):
+        with django_assert_max_num_queries(most):
+            assert buyer.get(f"/buy/{item.pk}").status_code == 200
+
+
 def test_the_same_visitor_gets_the_same_open_session_again(sandbox: ShopSandbox, buyer: Client) -> None:
     item = make_item()
     first, second = (buyer.get(f"/buy/{item.pk}").json() for _ in range(2))
