@@ -8,9 +8,11 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = (
@@ -20,6 +22,8 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
+#: Of each browser: the contexts that visitors share one after the other, by what was asked of them.
+_kept: WeakKeyDictionary[Browser, dict[str, BrowserContext]] = WeakKeyDictionary()
 
 
 def executable() -> str | None:
@@ -42,3 +46,25 @@ def launched() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         yield browser
         browser.close()
+
+
+@contextmanager
+def visitor(browser: Browser, **options: Any) -> Iterator[BrowserContext]:
+    """The context of somebody who was never here, for as long as the block lasts.
+
+    Making one with its first process takes longer than what most tests do in it, so one of each kind is kept
+    alive by an empty page. Between two visitors pages, cookies and routes go; our pages store nothing else.
+    A test that puts scripts or listeners into the context itself makes its own.
+    """
+    contexts = _kept.setdefault(browser, {})
+    context = contexts.get(repr(options))
+    if context is None:
+        context = contexts[repr(options)] = browser.new_context(**options)
+        context.new_page()
+    try:
+        yield context
+    finally:
+        for page in context.pages[1:]:
+            page.close()
+        context.unroute_all()
+        context.clear_cookies()

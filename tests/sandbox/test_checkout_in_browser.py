@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from tests.sandbox.own import own_sandbox, receiving
 
+from .chromium import visitor
 from .shopping import SHOP, open_session, session_of
 
 pytestmark = pytest.mark.browser
@@ -16,17 +17,16 @@ SUBMIT = "[data-testid=hosted-payment-submit-button]"
 @pytest.fixture(params=[True, False], ids=["with JavaScript", "without JavaScript"])
 def page(browser, request):
     """A new visitor; the shop's own pages are a word, and whatever the page complains of fails."""
-    context = browser.new_context(java_script_enabled=request.param)
-    context.route(f"{SHOP}/**", lambda route: route.fulfill(body="the shop", content_type="text/plain"))
-    page = context.new_page()
     complaints = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    # A 402 or 422 in the console is the refusal itself; everything else (a blocked script, say) is a fault.
-    page.on(
-        "console", lambda line: re.search("status of 4(02|22)", line.text) or complaints.append(line.text)
-    )
-    yield page
-    context.close()
+    with visitor(browser, java_script_enabled=request.param) as context:
+        context.route(f"{SHOP}/**", lambda route: route.fulfill(body="the shop", content_type="text/plain"))
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        # A 402 or 422 in the console is the refusal itself; everything else (a blocked script) is a fault.
+        page.on(
+            "console", lambda line: re.search("status of 4(02|22)", line.text) or complaints.append(line.text)
+        )
+        yield page
     assert complaints == []
 
 

@@ -5,6 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import expect
 
+from .chromium import visitor
 from .shop_page import FRAME, call, mount_element, typed
 
 pytestmark = pytest.mark.browser
@@ -16,20 +17,19 @@ TRAINS = ("/v3/", "/dahlia/stripe.js", "/endive/stripe.js")
 
 @pytest.fixture
 def open_page(browser, own, shop):
-    context = browser.new_context()
+    with visitor(browser) as context:
 
-    def opened(secret="", train="/endive/stripe.js", tail=None):
-        """A shop's page; with a Payment Element where there is a client secret to mount it for."""
-        page = context.new_page()
-        page.goto(f"{shop}?script={own.url}{train}")
-        if secret:
-            mount_element(page, f"pk_test_{tail or own.tail}", {"clientSecret": secret})
-        else:
-            page.evaluate("key => { window.stripe = Stripe(key) }", f"pk_test_{tail or own.tail}")
-        return page
+        def opened(secret="", train="/endive/stripe.js", tail=None):
+            """A shop's page; with a Payment Element where there is a client secret to mount it for."""
+            page = context.new_page()
+            page.goto(f"{shop}?script={own.url}{train}")
+            if secret:
+                mount_element(page, f"pk_test_{tail or own.tail}", {"clientSecret": secret})
+            else:
+                page.evaluate("key => { window.stripe = Stripe(key) }", f"pk_test_{tail or own.tail}")
+            return page
 
-    yield opened
-    context.close()
+        yield opened
 
 
 def make(own, **more):

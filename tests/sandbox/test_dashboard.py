@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
+from .chromium import visitor
 from .own import SECRET, Own, eventually, own_sandbox, receiving
 from .shopping import look, open_session, session_of, submit
 
@@ -34,13 +35,12 @@ def quiet(own, shop):
 
 @pytest.fixture
 def page(browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    page = context.new_page()
-    complaints = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda line: complaints.append(line.text))
-    yield page
-    context.close()
+    with visitor(browser, viewport={"width": 1280, "height": 800}) as context:
+        page = context.new_page()
+        complaints = []
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda line: complaints.append(line.text))
+        yield page
     # A setting refused on purpose, a sandbox gone on purpose.
     expected = re.compile("status of 400|ERR_FAILED")
     assert [text for text in complaints if not expected.search(text)] == []

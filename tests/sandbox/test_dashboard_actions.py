@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
+from .chromium import visitor
 from .own import own_sandbox
 from .shopping import open_session, session_of
 
@@ -17,12 +18,11 @@ def own():
 
 @pytest.fixture
 def page(browser):
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    page = context.new_page()
-    complaints = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    yield page
-    context.close()
+    with visitor(browser, viewport={"width": 1280, "height": 800}) as context:
+        page = context.new_page()
+        complaints = []
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        yield page
     assert complaints == []
 
 

@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
+from .chromium import visitor
 from .own import own_sandbox
 from .shop_page import FRAME, mount_element, serving_shop
 from .shopping import alerts, look, open_session, session_of, submit, text_of, typed
@@ -20,9 +21,8 @@ def own():
 
 @pytest.fixture
 def page(browser):
-    context = browser.new_context()
-    yield context.new_page()
-    context.close()
+    with visitor(browser) as context:
+        yield context.new_page()
 
 
 def test_the_hosted_page_offers_cards_only_unless_it_is_switched_on(own):

@@ -5,6 +5,7 @@ import json
 import pytest
 from playwright.sync_api import expect
 
+from .chromium import visitor
 from .own import eventually
 from .shop_page import FRAME, call, mount_element, typed
 
@@ -16,18 +17,17 @@ STRICT = ("/clover/stripe.js", "/endive/stripe.js")
 @pytest.fixture
 def open_page(browser, own, shop):
     """`open_page(secret)`: a shop's page with a mounted Payment Element, whose events are kept in `heard`."""
-    context = browser.new_context()
+    with visitor(browser) as context:
 
-    def opened(secret, train="/endive/stripe.js", wait="ready", **options):
-        page = context.new_page()
-        page.goto(f"{shop}?script={own.url}{train}")
-        mount_element(page, f"pk_test_{own.tail}", {"clientSecret": secret, **options})
-        if wait:
-            page.wait_for_function("name => heard.some((event) => event.name === name)", arg=wait)
-        return page
+        def opened(secret, train="/endive/stripe.js", wait="ready", **options):
+            page = context.new_page()
+            page.goto(f"{shop}?script={own.url}{train}")
+            mount_element(page, f"pk_test_{own.tail}", {"clientSecret": secret, **options})
+            if wait:
+                page.wait_for_function("name => heard.some((event) => event.name === name)", arg=wait)
+            return page
 
-    yield opened
-    context.close()
+        yield opened
 
 
 def make(own, **more):

@@ -3,6 +3,7 @@
 import pytest
 import requests
 
+from .chromium import visitor
 from .shop_page import call
 from .shopping import open_session
 
@@ -34,15 +35,14 @@ def test_the_lookup_knows_a_session_only_by_its_own_accounts_key(own):
 
 @pytest.fixture
 def shop_page(browser, own, shop):
-    context = browser.new_context()
+    with visitor(browser) as context:
 
-    def open_at(path):
-        page = context.new_page()
-        page.goto(f"{shop}?script={own.url}{path}")
-        return page
+        def open_at(path):
+            page = context.new_page()
+            page.goto(f"{shop}?script={own.url}{path}")
+            return page
 
-    yield open_at
-    context.close()
+        yield open_at
 
 
 @pytest.mark.browser
