@@ -42,7 +42,7 @@ endif
 .PHONY: help run test check check-ship chaos audit lock
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-14s%s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-18s%s\n", $$1, $$2}'
 
 run: $(RUN_STAMP) ## the shop with everything it needs, on this machine; Ctrl-C stops it
 	@exec $(BIN)/python -m kopeck.run

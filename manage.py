@@ -5,19 +5,26 @@ import os
 import sys
 from pathlib import Path
 
+#: What these say is for a person: a line for each question to Stripe would stand in between.
+FOR_PEOPLE = ("doctor", "mirror", "reconcile", "stripe_webhooks")
+
 
 def use_local_shop() -> None:
-    """With no DATABASE_URL this is the shop of `make run`: its database, its key, its sandbox."""
+    """The shop of `make run` where its data are, or no DATABASE_URL is set: database, key, ports, sandbox."""
     from dotenv import load_dotenv
 
     load_dotenv(os.environ.get("ENV_FILE", Path(__file__).parent / ".env"))
-    if os.environ.get("DATABASE_URL") or os.environ.get("DATABASE_URL_FILE"):
-        return
-    from kopeck import postgres
-    from kopeck.place import Refused, read_place, shop_env
+    from kopeck.place import SANDBOX_ACCOUNTS, Refused, given_database, read_place, shop_env
 
     try:
-        place = read_place()
+        place = read_place(beside=True)
+        if given_database(os.environ):
+            # Only `make run` leaves the sandbox's secrets in DATA_DIR: it plays in a database of the owner's.
+            if place.sandbox and all((place.data / file).is_file() for file in SANDBOX_ACCOUNTS.values()):
+                os.environ |= shop_env(place, None)
+            return
+        from kopeck import postgres
+
         os.environ |= shop_env(place, postgres.attach_url(place.data) or postgres.start(place.data).url)
     except Refused as refusal:
         sys.exit(f"kopeck: {refusal}")
@@ -26,6 +33,8 @@ def use_local_shop() -> None:
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kopeck.settings")
     use_local_shop()
+    if sys.argv[1:2] and sys.argv[1] in FOR_PEOPLE:
+        os.environ.setdefault("LOG_LEVEL", "WARNING")
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

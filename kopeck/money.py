@@ -93,6 +93,11 @@ def to_decimal(minor: int, code: str) -> Decimal:
     return Decimal(minor).scaleb(-of.digits).quantize(Decimal(1).scaleb(-of.shown))
 
 
+def in_words(minor: int, code: str) -> str:
+    """Minor units for notes, logs and the seller, the same in every language: 4820 usd -> "48.20 USD"."""
+    return f"{to_decimal(minor, code)} {code.upper()}"
+
+
 def half_up(amount: Fraction) -> int:
     """The nearest integer, ties away from zero: how Stripe rounds tax (0.225 -> 0.23)."""
     sign = -1 if amount < 0 else 1

@@ -19,6 +19,8 @@ from kopeck.payments.accounts import WEBHOOK_SECRET, ConfigurationError, read_ac
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 ADMIN = "admin"
+#: In DATA_DIR: where the shop of it listens, or did last.
+ADDRESS = "address"
 ANYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not bound to
 #: The sandbox's accounts out of the box: what their variables end in, and where each webhook secret is kept.
 SANDBOX_ACCOUNTS = {"": "webhook-secret", "_EUR": "webhook-secret-eur"}
@@ -51,24 +53,39 @@ class Place:
     def password_file(self) -> Path:
         return self.data / "admin-password"
 
+    def leave_address(self) -> None:
+        """For the commands that are run beside it, which know only DATA_DIR."""
+        lines = (f"HOST={self.host}", f"PORT={self.port}", f"SANDBOX_PORT={self.sandbox_port}", "")
+        (self.data / ADDRESS).write_text("\n".join(lines))
 
-def read_place() -> Place:
-    """Read the environment and `.env` (ENV_FILE names another). Raises Refused."""
+
+def read_place(*, beside: bool = False) -> Place:
+    """Read the environment and `.env` (ENV_FILE names another). Raises Refused.
+
+    `beside`: for a command beside a running shop, whose ports it was given only at its start.
+    """
     file = dotenv_values(os.environ.get("ENV_FILE", BASE_DIR / ".env"))
     env = {name: value for name, value in {**file, **os.environ}.items() if value is not None}
+    if beside:
+        left = dotenv_values(_data(env) / ADDRESS)
+        env = {name: value for name, value in left.items() if value is not None} | env
     keys = ("STRIPE_SECRET_KEY", "STRIPE_PUBLISHABLE_KEY")
     place = Place(
         env=env,
         host=env.get("HOST") or "127.0.0.1",
         port=_port(env, "PORT", 8000),
         sandbox_port=_port(env, "SANDBOX_PORT", 8420),
-        data=Path(env.get("DATA_DIR") or BASE_DIR / ".data").expanduser().resolve(),
+        data=_data(env),
         sandbox=not any(value and name.upper().startswith(keys) for name, value in env.items()),
     )
     if place.sandbox and place.port == place.sandbox_port:
         raise Refused(f"PORT and SANDBOX_PORT are both {place.port}: set one of them to another.")
     _require_accounts(place)
     return place
+
+
+def _data(env: Mapping[str, str]) -> Path:
+    return Path(env.get("DATA_DIR") or BASE_DIR / ".data").expanduser().resolve()
 
 
 def _require_accounts(place: Place) -> None:

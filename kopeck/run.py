@@ -110,6 +110,7 @@ class Run:
         say(f"Starting Kopeck; its data are in {place.data}")
         self.step("ports", f"{place.port} and {place.sandbox_port} are free" if place.sandbox else "free")
         env = shop_env(place, self.database())
+        place.leave_address()
         sandbox = self.start_sandbox(env) if place.sandbox else None
         # A shop that opened before loads meanwhile; a new one opens only when its goods are in.
         web = self.start_web(env) if place.password_file.exists() else None

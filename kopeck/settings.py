@@ -285,6 +285,7 @@ except ImportError as problem:
 # Language and time ------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English")]
+FORMAT_MODULE_PATH = "kopeck.formats"
 LOCALE_PATHS = [BASE_DIR / "kopeck" / "locale"]
 USE_I18N = USE_TZ = True
 TIME_ZONE = env("TIME_ZONE", "UTC")

@@ -1,8 +1,10 @@
 """Starts PostgreSQL before Django reads its settings: one server a run, a database for each worker.
 
-With DATABASE_URL set that server is used instead.
+With DATABASE_URL set that server is used instead. And the longest tests come first, so that no worker is left
+with one when the others are done.
 """
 
+import gc
 import os
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +16,17 @@ from kopeck import postgres
 
 #: Runs of the tests that may go side by side in one checkout, each on a server of its own.
 RUNS = 8
+#: The files whose tests take longest, the longest first.
+LONGEST = (
+    "test_chaos.py",
+    "test_random_orders.py",
+    "test_arrivals.py",
+    "test_crash_points.py",
+    "test_many_machines.py",
+    "test_rolling_update.py",
+    "test_make_run.py",
+    "test_purchase_in_browser.py",
+)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -23,6 +36,23 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]
         os.environ["DATABASE_URL"] = server.url
         early_config.add_cleanup(server.stop)
     return (yield)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Of `-n auto`: half as many again as there are cores, for tests of servers and browsers mostly wait."""
+    return (os.cpu_count() or 1) * 3 // 2
+
+
+@pytest.hookimpl(trylast=True)  # after pytest-django has put those first that roll back
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
+def pytest_collection_finish() -> None:
+    # Thousands of tests and all that they import stay to the end: not to be looked through for garbage.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def _start() -> postgres.EmbeddedPostgres:

@@ -5,6 +5,7 @@ Exit status 0 when nothing was lost, doubled, of a wrong amount or stuck; the la
 
 import argparse
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -19,6 +20,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="a folder for data and logs, which are kept there")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # everything is stopped, as after Ctrl-C
     try:
         report = storm(
             options.buys, options.seed, keep=options.keep, say=lambda line: print(line, flush=True)
@@ -26,6 +28,9 @@ def main() -> int:
     except (Broken, PostgresFailed) as problem:
         print(f"chaos: {problem}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("chaos: stopped before its end; nothing was compared", file=sys.stderr)
+        return 130
     show(report)
     return 1 if report.is_bad else 0
 

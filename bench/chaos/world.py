@@ -121,7 +121,8 @@ class World:
             log=self.logs / f"{name}.log",
             cwd=BASE_DIR,
             env=self.env or os.environ,
-            end_signal=signal.SIGKILL,
+            # A web server ends its own worker process only when it is asked to.
+            end_signal=signal.SIGTERM if name in WEBS else signal.SIGKILL,
         )
 
     def kill(self, name: str) -> None:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from kopeck.errors import ShopError
+from kopeck.money import in_words
 from kopeck.payments import held, refunds, why
 from kopeck.payments.gateway import StripeRefused, StripeUnavailable
 from kopeck.payments.models import Payment, StripeEvent
@@ -72,7 +73,7 @@ class PaymentAdmin(ReadOnlyAdmin):
             if request.method == "POST":
                 refund = held.give_back(payment.pk, by=request.user.get_username())
                 said = _("%(money)s go back to the buyer.") % {
-                    "money": refunds.shown(refund.amount, refund.currency)
+                    "money": in_words(refund.amount, refund.currency)
                 }
                 messages.success(request, said)
                 return back

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from kopeck.money import to_decimal
+from kopeck.money import in_words
 from kopeck.orders.models import Order
 from kopeck.payments.gateway import StripeRefused, gateway
 from kopeck.payments.ledger import Dispute
@@ -86,7 +86,7 @@ def _read(dispute: Dispute, answer: dict[str, Any]) -> None:
 
 
 def _tell(order: Order, dispute: Dispute, *, is_new: bool) -> None:
-    amount = f"{to_decimal(dispute.amount, dispute.currency)} {dispute.currency.upper()}"
+    amount = in_words(dispute.amount, dispute.currency)
     reason = dispute.reason.replace("_", " ")
     if is_new:
         log.error("order %s is disputed: %s, %s", order.pk, amount, reason)

@@ -310,8 +310,18 @@ class Gateway:
 
 def _describe(error: stripe.StripeError) -> str:
     """For logs and the admin: what Stripe said and its request id; Stripe's messages hold no keys in full."""
+    if isinstance(error, stripe.APIConnectionError):
+        # The library's own message is for its makers: a page of classes and retries around the one cause.
+        return f"Stripe did not answer: {_cause(error)}"
     said = f"{type(error).__name__}: {error.user_message or 'no answer'}"
     return f"{said} ({error.request_id})" if error.request_id else said
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost error, such as "Connection refused" or "timed out"."""
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 @cache

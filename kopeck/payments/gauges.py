@@ -8,6 +8,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from django.conf import settings
@@ -27,6 +28,9 @@ KEPT = 5.0
 #: planner can't know that what was paid since the last count is little, and would read all orders.
 ASKED = """SELECT set_config('statement_timeout', '2000', true), set_config('enable_seqscan', 'off', true),
     set_config('jit', 'off', true)"""
+#: The file in DATA_DIR that `deploy/backup` touches once its archive was read again and found whole.
+BACKED_UP = "last-backup"
+BACKUP_HELP = "Seconds since deploy/backup made a whole archive; absent where it never did."
 LOOPBACK = ("127.0.0.1", "::1")
 
 
@@ -220,6 +224,9 @@ def _ask() -> Iterator[Metric]:
         disk = shutil.disk_usage(settings.DATA_DIR)
         yield GaugeMetricFamily("kopeck_data_disk_bytes", "Size of DATA_DIR's disk.", value=disk.total)
         yield GaugeMetricFamily("kopeck_data_disk_free_bytes", "Free on DATA_DIR's disk.", value=disk.free)
+    with suppress(OSError):
+        age = max(0.0, time.time() - (settings.DATA_DIR / BACKED_UP).stat().st_mtime)
+        yield GaugeMetricFamily("kopeck_backup_age_seconds", BACKUP_HELP, value=age)
 
 
 shop = Shop()

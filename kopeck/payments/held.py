@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from kopeck.errors import ShopError
+from kopeck.money import in_words
 from kopeck.orders.models import Order
 from kopeck.payments import refund_news, refunds
 from kopeck.payments.gateway import gateway
@@ -57,7 +58,7 @@ def give_back(payment_id: int, *, by: str) -> Refund:
         if amount < 1:
             raise ShopError("refund_nothing", _("Everything has been given back already."), status=409)
         refund = _row(payment, amount, charge["currency"], by)
-        order.note(f"{by} gives back {refunds.shown(amount, refund.currency)}, which was held.")
+        order.note(f"{by} gives back {in_words(amount, refund.currency)}, which was held.")
     refund = refunds.send(refund)
     release(payment.order_id)
     return refund

@@ -18,7 +18,7 @@ from kopeck.payments.refund_admin import order_link
 
 @admin.register(Mail)
 class MailAdmin(ReadOnlyAdmin):
-    list_display = ["__str__", order_link, "kind", "to", "status", "tries", "problem", "created", "sent_at"]
+    list_display = ["__str__", order_link, "to", "status", "created", "sent_at", "tries", "problem"]
     list_filter = ["status", "kind", "created"]
     search_fields = ["=order__id", "=to"]
     list_select_related = ["order"]

@@ -10,6 +10,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from kopeck.money import in_words
 from kopeck.orders.models import Order
 from kopeck.payments import held
 from kopeck.payments.findings import Difference
@@ -45,7 +46,8 @@ def _held(look: Look) -> None:
         with look.at("payment", payment.stripe_id or ""):
             left, currency = held.left_at_stripe(payment)
             if left:
-                said = f"order {payment.order_id}: {payment.problem} {left} {currency} is not given back."
+                money = in_words(left, currency)
+                said = f"Order {payment.order_id}: {payment.problem} {money} is not given back."
                 look.find("held", "payment", payment.stripe_id or "", said, order=payment.order_id)
 
 
@@ -55,7 +57,7 @@ def _waiting_for_nothing(look: Look) -> None:
         with look.at("order", str(order.pk)):
             if not held.waits_for_nothing(order):
                 continue
-            said = f"order {order.pk} waits for a payment, and there is none under way"
+            said = f"Order {order.pk} waits for a payment, and there is none under way"
             released = not look.dry_run and held.release(order.pk)
             end = "; it can be paid again now." if released else "."
             look.find(
@@ -74,7 +76,7 @@ def _orders(look: Look) -> QuerySet[Order]:
 def _without_payment(look: Look) -> None:
     paid = Payment.objects.filter(order=OuterRef("pk"), status=Status.PAID)
     for order in _orders(look).filter(~Exists(paid), status__in=Order.WAS_PAID):
-        said = f"order {order.pk} is {order.status}, and no payment of it is paid."
+        said = f"Order {order.pk} is {order.status}, and no payment of it is paid."
         look.find("order_without_payment", "order", str(order.pk), said, order=order.pk)
 
 
@@ -83,8 +85,8 @@ def _without_order(look: Look) -> None:
     wrong = ~Q(order__status__in=Order.WAS_PAID) | ~Q(amount=F("order__total"))
     for payment in paid.filter(wrong | ~Q(currency=F("order__currency"))):
         order = payment.order
-        said = f"order {order.pk} is {order.status} at {order.total} {order.currency}, "
-        said += f"and its payment {payment} took {payment.amount} {payment.currency}."
+        said = f"Order {order.pk} is {order.status} at {in_words(order.total, order.currency)}, "
+        said += f"and its payment {payment} took {in_words(payment.amount, payment.currency)}."
         look.find("order_differs", "order", str(order.pk), said, order=order.pk)
 
 
@@ -99,7 +101,8 @@ def _states(look: Look) -> None:
             if order.status not in Order.WAS_PAID or _state(payment) == order.status:
                 continue
             said = (
-                f"order {order.pk} was {order.status}, and {given_back(payment)} of {order.total} went back"
+                f"Order {order.pk} was {order.status}, and {in_words(given_back(payment), order.currency)} "
+                f"of {in_words(order.total, order.currency)} went back"
             )
             if not look.dry_run:
                 with transaction.atomic():

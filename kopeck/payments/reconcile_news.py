@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
+from kopeck.money import in_words
 from kopeck.payments import disputes, inbox, refund_news, refunds
 from kopeck.payments.gateway import StripeRefused, StripeUnavailable, gateway
 from kopeck.payments.ledger import Dispute, Refund
@@ -57,8 +58,9 @@ def _refund(look: Look, row: Refund | None, now: dict[str, Any]) -> None:
     row = Refund.objects.filter(account=look.account, stripe_id=now["id"]).first()
     if _same(row, now):
         return None
-    before = f"it was {row.status}, {row.amount} {row.currency}" if row else "it was not known"
-    said = f"order {payment.order_id}: refund {now['id']} of {now['amount']} {now['currency']} "
+    before = f"it was {row.status}, {in_words(row.amount, row.currency)}" if row else "it was not known"
+    money = in_words(now["amount"], now["currency"])
+    said = f"Order {payment.order_id}: refund {now['id']} of {money} "
     said += f"is {now['status']} at Stripe, here {before}"
     if look.dry_run:
         return look.find("refund_differs", "refund", now["id"], said, order=payment.order_id)
@@ -79,7 +81,7 @@ def _dispute(look: Look, row: Dispute | None, now: dict[str, Any]) -> None:
     if _same(row, now):
         return
     before = f"it was {row.status}" if row else "it was not known"
-    said = f"order {payment.order_id}: dispute {now['id']} is {now['status']} at Stripe, here {before}"
+    said = f"Order {payment.order_id}: dispute {now['id']} is {now['status']} at Stripe, here {before}"
     agreed = not look.dry_run and _same(disputes.apply(payment, now), now)
     end = "; here as well now." if agreed else "."
     look.find(
@@ -147,7 +149,7 @@ def ask(look: Look, kind: str, stripe_id: str) -> None:
         refund = Refund.objects.filter(account=look.account, stripe_id=stripe_id).first()
         if refund is not None and refund.is_given:
             said = (
-                f"order {refund.order_id}: refund {stripe_id} is {refund.status} here, and Stripe knows none."
+                f"Order {refund.order_id}: refund {stripe_id} is {refund.status} here, and Stripe knows none."
             )
             look.find("unknown_at_stripe", kind, stripe_id, said, order=refund.order_id)
     return None
@@ -165,7 +167,8 @@ def stuck_refunds(look: Look) -> None:
 
 
 def _finish(refund: Refund, *, dry_run: bool) -> tuple[str, bool]:
-    said = f"order {refund.order_id}: a refund of {refund.amount} {refund.currency} was not confirmed"
+    money = in_words(refund.amount, refund.currency)
+    said = f"Order {refund.order_id}: a refund of {money} was not confirmed"
     if dry_run:
         return f"{said}.", False
     try:

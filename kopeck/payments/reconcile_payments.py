@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from kopeck.money import in_words
 from kopeck.orders.models import Order
 from kopeck.payments import refund_news, sync
 from kopeck.payments.copies import shop_mark
@@ -146,14 +147,14 @@ def _must_close(payment: Payment, truth: Truth) -> bool:
 
 
 def _difference(payment: Payment, truth: Truth, stripe_id: str) -> tuple[str, str]:
-    at_stripe = f"order {payment.order_id}: at Stripe {stripe_id} is {truth.status}"
+    at_stripe = f"Order {payment.order_id}: at Stripe {stripe_id} is {truth.status}"
     if not payment.stripe_id:
         return "id_not_stored", f"{at_stripe}, and its id was never stored here"
     if not _must_close(payment, truth):
         return "status_differs", f"{at_stripe}, here it was {payment.status}"
-    figures = f"{truth.amount} {truth.currency}"
     if payment.is_live and (truth.amount, truth.currency) != (payment.amount, payment.currency):
-        said = f"{at_stripe} at {figures}, here it costs {payment.amount} {payment.currency}"
+        theirs, mine = in_words(truth.amount, truth.currency), in_words(payment.amount, payment.currency)
+        said = f"{at_stripe} at {theirs}, here it costs {mine}"
         return "amount_differs", said
     return "still_payable", f"{at_stripe}, here the order was {payment.order.status} and it {payment.status}"
 
@@ -181,11 +182,11 @@ def _figures(look: Look, payment: Payment, truth: Truth) -> None:
         return  # a held one is told of until its money is given back
     name, id = NAMES[Kind(payment.kind)], payment.stripe_id or ""
     if (truth.amount, truth.currency) != (payment.amount, payment.currency):
-        theirs, mine = f"{truth.amount} {truth.currency}", f"{payment.amount} {payment.currency}"
-        said = f"order {payment.order_id}: Stripe took {theirs} by {id}, here it is {mine}."
+        theirs, mine = in_words(truth.amount, truth.currency), in_words(payment.amount, payment.currency)
+        said = f"Order {payment.order_id}: Stripe took {theirs} by {id}, here it is {mine}."
         look.find("amount_differs", name, id, said, order=payment.order_id)
     if truth.status == Status.PAID and truth.payment_intent != payment.payment_intent:
-        said = f"order {payment.order_id}: {id} was paid by {truth.payment_intent or 'no intent'}, "
+        said = f"Order {payment.order_id}: {id} was paid by {truth.payment_intent or 'no intent'}, "
         said += f"here by {payment.payment_intent or 'none'}."
         look.find("intent_differs", name, id, said, order=payment.order_id)
 
@@ -209,7 +210,7 @@ def _sessions_of(account: str, intent: str) -> list[dict[str, Any]]:
 
 def _twin(look: Look, kind: str, payment: Payment, now: dict[str, Any]) -> None:
     """A second object of one attempt: Stripe was asked twice, with its idempotency key forgotten between."""
-    said = f"order {payment.order_id}: {now['id']} was made besides {payment.stripe_id}"
+    said = f"Order {payment.order_id}: {now['id']} was made besides {payment.stripe_id}"
     _close_or_tell(look, kind, now, "second_object", said, payment.order_id)
 
 
@@ -227,7 +228,7 @@ def _stray(look: Look, kind: str, now: dict[str, Any]) -> None:
         said = f"{now['id']} is of order {number or '?'}, which is not known here"
         _close_or_tell(look, kind, now, "unknown_order", said, None)
     else:
-        said = f"order {order.pk}: {now['id']} is of an attempt that is not known here"
+        said = f"Order {order.pk}: {now['id']} is of an attempt that is not known here"
         _close_or_tell(look, kind, now, "unknown_attempt", said, order.pk)
 
 
@@ -250,7 +251,7 @@ def _close_or_tell(
     now = wire.look_up(kind, now["id"])
     if truth.status == Status.PAID and not _kept(now):
         return None
-    money = f"{truth.amount} {truth.currency}"
+    money = in_words(truth.amount, truth.currency)
     said = f"{said}; it is {truth.status} at Stripe: {money}. Give it back in Stripe's Dashboard."
     return look.find(code, kind, now["id"], said, order=order)
 
@@ -271,7 +272,8 @@ def _refunds_add_up(look: Look, payment: Payment, intent: dict[str, Any]) -> Non
     mine, theirs, id = given_back(payment), _back(intent), intent["id"]
     if mine == theirs:
         return
-    said = f"order {payment.order_id}: {theirs} {payment.currency} went back at Stripe, here {mine}"
+    said = f"Order {payment.order_id}: {in_words(theirs, payment.currency)} went back at Stripe, "
+    said += f"here {in_words(mine, payment.currency)}"
     if not look.dry_run:
         refund_news.learn_payment(payment)
         theirs = _back(gateway(payment.account).retrieve_intent(id))
@@ -307,7 +309,7 @@ def _missing(look: Look, kind: str, stripe_id: str) -> None:
     payment = Payment.objects.filter(account=look.account, stripe_id=stripe_id).first()
     if payment is None or not (payment.is_live or payment.status in (Status.PAID, Status.HELD)):
         return
-    said = f"order {payment.order_id}: {stripe_id} is {payment.status} here, and Stripe knows no such object"
+    said = f"Order {payment.order_id}: {stripe_id} is {payment.status} here, and Stripe knows no such object"
     if payment.is_live and not look.dry_run:
         payment = sync.refresh(payment)
         said = f"{said}; now it is {payment.status}."

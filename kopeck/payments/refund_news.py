@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from kopeck.money import CURRENCIES, to_decimal
+from kopeck.money import CURRENCIES, in_words
 from kopeck.orders import stock
 from kopeck.orders.models import Order
 from kopeck.payments import mails, shares, sync
@@ -159,7 +159,7 @@ def _foreign(payment: Payment, answer: dict[str, Any]) -> Refund:
 
 def _tell(order: Order, refund: Refund) -> None:
     """A line on the order's timeline."""
-    amount = f"{to_decimal(refund.amount, refund.currency)} {refund.currency.upper()}"
+    amount = in_words(refund.amount, refund.currency)
     if refund.is_given:
         way = "was given back at Stripe" if refund.source == Refund.Source.STRIPE else "was given back"
         order.note(f"{amount} {way}: {refund.stripe_id} {refund.get_status_display()}.")

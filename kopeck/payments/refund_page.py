@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from kopeck.errors import ShopError
-from kopeck.money import MoneyError, format_money, to_decimal, to_minor
+from kopeck.money import MoneyError, format_money, in_words, to_decimal, to_minor
 from kopeck.orders.models import Order
 from kopeck.payments import refunds
 from kopeck.payments.gateway import StripeRefused, StripeUnavailable
@@ -122,7 +122,7 @@ def _work_off(model_admin: Any, request: HttpRequest, order: Order, form: Refund
         messages.error(request, refusal.message)
         return _render(model_admin, request, order, fresh if refusal.code == "refund_changed" else form)
     if is_new:
-        model_admin.log_change(request, order, f"Refund of {refunds.shown(refund.amount, refund.currency)}")
+        model_admin.log_change(request, order, f"Refund of {in_words(refund.amount, refund.currency)}")
         _send(request, refund)
     return None
 

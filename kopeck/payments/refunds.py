@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from kopeck.errors import ShopError
-from kopeck.money import CURRENCIES, to_decimal
+from kopeck.money import CURRENCIES, in_words
 from kopeck.orders.models import Order
 from kopeck.payments import refund_news, shares
 from kopeck.payments.gateway import StripeRefused, StripeUnavailable, gateway
@@ -110,7 +110,7 @@ def _checked(left: Left, amount: int) -> int:
         raise ShopError("refund_nothing", _("This comes to nothing."), status=422)
     if amount > left.amount:
         code = left.payment.currency
-        message = _("This is more than what is left: %(left)s.") % {"left": shown(left.amount, code)}
+        message = _("This is more than what is left: %(left)s.") % {"left": in_words(left.amount, code)}
         raise ShopError("refund_too_large", message, status=409)
     return amount
 
@@ -137,7 +137,7 @@ def request(order_id: int, wish: Wish, form: Form) -> tuple[Refund, bool]:
         )
         refund.shares = planned.shares
         _insert(refund, left.payment, planned.amount)
-        order.note(f"{form.by} gives back {shown(refund.amount, refund.currency)}.")
+        order.note(f"{form.by} gives back {in_words(refund.amount, refund.currency)}.")
         return refund, True
 
 
@@ -176,7 +176,7 @@ def _refuse(refund: Refund, refusal: StripeRefused) -> None:
         order = Order.objects.select_for_update().get(pk=refund.order_id)
         ours = Refund.objects.filter(pk=refund.pk, status=Status.CREATING)
         if ours.update(status=Status.REFUSED, problem=str(refusal)):
-            order.note(f"Stripe refuses to give back {shown(refund.amount, refund.currency)}: {refusal}")
+            order.note(f"Stripe refuses to give back {in_words(refund.amount, refund.currency)}: {refusal}")
     # Most often because the money went back elsewhere, and we have not heard of that yet.
     with suppress(StripeUnavailable, StripeRefused):
         refund_news.learn_payment(refund.payment)
@@ -210,7 +210,7 @@ def give_back(payment_id: int) -> Refund | None:
             refund = Refund(source=Refund.Source.SHOP, currency=currency)
             if is_surplus(payment):
                 refund.reason = Refund.Reason.DUPLICATE
-                order.note(f"It was paid twice: {shown(amount, currency)} is given back.")
+                order.note(f"It was paid twice: {in_words(amount, currency)} is given back.")
             _insert(refund, payment, amount)
     return send(refund) if refund.status == Status.CREATING else refund
 
@@ -246,8 +246,3 @@ def explain(refusal: StripeRefused) -> str:
         ),
     }
     return str(sentences.get(refusal.code) or _("Stripe refused: %(said)s") % {"said": refusal})
-
-
-def shown(amount: int, code: str) -> str:
-    """For notes: 4820 usd -> "48.20 USD"."""
-    return f"{to_decimal(amount, code)} {code.upper()}"

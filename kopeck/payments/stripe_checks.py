@@ -92,7 +92,7 @@ def _keys(wire: Gateway) -> Check:
     # Both ask for what every key of a shop may read.
     answer = _try(wire.server_time)
     if isinstance(answer, StripeUnavailable):
-        return Check(_area(account), "keys", "fail", f"no answer: {answer}", "is Stripe reachable from here?")
+        return Check(_area(account), "keys", "fail", str(answer), "is Stripe reachable from here?")
     if isinstance(answer, StripeRefused):
         return Check(_area(account), "keys", "fail", str(answer), f"set {name} to a key that Stripe knows")
     livemode = _try(wire.livemode)

@@ -15,6 +15,7 @@ from procrastinate.contrib.django import app
 
 from kopeck.errors import ShopError
 from kopeck.logs import about_its
+from kopeck.money import in_words
 from kopeck.orders import stock
 from kopeck.orders.models import Order
 from kopeck.payments import mails
@@ -121,7 +122,8 @@ def _pay(order: Order, payment: Payment, truth: Truth) -> None:
     at = truth.paid_at or timezone.now()
     problem = ""
     if (truth.amount, truth.currency) != (payment.amount, payment.currency):
-        problem = f"Stripe took {truth.amount} {truth.currency}, not {payment.amount} {payment.currency}."
+        theirs, mine = in_words(truth.amount, truth.currency), in_words(payment.amount, payment.currency)
+        problem = f"Stripe took {theirs}, not {mine}."
         order.mark_processing()
     elif not order.mark_paid(at, email=truth.email):
         problem = Payment.PAID_BEFORE

@@ -2,12 +2,15 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
+FOLDER = Path(__file__).resolve().parents[2]
 BUYS = 300 if os.environ.get("CI") == "true" else 60
 
 
@@ -15,8 +18,7 @@ BUYS = 300 if os.environ.get("CI") == "true" else 60
 def test_every_payment_at_stripe_is_exactly_one_paid_order_whatever_breaks() -> None:
     """pains 1, 2, 3, 4, 6"""
     command = [sys.executable, "-m", "bench.chaos", "--buys", str(BUYS), "--seed", "1"]
-    folder = Path(__file__).resolve().parents[2]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=580, check=False)
+    done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, timeout=580, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads(done.stdout.splitlines()[-1])
     assert [figures[name] for name in ("lost", "doubled", "wrong_amount", "stuck")] == [0, 0, 0, 0]
@@ -25,3 +27,18 @@ def test_every_payment_at_stripe_is_exactly_one_paid_order_whatever_breaks() -> 
     assert figures["paid_orders"] >= figures["buys"] // 2
     assert min(figures["kills"], figures["refunds"]) >= 1
     assert figures["faults"] >= figures["buys"] // 4
+
+
+def test_a_storm_that_is_stopped_leaves_no_process_behind() -> None:
+    command = [sys.executable, "-m", "bench.chaos", "--buys", "40"]
+    with subprocess.Popen(command, cwd=FOLDER, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as storm:
+        assert storm.stdout
+        assert storm.stderr
+        assert b"the world stands" in storm.stdout.readline()
+        family = psutil.Process(storm.pid).children(recursive=True)
+        storm.send_signal(signal.SIGTERM)
+        assert storm.wait(60) == 130
+        assert storm.stderr.read().startswith(b"chaos: stopped before its end")
+    assert len(family) > 6
+    _gone, alive = psutil.wait_procs(family, 10)
+    assert alive == []

@@ -70,8 +70,8 @@ class Mortals:
         self.process.communicate()
 
 
-@pytest.fixture
-def mortals(db: None) -> Iterator[Mortals]:
+@pytest.fixture(scope="module")
+def mortals(django_db_setup: None) -> Iterator[Mortals]:
     started = Mortals()
     yield started
     started.stop()

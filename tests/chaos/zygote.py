@@ -6,6 +6,8 @@ with one thread and no connection, so that forking is safe. A step is a database
 call to Stripe: between two of them nothing that lasts can happen.
 """
 
+import gc
+import importlib
 import json
 import os
 import signal
@@ -85,13 +87,19 @@ def serve(line: str) -> dict[str, Any]:
 
 
 def main() -> None:
+    import stripe
     from django.db import connection
     from django.test import Client
 
     django.setup()
     connection.settings_dict["NAME"] = sys.argv[1]
-    # What every fork would load anew: addresses, views, middleware, the stripe library.
+    # What every fork would load anew: addresses, views, middleware, and what the stripe library loads late.
     Client().get("/healthz")
+    warm = stripe.StripeClient("sk_test_warm").v1
+    _ = (warm.checkout.sessions, warm.payment_intents, warm.refunds, stripe.Event, stripe.checkout.Session)
+    for late in ("stripe._object_classes", "babel.dates", "netrc"):
+        importlib.import_module(late)
+    gc.freeze()
     if connection.connection is not None:
         sys.exit("a connection must not be shared by forks")
     for line in sys.stdin:

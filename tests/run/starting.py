@@ -105,10 +105,11 @@ class Started:
             return answer.status, answer.read().decode()
 
     def manage(self, *words: str) -> "subprocess.CompletedProcess[str]":
-        """`manage.py` beside this run, in an environment that knows only its ports and its data."""
+        """`manage.py` beside this run, in an environment that knows its data, and not its ports."""
         command = [sys.executable, "manage.py", *words]
+        env = {name: value for name, value in self.env.items() if name not in ("PORT", "SANDBOX_PORT")}
         return subprocess.run(
-            command, cwd=BASE_DIR, env=self.env, capture_output=True, text=True, timeout=60, check=False
+            command, cwd=BASE_DIR, env=env, capture_output=True, text=True, timeout=60, check=False
         )
 
     def buy(self, item_id: int) -> dict[str, str]:

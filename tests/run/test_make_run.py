@@ -36,6 +36,7 @@ def look_at(run: Started, data: Path) -> dict[str, Any]:
         "secrets": {name: (data / name).read_text() for name in SECRETS},
         "modes": {stat.S_IMODE((data / name).stat().st_mode) for name in SECRETS},
         "doctor": run.manage("doctor", "--json"),
+        "checked": run.manage("mirror", "--check"),
         "password": re.search(r"user admin, password (\S+)", run.output)[1],  # type: ignore[index]
     }
 
@@ -134,6 +135,12 @@ def test_the_doctor_finds_a_started_shop_well(first: dict[str, Any]) -> None:
         )
         assert said[area, "webhook address"] == "leads to this shop, with this secret"
     assert said["worker", "heartbeat"] == "1 alive"
+
+
+def test_commands_for_people_say_nothing_of_each_question_to_stripe(first: dict[str, Any]) -> None:
+    assert first["checked"].returncode == 0, first["checked"].stdout
+    assert first["checked"].stdout
+    assert [first[name].stderr for name in ("doctor", "checked")] == ["", ""]
 
 
 def test_ctrl_c_stops_every_process_and_frees_the_ports(first: dict[str, Any]) -> None:

@@ -30,8 +30,16 @@ under_load() { # under_load COMMAND ...: its status is kept in $status; no reque
 }
 
 step "a paid order through Caddy"
-[ "$(curl -s -o "$work/ready" -w '%{http_code}' "$shop/readyz")" = 200 ] || fail "/readyz: $(cat "$work/ready")"
+# `up --wait` comes back when Caddy was started, a moment before it listens.
+ready() { curl -s -o "$work/ready" -w '%{http_code}' --retry 20 --retry-delay 1 --retry-connrefused "$shop/readyz"; }
+[ "$(ready)" = 200 ] || fail "/readyz: $(cat "$work/ready" || "${compose[@]}" logs --tail 20 caddy)"
 deploy/smoke.py "$shop" --sandbox "$sandbox"
+for page in / /admin/login/ /api/v1/docs; do # the image has what its pages name
+    files=$(curl -sf "$shop$page" | grep -oE '(href|src)="/static/[^"]+"' | cut -d'"' -f2) || fail "$page names no files"
+    for file in $files; do
+        curl -sf -o /dev/null "$shop$file" || fail "$page names $file, which is not there"
+    done
+done
 for path in /metrics /metrics/ //metrics /%6Detrics /METRICS; do
     code=$(curl -s -o "$work/answer" -w '%{http_code}' --path-as-is "$shop$path")
     [ "$code" = 404 ] || fail "$path answers $code through Caddy"
@@ -48,6 +56,7 @@ before=$(orders)
 had=$(pictures)
 "${compose[@]}" down --timeout 10
 "${compose[@]}" up -d --wait --wait-timeout 180 --no-build
+[ "$(ready)" = 200 ] || fail "/readyz after the start: $(cat "$work/ready")"
 [ "$(orders)" = "$before" ] || fail "there were $before paid orders, and there are $(orders)"
 deploy/smoke.py "$shop" --sandbox "$sandbox"
 
@@ -90,6 +99,7 @@ deploy/update --back
 step "a backup brings back what was lost"
 before=$(orders)
 deploy/backup "$work/backup.tar"
+"${compose[@]}" exec -T web test -e /data/last-backup || fail "the backup was not noted, so /metrics calls it missing"
 "${compose[@]}" exec -T postgres psql -Xq -U kopeck kopeck -c "TRUNCATE orders_order CASCADE"
 "${compose[@]}" exec -T web sh -c 'rm -r /data/media'
 [ "$(orders)" = 0 ] || fail "the orders should be gone for this"

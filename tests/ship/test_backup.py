@@ -1,7 +1,9 @@
 """deploy/backup and deploy/restore, the whole way: a paid order and its pictures come back elsewhere."""
 
 import os
+import re
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,6 +51,24 @@ def archive(shop: Started, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert "24 pictures" in made.stdout
     assert file.stat().st_mode & 0o077 == 0, "it holds secrets"
     return file
+
+
+def test_metrics_tell_how_old_the_newest_whole_backup_is(
+    shop: Started, archive: Path, tmp_path: Path
+) -> None:
+    mark = Path(shop.env["DATA_DIR"]) / "last-backup"
+    hour_ago = time.time() - 3600
+    os.utime(mark, (hour_ago, hour_ago))
+    failed = deploy(
+        "backup",
+        str(tmp_path / "x.tar"),
+        DATABASE_URL="postgresql://127.0.0.1:1/x",
+        DATA_DIR=str(mark.parent),
+    )
+    assert failed.returncode != 0
+    age = re.search(r"^kopeck_backup_age_seconds (\S+)$", shop.get("/metrics")[1], re.MULTILINE)
+    assert age
+    assert 3600 <= float(age[1]) < 3900
 
 
 def paid(url: str) -> list[tuple[object, ...]]:

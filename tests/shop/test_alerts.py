@@ -98,8 +98,12 @@ def test_the_dashboards_questions_are_read_by_prometheus(tmp_path: Path) -> None
 
 
 @pytest.mark.django_db(transaction=True)
-def test_every_figure_they_ask_for_is_shown(sandbox: ShopSandbox, buyer: Client) -> None:
-    """After one purchase `/metrics` has a sample of every name."""
+def test_every_figure_they_ask_for_is_shown(
+    sandbox: ShopSandbox, buyer: Client, settings: Any, tmp_path: Path
+) -> None:
+    """After one purchase and one backup `/metrics` has a sample of every name."""
+    settings.DATA_DIR = tmp_path
+    (tmp_path / gauges.BACKED_UP).touch()
     make_discount()
     sandbox.pay(buyer.get(f"/buy/{make_item().pk}").json()["session_id"])
     order = Order.objects.get()

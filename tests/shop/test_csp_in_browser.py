@@ -170,7 +170,7 @@ def test_every_page_of_the_admin(watched: Watched, staff: Page, shop: str, item:
 
 
 def test_the_refund_page_is_laid_out(watched: Watched, staff: Page, shop: str, item: Item) -> None:
-    """Its style is in the page: without the nonce it would be refused."""
+    """The admin's sheet is taken, and nothing on the page is refused."""
     staff.goto(f"{shop}/item/{item.pk}")
     staff.click("[data-testid=buy]")
     staff.wait_for_url("**/c/pay/**")
@@ -178,7 +178,7 @@ def test_the_refund_page_is_laid_out(watched: Watched, staff: Page, shop: str, i
     staff.wait_for_url(f"{shop}/order/*")
     order = item.order_lines.get().order
     staff.goto(f"{shop}/admin/orders/order/{order.pk}/refund/")
-    assert staff.evaluate("getComputedStyle(document.querySelector('.refund th.n')).textAlign") == "right"
+    assert staff.evaluate("getComputedStyle(document.querySelector('.facts th.n')).textAlign") == "right"
     assert watched.problems == []
 
 

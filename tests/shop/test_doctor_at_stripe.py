@@ -35,7 +35,12 @@ def test_a_key_that_stripe_does_not_know_is_wrong_and_not_shown(patient: Patient
 def test_a_stripe_that_is_away_is_said(patient: Patient) -> None:
     patient.sandbox.control("PUT", "faults", {"error_rate": 1})
     level, said = patient.examine()[AT, "keys"]
-    assert (level, said[:10]) == ("fail", "no answer:")
+    assert (level, said[:9]) == ("fail", "APIError:")
+
+
+def test_a_stripe_that_nobody_reaches_is_one_sentence(patient: Patient, settings: Any) -> None:
+    settings.STRIPE_API_BASE = "http://127.0.0.1:1"
+    assert patient.examine()[AT, "keys"] == ("fail", "Stripe did not answer: Connection refused")
 
 
 def test_a_key_of_another_mode_than_we_think_is_wrong(patient: Patient) -> None:

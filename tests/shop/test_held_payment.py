@@ -45,7 +45,7 @@ def test_the_owner_sees_what_stripe_has_and_gives_it_back(
     assert "give-back/" in owner.get(f"/admin/orders/order/{payment.order_id}/why/").content.decode()
     page = owner.get(address(payment)).content.decode()
     assert "$48.20" in page
-    assert "Stripe took 4820 usd, not 4000 usd" in page
+    assert "Stripe took 48.20 USD, not 40.00 USD" in page
     answer = owner.post(address(payment), follow=True).content.decode()
     assert "48.20 USD go back to the buyer." in answer
     refund = Refund.objects.get()

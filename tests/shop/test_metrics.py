@@ -1,5 +1,6 @@
 """`/metrics`: what was counted and how the shop stands, for those who may see it."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -287,6 +288,19 @@ def test_a_database_that_is_away_leaves_the_counters(client: Client) -> None:
         gauges.shop.asked = float("-inf")
     assert "kopeck_database_up 0.0" in said
     assert "kopeck_requests_total{" in said
+
+
+def test_a_shop_that_was_never_backed_up_tells_no_age_of_a_backup(
+    figure: Figures, settings: Any, tmp_path: Path
+) -> None:
+    settings.DATA_DIR = tmp_path
+    gauges.shop.asked = float("-inf")
+    assert b"kopeck_backup_age_seconds" not in Client().get("/metrics").content
+    (tmp_path / gauges.BACKED_UP).touch()
+    # A clock that was set back makes no backup of the future.
+    ahead = timezone.now().timestamp() + 600
+    os.utime(tmp_path / gauges.BACKED_UP, (ahead, ahead))
+    assert figure("kopeck_backup_age_seconds") == 0
 
 
 def test_strangers_find_no_figures(settings: Any) -> None:

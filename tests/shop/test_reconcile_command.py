@@ -51,10 +51,10 @@ def test_what_is_left_comes_first_and_ends_with_1(sandbox: ShopSandbox, buyer: C
     Payment.objects.filter(pk=lost.pk).delete()
     code, lines = told()
     assert code == 1
-    assert re.match(rf"✗ default  unknown_attempt +order {lost.order_id}: {lost.stripe_id}", lines[0])
+    assert re.match(rf"✗ default  unknown_attempt +Order {lost.order_id}: {lost.stripe_id}", lines[0])
     repaired = [line for line in lines[1:-1] if "status_differs" in line]
     assert repaired == [
-        f"✓ default  status_differs         order {late.order_id}: at Stripe {late.stripe_id} is paid, "
+        f"✓ default  status_differs         Order {late.order_id}: at Stripe {late.stripe_id} is paid, "
         "here it was open; now it is paid."
     ]
     assert re.search(r": \d+ compared, \d+ repaired, 1 left", lines[-1])
@@ -68,6 +68,16 @@ def test_a_terminal_gets_a_bar_and_a_file_none(sandbox: ShopSandbox, settings: A
     assert "10/10 eur: events since" in screen.getvalue()
     assert "####" in screen.getvalue()
     assert file.getvalue() == ""
+
+
+def test_the_log_is_silent_beside_a_bar_and_nowhere_else(
+    sandbox: ShopSandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="kopeck")
+    told(stderr=Terminal())
+    assert caplog.messages == []
+    told()
+    assert any("0 compared" in message for message in caplog.messages)
 
 
 def test_the_json_is_the_last_line(sandbox: ShopSandbox, buyer: Client) -> None:
@@ -165,7 +175,7 @@ def test_the_owner_reads_what_is_left_and_since_when(
     (charge,) = sandbox.charges()
     sandbox.control("POST", f"charges/{charge.id}/refund", {})
     run()
-    listed = f"order {payment.order_id}: "
+    listed = f"Order {payment.order_id}: "
     assert listed not in owner.get("/admin/payments/difference/").content.decode()
     assert listed in owner.get("/admin/payments/difference/?state=gone").content.decode()
     assert owner.get("/admin/payments/reconcilerun/").status_code == 200

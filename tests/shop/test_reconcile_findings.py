@@ -46,11 +46,11 @@ def test_a_held_payment_until_its_money_is_given_back(sandbox: ShopSandbox, buye
     assert leaves() == ["held"]
     difference = Difference.objects.get()
     assert difference.object_id == payment.stripe_id
-    assert "Stripe took 4820 usd, not 1 usd. 4820 usd is not given back" in difference.said
+    assert "Stripe took 48.20 USD, not 0.01 USD. 48.20 USD is not given back" in difference.said
     sandbox.control("POST", f"charges/{charge_of(sandbox, payment)}/refund", {"amount": 4000})
     run()
     assert open_differences() == ["held"]
-    assert "820 usd is not given back" in Difference.objects.get().said
+    assert "8.20 USD is not given back" in Difference.objects.get().said
     sandbox.control("POST", f"charges/{charge_of(sandbox, payment)}/refund", {})
     told = run()
     # With the money gone, the order waits for nothing any more.
@@ -89,7 +89,7 @@ def test_a_paid_one_whose_row_is_lost(sandbox: ShopSandbox, buyer: Client, way: 
         Order.objects.all().delete()
     assert leaves() == ["unknown_order" if order_too else "unknown_attempt"]
     difference = Difference.objects.get()
-    assert "4820 usd" in difference.said
+    assert "48.20 USD" in difference.said
     assert (difference.order is None) == order_too
     sandbox.control("POST", f"charges/{charge_of(sandbox, payment)}/refund", {})
     assert run()["code"] == 0

@@ -145,7 +145,7 @@ def test_a_payment_of_another_amount_is_held_and_not_called_paid(
     order.refresh_from_db()
     payment = order.payments.get()
     assert (order.status, payment.status) == ("processing", "held")
-    assert "Stripe took 4820 usd" in payment.problem
+    assert "Stripe took 48.20 USD" in payment.problem
 
 
 @pytest.mark.parametrize(

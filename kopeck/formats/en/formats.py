@@ -1,0 +1,5 @@
+"""Dates as the admin writes them: short, and the same for people on both sides of the Atlantic."""
+
+DATE_FORMAT = "j M Y"
+DATETIME_FORMAT = "j M Y, H:i"
+TIME_FORMAT = "H:i"
