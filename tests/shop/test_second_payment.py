@@ -66,7 +66,7 @@ def test_what_goes_back_is_what_stripe_took_whatever_our_row_says(
     Payment.objects.filter(pk=second.pk).update(amount=4000)
     tell(sandbox, deliver)
     second.refresh_from_db()
-    assert (second.status, second.problem) == ("held", "Stripe took 4820 usd, not 4000 usd.")
+    assert (second.status, second.problem) == ("held", "Stripe took 48.20 USD, not 40.00 USD.")
     sandbox.stripe.v1.refunds.create({"payment_intent": second.payment_intent, "amount": 320})
     work()
     assert at_stripe(sandbox) == [320, 4500]
