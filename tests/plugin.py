@@ -38,6 +38,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]
     return (yield)
 
 
+@pytest.hookimpl(tryfirst=True)  # before that of xdist itself
 def pytest_xdist_auto_num_workers() -> int:
     """Of `-n auto`: half as many again as there are cores, for tests of servers and browsers mostly wait."""
     return (os.cpu_count() or 1) * 3 // 2
