@@ -5,6 +5,7 @@ Exit status 0 when nothing was lost, doubled, of a wrong amount or stuck; the la
 
 import argparse
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -29,8 +30,10 @@ def main() -> int:
         print(f"chaos: {problem}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("chaos: stopped before its end; nothing was compared", file=sys.stderr)
-        return 130
+        print("chaos: stopped before its end; nothing was compared", file=sys.stderr, flush=True)
+        # All programs are stopped. A buyer's thread that was being started at that moment is known to nobody,
+        # and Python would wait for it for ever.
+        os._exit(130)
     show(report)
     return 1 if report.is_bad else 0
 

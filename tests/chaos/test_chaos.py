@@ -37,7 +37,10 @@ def test_a_storm_that_is_stopped_leaves_no_process_behind() -> None:
         assert b"the world stands" in storm.stdout.readline()
         family = psutil.Process(storm.pid).children(recursive=True)
         storm.send_signal(signal.SIGTERM)
-        assert storm.wait(60) == 130
+        try:
+            assert storm.wait(60) == 130
+        finally:
+            storm.kill()
         assert storm.stderr.read().startswith(b"chaos: stopped before its end")
     assert len(family) > 6
     _gone, alive = psutil.wait_procs(family, 10)
