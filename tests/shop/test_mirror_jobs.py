@@ -96,13 +96,16 @@ def test_a_job_that_meets_a_stripe_that_is_down_is_tried_again_later_and_says_wh
     before = timezone.now()
     work()
     left = copy_of(discount)
-    assert (left.status, left.stripe_id, left.tries) == ("creating", None, 1)
+    assert (left.status, left.stripe_id) == ("creating", None)
     assert "APIError" in left.problem
+    # Where this machine stood still for four seconds it was tried again at once.
+    assert left.tries in (1, 2)
+    pause = timedelta(seconds=4**left.tries)
     assert (jobs("todo"), jobs("failed")) == (1, 0)
     with connection.cursor() as cursor:
         cursor.execute("SELECT scheduled_at FROM procrastinate_jobs WHERE status = 'todo'")
         (due,) = cursor.fetchone()
-    assert before + timedelta(seconds=4) <= due <= timezone.now() + timedelta(seconds=4)
+    assert before + pause <= due <= timezone.now() + pause
     down(sandbox, 0)
     wait_for_retries()
     work()
