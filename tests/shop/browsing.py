@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from kopeck.orders.models import Order
 from tests.conftest import ShopSandbox
-from tests.sandbox.chromium import launched, visitor
+from tests.sandbox.chromium import launched
 
 #: The marks of a module whose tests are all in the browser.
 IN_BROWSER = [
@@ -44,9 +44,10 @@ def shop(sandbox: ShopSandbox, live_server: Any, settings: Any) -> str:
 
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    with visitor(browser, locale="en-US") as context:
-        context.set_default_timeout(15_000)
-        yield context
+    context = browser.new_context(locale="en-US")
+    context.set_default_timeout(15_000)
+    yield context
+    context.close()
 
 
 def fill_card(page: Page, number: str = "4242 4242 4242 4242") -> None:

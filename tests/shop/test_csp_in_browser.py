@@ -45,11 +45,8 @@ class Watched:
 
 
 @pytest.fixture
-def watched(browser: Browser) -> Iterator[Watched]:
-    context = browser.new_context(locale="en-US")
-    context.set_default_timeout(15_000)
-    yield Watched(context)
-    context.close()
+def watched(context: BrowserContext) -> Watched:
+    return Watched(context)
 
 
 @pytest.fixture

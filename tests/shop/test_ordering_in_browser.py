@@ -9,7 +9,6 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from kopeck.catalog.models import Discount, Item, Tax
 from kopeck.orders.models import Order
 from tests.conftest import ShopSandbox, make_item
-from tests.sandbox.chromium import visitor
 from tests.shop.browsing import IN_BROWSER, expect_paid, pay, shown_order
 
 pytestmark = IN_BROWSER
@@ -37,12 +36,13 @@ def lamp() -> Item:
 
 @pytest.fixture(params=[True, False], ids=["with JavaScript", "without JavaScript"])
 def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(locale="en-US", java_script_enabled=request.param)
+    context.set_default_timeout(15_000)
+    page = context.new_page()
     problems: list[str] = []
-    with visitor(browser, locale="en-US", java_script_enabled=request.param) as context:
-        context.set_default_timeout(15_000)
-        page = context.new_page()
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        yield page
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    yield page
+    context.close()
     assert problems == []
 
 
