@@ -13,11 +13,13 @@ def use_local_shop() -> None:
     """The shop of `make run` where its data are, or no DATABASE_URL is set: database, key, ports, sandbox."""
     from dotenv import load_dotenv
 
-    load_dotenv(os.environ.get("ENV_FILE", Path(__file__).parent / ".env"))
     from kopeck.place import SANDBOX_ACCOUNTS, Refused, given_database, read_place, shop_env
 
     try:
-        place = read_place(beside=True)
+        place = read_place(
+            beside=True
+        )  # which has to see what of the ports is from `.env`: before it is loaded
+        load_dotenv(os.environ.get("ENV_FILE", Path(__file__).parent / ".env"))
         if given_database(os.environ):
             # Only `make run` leaves the sandbox's secrets in DATA_DIR: it plays in a database of the owner's.
             if place.sandbox and all((place.data / file).is_file() for file in SANDBOX_ACCOUNTS.values()):

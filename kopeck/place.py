@@ -67,8 +67,9 @@ def read_place(*, beside: bool = False) -> Place:
     file = dotenv_values(os.environ.get("ENV_FILE", BASE_DIR / ".env"))
     env = {name: value for name, value in {**file, **os.environ}.items() if value is not None}
     if beside:
-        left = dotenv_values(_data(env) / ADDRESS)
-        env = {name: value for name, value in left.items() if value is not None} | env
+        # Before `.env`: that shop may have been given others in the environment of its start.
+        left = {name: value for name, value in dotenv_values(_data(env) / ADDRESS).items() if value}
+        env |= {name: value for name, value in left.items() if name not in os.environ}
     keys = ("STRIPE_SECRET_KEY", "STRIPE_PUBLISHABLE_KEY")
     place = Place(
         env=env,
