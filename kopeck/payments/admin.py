@@ -1,6 +1,7 @@
 """What Stripe said, to be read: payments and events; a held payment is given back here, an event replayed."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -14,11 +15,22 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from kopeck.errors import ShopError
-from kopeck.money import in_words
+from kopeck.money import format_money, in_words
 from kopeck.payments import held, refunds, why
 from kopeck.payments.gateway import StripeRefused, StripeUnavailable
 from kopeck.payments.models import Payment, StripeEvent
 from kopeck.redaction import scrub
+from kopeck.web import money_locale
+
+
+def money_column(name: str, title: Any) -> Callable[[Any, Any], str]:
+    """A column that writes a minor-unit field as people do, in the currency of the row or of its order."""
+
+    def shown(self: Any, row: Any) -> str:
+        currency = row.currency if hasattr(row, "currency") else row.order.currency
+        return format_money(getattr(row, name), currency, money_locale(None))
+
+    return admin.display(description=title, ordering=name)(shown)
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[Any]):
@@ -40,8 +52,7 @@ class PaymentAdmin(ReadOnlyAdmin):
         "stripe_id",
         "order",
         "status",
-        "amount",
-        "currency",
+        "money",
         "account",
         "attempt",
         "created",
@@ -50,7 +61,9 @@ class PaymentAdmin(ReadOnlyAdmin):
     list_filter = ["status", "account", "kind"]
     list_select_related = ["order"]
     search_fields = ["=stripe_id", "=payment_intent", "=order__id"]
-    exclude = ["lease_until", "fingerprint", "url", "inputs"]
+    exclude = ["lease_until", "fingerprint", "url", "inputs", "amount", "currency"]
+    readonly_fields = ["money"]
+    money = money_column("amount", gettext_lazy("amount"))
     change_form_template = "admin/payments/payment.html"
 
     def get_urls(self) -> list[URLPattern]:

@@ -3,7 +3,6 @@
 Lives here and not with the orders, because orders know nothing of payments.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
@@ -11,23 +10,11 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 
-from kopeck.money import format_money
 from kopeck.orders.lines import OrderLine, OrderNote
 from kopeck.orders.models import Order
 from kopeck.payments import refund_page, why
-from kopeck.payments.admin import ReadOnlyAdmin
+from kopeck.payments.admin import ReadOnlyAdmin, money_column
 from kopeck.payments.ledger import Dispute, Refund
-from kopeck.web import money_locale
-
-
-def money_column(name: str, title: Any) -> Callable[[Any, Any], str]:
-    """A column that writes a minor-unit field as people do, in the currency of the row or of its order."""
-
-    def shown(self: Any, row: Any) -> str:
-        currency = row.currency if hasattr(row, "currency") else row.order.currency
-        return format_money(getattr(row, name), currency, money_locale(None))
-
-    return admin.display(description=title, ordering=name)(shown)
 
 
 class ReadOnlyInline(admin.TabularInline[Any, Order]):

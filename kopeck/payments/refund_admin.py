@@ -9,9 +9,8 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from kopeck.payments.admin import ReadOnlyAdmin
+from kopeck.payments.admin import ReadOnlyAdmin, money_column
 from kopeck.payments.ledger import Dispute, Refund
-from kopeck.payments.order_admin import money_column
 
 
 @admin.display(description=_("order"), ordering="order")

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from kopeck.orders.models import Order
-from kopeck.payments.models import StripeEvent
+from kopeck.payments.models import Payment, StripeEvent
 from tests.conftest import ShopSandbox, make_item
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -79,3 +79,12 @@ def test_it_is_for_staff_only(sandbox: ShopSandbox, buyer: Client, stranger: Cli
         answer = client.get(address())
         assert answer.status_code == 302
         assert "/admin/login/" in answer["Location"]
+
+
+def test_payments_are_listed_and_shown_as_money(sandbox: ShopSandbox, buyer: Client, owner: Client) -> None:
+    session_id = bought(sandbox, buyer)
+    payment = Payment.objects.get()
+    for page in ("/admin/payments/payment/", f"/admin/payments/payment/{payment.pk}/change/"):
+        html = owner.get(page).content.decode().replace(session_id, "")
+        assert "$48.20" in html
+        assert ">4820<" not in html
