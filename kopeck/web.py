@@ -14,10 +14,22 @@ from typing import Any
 
 from babel import Locale, UnknownLocaleError
 from django.conf import settings
-from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+from django.core.exceptions import (
+    BadRequest,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
 from django.core.signing import Signer
 from django.db import InterfaceError, OperationalError, connection
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    JsonResponse,
+    UnreadablePostError,
+)
 from django.shortcuts import render
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import get_language
@@ -162,12 +174,16 @@ def refuse_foreign(request: HttpRequest) -> None:
 
 
 class ErrorPages:
-    """Turns a ShopError, a 405 and a database that is away into their answers."""
+    """Turns a ShopError, a 405, a useless body and a database that is away into their answers."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.META.get("HTTP_TRANSFER_ENCODING") and not request.META.get("CONTENT_LENGTH"):
+            # Not JSON (kopeck/bodies.py): whether such a form has come whole cannot be told.
+            message = _("A form has to say how long it is: please send a Content-Length.")
+            return error_response(request, ShopError("length_required", message, status=411))
         response = self.get_response(request)
         if response.status_code == 405 and not request.path_info.startswith("/admin/"):
             refusal = ShopError(
@@ -180,6 +196,11 @@ class ErrorPages:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if isinstance(exception, ShopError):
             return error_response(request, exception)
+        if isinstance(exception, RequestDataTooBig):
+            return error_response(request, body_too_large())
+        if isinstance(exception, UnreadablePostError):
+            message = _("Your request broke off on its way, so nothing was done. Please try again.")
+            return error_response(request, ShopError("body_broke_off", message, status=400))
         if isinstance(exception, OperationalError | InterfaceError):
             log.error("the database does not answer: %s", exception)
             mend_database()
@@ -233,6 +254,8 @@ _ERROR_TITLES: dict[int, Callable[[], str]] = {
     404: lambda: _("There is nothing here"),
     405: lambda: _("Not that way"),
     409: lambda: _("That cannot be changed any more"),
+    411: lambda: _("How much is that?"),
+    413: lambda: _("That is too large"),
     422: lambda: _("That does not fit"),
     429: lambda: _("A little slower, please"),
     500: lambda: _("Something broke on our side"),
@@ -242,7 +265,15 @@ _ERROR_TITLES: dict[int, Callable[[], str]] = {
 
 
 def bad_request(request: HttpRequest, exception: BadRequest | SuspiciousOperation) -> HttpResponse:
+    if isinstance(exception, RequestDataTooBig):
+        return error_response(request, body_too_large())
     return error_response(request, ShopError("bad_request", _("We could not read that request."), status=400))
+
+
+def body_too_large() -> ShopError:
+    most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 1024
+    message = _("That is too much at once: %(most)s kB is the most.") % {"most": most}
+    return ShopError("body_too_large", message, status=413)
 
 
 def forbidden(request: HttpRequest, exception: PermissionDenied) -> HttpResponse:

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.wsgi import get_wsgi_application
 
 from kopeck import tracing
+from kopeck.bodies import WholeBodies
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kopeck.settings")
 _CHARSET = re.compile(r";\s*charset\s*=\s*\"?([^\";]*)\"?", re.IGNORECASE)
@@ -36,4 +37,4 @@ class TextOnly:
         return self.application(environ, start_response)
 
 
-application = tracing.wrapped(TextOnly(get_wsgi_application()))
+application = tracing.wrapped(WholeBodies(TextOnly(get_wsgi_application())))

@@ -35,15 +35,12 @@ def ask(shop: Served, number: int) -> int:
             timeout=60,
         ).status_code
     content_type = CONTENT_TYPES[number % len(CONTENT_TYPES)].encode("latin-1")
-    try:
-        return requests.post(
-            f"{shop.url}{address}",
-            data=body,
-            headers={"Content-Type": content_type, "Stripe-Signature": "t=1,v1=0"},
-            timeout=60,
-        ).status_code
-    except requests.ConnectionError:
-        return 400  # answered before the whole body was read, and hung up
+    return requests.post(
+        f"{shop.url}{address}",
+        data=body,
+        headers={"Content-Type": content_type, "Stripe-Signature": "t=1,v1=0"},
+        timeout=60,
+    ).status_code
 
 
 @pytest.mark.django_db(transaction=True)
