@@ -111,7 +111,7 @@ def _build(charge: Obj, reason: str, now: int) -> Obj:
     return {
         "id": ids.new("dp"),
         "object": KIND,
-        "amount": charge["amount_captured"] - charge["amount_refunded"],
+        "amount": charge["amount"] - charge["amount_refunded"],
         "balance_transactions": [],
         "charge": charge["id"],
         "created": now,

@@ -38,7 +38,7 @@ def give(box: Box, account: str, params: Params) -> Obj:
     refund = _build(box, account, charge, amount, params)
     previous = {name: charge[name] for name in ("amount_refunded", "refunded")}
     charge["amount_refunded"] += amount
-    charge["refunded"] = charge["amount_refunded"] == charge["amount_captured"]
+    charge["refunded"] = charge["amount_refunded"] == charge["amount"]
     box.store.insert(account, refund)
     box.store.save(account, charge)
     box.emit(account, "refund.created", refund)
@@ -98,7 +98,7 @@ def _check(charge: Obj) -> None:
 
 
 def _amount(charge: Obj, wanted: int | None) -> int:
-    left: int = charge["amount_captured"] - charge["amount_refunded"]
+    left: int = charge["amount"] - charge["amount_refunded"]
     if wanted is None:
         return left
     if wanted < 1:

@@ -5,7 +5,6 @@ paid the order, is for the seller to decide: they give it back here, and the ord
 """
 
 import logging
-from typing import Any
 
 from django.db import transaction
 from django.db.models import Sum
@@ -30,14 +29,11 @@ def left_at_stripe(payment: Payment) -> tuple[int, str]:
     """
     if not payment.payment_intent:
         return 0, payment.currency
-    charge = _charge(payment)
-    return int(charge["amount"] - charge["amount_refunded"]), str(charge["currency"])
-
-
-def _charge(payment: Payment) -> dict[str, Any]:
     charge = gateway(payment.account).retrieve_intent(payment.payment_intent).get("latest_charge")
-    nothing = {"amount": 0, "amount_refunded": 0, "currency": payment.currency}
-    return charge if isinstance(charge, dict) else nothing
+    if not isinstance(charge, dict):
+        return 0, payment.currency
+    # Of a charge captured in part, what was let go counts as refunded: what is left is right all the same.
+    return int(charge["amount"] - charge["amount_refunded"]), str(charge["currency"])
 
 
 def give_back(payment_id: int, *, by: str) -> Refund:
@@ -49,15 +45,15 @@ def give_back(payment_id: int, *, by: str) -> Refund:
     if payment.status != Payment.Status.HELD:
         raise ShopError("not_held", _("This payment is not held."), status=409)
     refund_news.learn_payment(payment)
-    charge = _charge(payment)
+    received, currency = refunds.received_at_stripe(payment)
     with transaction.atomic():
         order = Order.objects.select_for_update().get(pk=payment.order_id)
         taken = Refund.objects.filter(payment=payment, status__in=Refund.TAKEN)
         # Stripe's amount, not ours: that they differ is why it is held.
-        amount = charge["amount"] - (taken.aggregate(sum=Sum("amount"))["sum"] or 0)
+        amount = received - (taken.aggregate(sum=Sum("amount"))["sum"] or 0)
         if amount < 1:
             raise ShopError("refund_nothing", _("Everything has been given back already."), status=409)
-        refund = _row(payment, amount, charge["currency"], by)
+        refund = _row(payment, amount, currency, by)
         order.note(f"{by} gives back {in_words(amount, refund.currency)}, which was held.")
     refund = refunds.send(refund)
     release(payment.order_id)

@@ -105,6 +105,29 @@ def test_what_was_given_back_at_stripe_already_is_not_given_again(
     assert at_stripe(sandbox) == [4000, 820]
 
 
+def test_of_what_was_captured_in_part_only_that_goes_back(
+    sandbox: ShopSandbox, owner: Client, payment: Payment
+) -> None:
+    intents = sandbox.stripe.v1.payment_intents
+    intent = intents.create(
+        {
+            "amount": 4820,
+            "currency": "usd",
+            "capture_method": "manual",
+            "confirm": True,
+            "payment_method": "pm_card_visa",
+            "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
+        }
+    )
+    intents.capture(intent.id, {"amount_to_capture": 3000})
+    Payment.objects.update(payment_intent=intent.id)
+    assert "$30.00" in owner.get(address(payment)).content.decode()
+    owner.post(address(payment))
+    assert at_stripe(sandbox) == [3000]
+    charge = intents.retrieve(intent.id, {"expand": ["latest_charge"]}).latest_charge
+    assert (charge.refunded, charge.amount_refunded) == (True, 4820)
+
+
 def test_an_answer_that_is_lost_is_gone_on_with(
     sandbox: ShopSandbox, owner: Client, payment: Payment
 ) -> None:
