@@ -118,10 +118,13 @@ def _quantities(request: ShopRequest) -> dict[int, int]:
     quantities = {}
     for name, value in request.POST.items():
         if field := _FIELD.fullmatch(name):
-            value = str(value).strip() or "0"
-            if not (value.isascii() and value.isdigit() and int(value[:3]) <= MAX_QUANTITY):
+            digits = str(value).strip().lstrip("0") or "0"
+            # The length first: int() refuses, by a ValueError, what has thousands of digits.
+            if not (
+                digits.isascii() and digits.isdigit() and len(digits) <= 2 and int(digits) <= MAX_QUANTITY
+            ):
                 raise ShopError("bad_quantity", _("Please choose a quantity from 1 to 99."), status=422)
-            quantities[int(field[1])] = int(value[:3])
+            quantities[int(field[1])] = int(digits)
     return quantities
 
 

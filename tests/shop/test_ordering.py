@@ -78,12 +78,19 @@ def test_pressing_order_twice_makes_one_order(buyer: Client) -> None:
     assert Order.objects.count() == 1
 
 
-@pytest.mark.parametrize("value", ["100", "-1", "x", "1.5", "9" * 400, "٣"])
+@pytest.mark.parametrize("value", ["100", "-1", "x", "1.5", "9" * 400, "٣", "00500", "0999", "0100"])
 def test_a_bad_quantity_changes_nothing(buyer: Client, value: str) -> None:
     pot = make_item()
     answer = buyer.post("/order", {f"item_{pot.pk}": value})
     assert answer.status_code == 422
     assert Order.objects.count() == 0
+
+
+@pytest.mark.parametrize(("value", "quantity"), [("0010", 10), ("007", 7), ("00099", 99), (" 05 ", 5)])
+def test_zeros_before_a_quantity_count_nothing(buyer: Client, value: str, quantity: int) -> None:
+    pot = make_item()
+    assert buyer.post("/order", {f"item_{pot.pk}": value}).status_code == 303
+    assert lines_of(Order.objects.get()) == {"Moka pot": quantity}
 
 
 def test_an_item_that_is_gone_is_refused_in_words(buyer: Client) -> None:
