@@ -1,10 +1,13 @@
 """The window's orders: placed and changed by forms, one a currency, closed at Stripe before they change."""
 
+import re
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
+from kopeck.catalog.models import Discount
 from kopeck.orders.models import Order
 from tests.conftest import ShopSandbox, make_item
 
@@ -141,6 +144,38 @@ def test_a_payment_in_that_very_moment_wins_and_the_change_is_refused(
     order.refresh_from_db()
     assert (order.status, order.total) == ("paid", 1000)
     assert "was paid in the meantime" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("cancelled", "was cancelled in the meantime"),
+        ("processing", "is being processed"),
+        ("paid", "was paid in the meantime"),
+        ("refunded", "was paid in the meantime"),
+    ],
+)
+@pytest.mark.parametrize("path", ["lines", "discount"])
+def test_a_change_that_came_too_late_is_refused_by_what_the_order_is(
+    buyer: Client, status: str, said: str, path: str
+) -> None:
+    pot = make_item(price=1000)
+    Discount.objects.create(name="Tenth", code="TENTH", percent_off=10)
+    buyer.post("/order", {f"item_{pot.pk}": "1"})
+    order = Order.objects.get()
+    if status == "cancelled":  # by another tab
+        buyer.post(f"/order/{order.pk}/lines", {"remove": str(pot.pk)})
+    elif status == "processing":
+        order.mark_processing()
+    else:
+        order.mark_paid(timezone.now(), email="")
+        order.mark_refunded(1000 if status == "refunded" else 0)
+    data = {"lines": {f"item_{pot.pk}": "3"}, "discount": {"code": "TENTH"}}[path]
+    page = buyer.post(f"/order/{order.pk}/{path}", data, follow=True).content.decode()
+    order.refresh_from_db()
+    assert (order.status, order.total) == (status, 1000)
+    (message,) = re.findall(r'data-testid="message">([^<]*)', page)
+    assert said in message
 
 
 @pytest.mark.parametrize(("new_price", "status"), [(1500, 409), (800, 200)])
