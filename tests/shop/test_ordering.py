@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from kopeck.catalog.models import Discount
+from kopeck.catalog.models import Discount, Item
 from kopeck.orders.models import Order
 from tests.conftest import ShopSandbox, make_item
 
@@ -265,6 +265,17 @@ def test_a_hundred_and_one_lines_are_too_many(buyer: Client) -> None:
     assert answer.status_code == 422
     assert "at most 100" in answer.content.decode()
     assert buyer.post("/order", {f"item_{item.pk}": "1" for item in items[:100]}).status_code == 303
+
+
+def test_a_window_of_fifteen_hundred_items_orders_the_two_that_are_wanted(buyer: Client) -> None:
+    Item.objects.bulk_create(Item(name=f"Pot {n}", price=1000, currency="usd") for n in range(1500))
+    page = buyer.get("/").content.decode()
+    fields = dict.fromkeys(re.findall(r'name="(item_\d+)"', page), "0")
+    assert len(fields) == 1500
+    for name in list(fields)[:2]:
+        fields[name] = "3"
+    assert buyer.post("/order", fields).status_code == 303
+    assert sorted(lines_of(Order.objects.get()).values()) == [3, 3]
 
 
 def test_more_than_ten_lines_reach_stripe_and_are_compared(sandbox: ShopSandbox, buyer: Client) -> None:
