@@ -269,7 +269,7 @@ class Order(models.Model):
         rule = DiscountRule(discount.exact_percent, discount.amount_off) if discount else None
         rules = [TaxRule(tax.exact, tax.inclusive) for tax in taxes]
         totals = price(subtotals, rule, rules, step=CURRENCIES[self.currency].step)
-        self._refuse_impossible_total(totals.total)
+        self._refuse_impossible(totals)
         self.discount, self.discount_name = discount, discount.name if discount else ""
         self.terms = _terms(wanted, discount, taxes)
         self._freeze(totals)
@@ -315,11 +315,12 @@ class Order(models.Model):
         """The order's taxes as they are today, without those the owner has switched off."""
         return [row.tax for row in self.load().taxes.all() if row.tax.active]
 
-    def _refuse_impossible_total(self, total: int) -> None:
-        if total > MAXIMUM:
-            message = _("The total is larger than one payment may be. Please order less at once.")
+    def _refuse_impossible(self, totals: Totals) -> None:
+        # The subtotal too: a discount can make a small total of what no column holds.
+        if max(totals.subtotal, totals.total) > MAXIMUM:
+            message = _("This is more than one payment may be. Please order less at once.")
             raise ShopError("amount_too_large", message, status=422)
-        if 0 < total < CURRENCIES[self.currency].minimum:
+        if 0 < totals.total < CURRENCIES[self.currency].minimum:
             message = _("The total is below the smallest amount that cards can pay. Please order more.")
             raise ShopError("amount_too_small", message, status=422)
 

@@ -62,6 +62,17 @@ class Turn(Enum):
     DEARER = auto()
 
 
+class PriceChanged(ShopError):
+    """The order became dearer; the page of the order `order_id` shows the new total."""
+
+    def __init__(self, order_id: int) -> None:
+        message = _(
+            "Something in your order has become dearer. Please look at the new total and pay if you agree."
+        )
+        super().__init__("price_changed", message, status=409)
+        self.order_id = order_id
+
+
 @about_its(lambda order_id, *rest: {"order": order_id})
 def start(order_id: int, site: Site, kind: Payment.Kind = Kind.CHECKOUT) -> Payment:
     """The order's open Checkout Session or PaymentIntent, made if there is none. Raises ShopError."""
@@ -79,7 +90,7 @@ def start(order_id: int, site: Site, kind: Payment.Kind = Kind.CHECKOUT) -> Paym
             case Turn.MIRROR:
                 _mirror(order_id)
             case Turn.DEARER:
-                raise price_changed()
+                raise PriceChanged(order_id)
             case Turn.WAIT:
                 _wait(payment, deadline)
             case Turn.WITHDRAW:
@@ -352,13 +363,6 @@ def _ask(payment: Payment) -> None:
         raise refused() from refusal
     if payment.status == Status.OPEN and payment.expires_at <= timezone.now():
         withdraw(payment)  # our clock is ahead of Stripe's
-
-
-def price_changed() -> ShopError:
-    message = _(
-        "Something in your order has become dearer. Please look at the new total and pay if you agree."
-    )
-    return ShopError("price_changed", message, status=409)
 
 
 def unavailable() -> ShopError:
