@@ -133,9 +133,9 @@ def _refuse_unpayable(order: Order) -> None:
 
 def _begin(order: Order, site: Site, kind: Payment.Kind) -> tuple[Turn, Payment | None]:
     """A new attempt, unless the order became dearer or Stripe lacks its coupon or a tax rate."""
-    account = _account_of(order)
     if order.refresh():
         return Turn.DEARER, None
+    account = _account_of(order)  # by the currency that the items have now
     if kind == Kind.INTENT and not order.total:
         raise ShopError("nothing_to_pay", _("This order costs nothing: complete it at Checkout."), status=409)
     # A PaymentIntent takes no coupon and no tax rate: its amount is ours.

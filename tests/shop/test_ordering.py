@@ -10,6 +10,7 @@ from django.utils import timezone
 from kopeck.catalog.models import Discount, Item
 from kopeck.orders.models import Order
 from tests.conftest import ShopSandbox, make_item
+from tests.shop.mirroring import two_accounts
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -203,6 +204,23 @@ def test_a_price_that_rose_is_shown_again_and_one_that_fell_is_passed_on(
     (session,) = sandbox.sessions()
     order.refresh_from_db()
     assert session.amount_total == order.total
+
+
+def test_a_currency_that_changed_is_shown_again_and_paid_into_its_own_account(
+    sandbox: ShopSandbox, buyer: Client, settings: Any
+) -> None:
+    """pain 10: and a smaller number in another currency is not a lower price."""
+    two_accounts(sandbox, settings)
+    pot = make_item(price=1000)
+    buyer.post("/order", {f"item_{pot.pk}": "1"})
+    order = Order.objects.get()
+    pot.currency, pot.price = "eur", 900
+    pot.save()
+    answer = buyer.get(f"/order/{order.pk}/buy")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "price_changed")
+    answer = buyer.get(f"/order/{order.pk}/buy")
+    assert (answer.status_code, answer.json()["publishable_key"]) == (200, "pk_test_euros")
+    assert order.payments.get().account == "eur"
 
 
 def test_a_price_changed_while_the_buyer_pays_changes_nothing(sandbox: ShopSandbox, buyer: Client) -> None:
