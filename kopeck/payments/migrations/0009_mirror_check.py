@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('payments', '0007_restock'),
+        ('payments', '0008_email_length'),
     ]
 
     operations = [
