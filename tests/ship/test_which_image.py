@@ -1,62 +1,21 @@
-"""Which image deploy/update takes; the engine is a script that notes what it is asked and says yes.
+"""Which image deploy/update takes, and which one has the name afterwards."""
 
-The update itself is run in real containers by tests/ship/containers.sh.
-"""
-
-import os
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.run.starting import BASE_DIR
-
-ENGINE = """#!/bin/sh
-echo "$@ IMAGE=$IMAGE" >>"$NOTES"
-case "$*" in
-"image inspect $NOT_HERE") exit 1 ;;
-"pull "*/*) ;;
-"pull "*) echo "pull access denied" >&2; exit 1 ;;
-esac
-case "$* IMAGE=$IMAGE" in *"$BROKEN"*) exit 1 ;; esac
-case "$*" in *"ps -q web"|*inspect*Image*) echo an-image-that-runs;; esac
-"""
+from tests.ship.updating import images, make_clone, run, update
 
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    (tmp_path / "deploy").mkdir()
-    for name in ("update", "setting"):
-        shutil.copy(BASE_DIR / "deploy" / name, tmp_path / "deploy")
-    (tmp_path / "Dockerfile").touch()
-    (tmp_path / "engine").write_text(ENGINE)
-    (tmp_path / "engine").chmod(0o755)
-    return tmp_path
-
-
-def run(clone: Path, *words: str, **more: str) -> "tuple[subprocess.CompletedProcess[str], list[str]]":
-    """How it ended, and everything that the engine was asked for, with the IMAGE that it was given."""
-    engine = str(clone / "engine")
-    env = {"PATH": os.environ["PATH"], "COMPOSE": engine, "DOCKER": engine, "NOTES": str(clone / "notes")}
-    env |= {"BROKEN": "nothing", "NOT_HERE": "nothing", **more}
-    command = [str(clone / "deploy" / "update"), *words]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=30, check=False)
-    return done, (clone / "notes").read_text().splitlines()
-
-
-def update(clone: Path, *words: str, **more: str) -> list[str]:
-    """Everything that the engine was asked for by a good update."""
-    done, asked = run(clone, *words, **more)
-    assert done.returncode == 0, done.stderr
-    assert "done: web, web2 and worker run" in done.stderr
-    return asked
+    return make_clone(tmp_path)
 
 
 def test_a_clone_without_settings_is_built_and_gets_none(clone: Path) -> None:
     asked = update(clone)
     assert "build web IMAGE=kopeck" in asked
-    assert [line.rsplit(" ", 1)[1] for line in asked if line.startswith("up ")] == ["IMAGE=kopeck"] * 3
+    assert images(asked) == {"kopeck"}
     assert not (clone / ".env").exists()
 
 
@@ -76,7 +35,7 @@ def test_the_image_of_the_settings_is_pulled(clone: Path) -> None:
 def test_an_image_that_was_asked_for_is_kept_in_the_settings(clone: Path) -> None:
     (clone / ".env").write_text("IMAGE=registry.example/kopeck:1\nDOMAIN=shop.example\n")
     asked = update(clone, "registry.example/kopeck:2")
-    assert [line for line in asked if line.startswith("up ") and "IMAGE=registry.example/kopeck:2" in line]
+    assert images(asked) == {"registry.example/kopeck:2"}
     assert (clone / ".env").read_text() == "DOMAIN=shop.example\nIMAGE=registry.example/kopeck:2\n"
 
 
@@ -87,7 +46,7 @@ def test_after_going_back_the_next_update_builds_again(clone: Path, line: str) -
     (clone / ".env").write_text(f"DOMAIN=shop.example\n{line}\n")
     asked = update(clone)
     assert "build web IMAGE=kopeck" in asked
-    assert [line.rsplit(" ", 1)[1] for line in asked if line.startswith("up ")] == ["IMAGE=kopeck"] * 3
+    assert images(asked) == {"kopeck"}
     assert (clone / ".env").read_text() == "DOMAIN=shop.example\n", "the next start would go back"
 
 
@@ -96,9 +55,7 @@ def test_without_a_dockerfile_the_image_that_is_here_is_started_anew(clone: Path
     (clone / ".env").write_text("IMAGE=kopeck:0a1b2c3\n")
     asked = update(clone)
     assert [line for line in asked if line.startswith(("build", "pull"))] == []
-    assert [line.rsplit(" ", 1)[1] for line in asked if line.startswith("up ")] == [
-        "IMAGE=kopeck:0a1b2c3"
-    ] * 3
+    assert images(asked) == {"kopeck:0a1b2c3"}
     assert (clone / ".env").read_text() == "IMAGE=kopeck:0a1b2c3\n"
 
 
