@@ -103,3 +103,52 @@ def test_the_owners_compose_file_is_kept_and_comes_along(clone: Path) -> None:
     assert sent(clone).count("COMPOSE_FILE=") == 1
     folder = clone.parent / "kopeck"
     assert sorted(path.name for path in folder.glob("*.yaml")) == ["compose.own.yaml", "compose.yaml"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'DOMAIN="shop.example"',
+        "DOMAIN='shop.example'",
+        "DOMAIN=shop.example # ours",
+        "export DOMAIN=shop.example",
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_the_shop_is_asked_for_by_the_name_that_compose_reads(clone: Path, line: str, end: str) -> None:
+    done = serve(clone, f"{line}\n{KEYS}".replace("\n", end))
+    assert done.returncode == 0, done.stderr
+    assert asked(clone)[-1].split()[-1] == "https://shop.example/readyz"
+    assert "\r" not in sent(clone)
+
+
+def test_a_server_with_settings_of_its_own_is_updated_by_them(clone: Path) -> None:
+    folder = clone.parent / "kopeck"
+    folder.mkdir()
+    (folder / ".env").write_text('DOMAIN="shop.example"\r\nIMAGE="registry.example/kopeck:0"\r\n')
+    (clone / "settings").unlink(missing_ok=True)
+    done = serve(clone, None, RUNNING="a-web-server")
+    assert done.returncode == 0, done.stderr
+    assert "done: web, web2 and worker run registry.example/kopeck:1" in done.stderr
+    assert sent(clone).splitlines() == ['DOMAIN="shop.example"', "IMAGE=registry.example/kopeck:1"]
+    assert asked(clone)[-1].split()[-1] == "https://shop.example/readyz"
+
+
+def test_new_settings_keep_the_image_until_the_update_is_good(clone: Path) -> None:
+    folder = clone.parent / "kopeck"
+    folder.mkdir()
+    (folder / ".env").write_text("IMAGE='registry.example/kopeck:0' # the one before\n")
+    (clone.parent / "bin" / "docker").write_text(
+        PROGRAMS["docker"] + 'case "$*" in *kopeck-once*) exit 1 ;; esac\n'
+    )
+    done = serve(clone, f"DOMAIN=shop.example\n{KEYS}", RUNNING="a-web-server")
+    assert done.returncode == 1
+    assert "nothing was replaced" in done.stderr
+    assert "IMAGE=registry.example/kopeck:0" in sent(clone).splitlines()
+
+
+def test_the_users_shell_on_the_server_is_given_nothing_that_only_bash_reads(clone: Path) -> None:
+    assert serve(clone, f"DOMAIN=shop.example\n{KEYS}").returncode == 0
+    commands = (clone.parent / "notes.ssh").read_text()
+    assert "bash -euo pipefail -s" in commands
+    assert "$'" not in commands
