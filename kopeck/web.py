@@ -30,6 +30,7 @@ from django.http import (
     JsonResponse,
     UnreadablePostError,
 )
+from django.middleware.common import CommonMiddleware
 from django.shortcuts import render
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import get_language
@@ -109,6 +110,20 @@ def either_slash(get_response: GetResponse) -> GetResponse:
         return get_response(request)
 
     return middleware
+
+
+class KnownHosts(CommonMiddleware):
+    """Django's check of Host, save where machines ask by an address that changes: a pod's, a container's.
+
+    Those answers build no address from it. /metrics without a token stays behind the check: a page elsewhere
+    whose name was turned to this machine (DNS rebinding) would else read the figures of a shop at play.
+    """
+
+    def process_request(self, request: HttpRequest) -> HttpResponseBase | None:
+        path = request.path_info
+        if path in ("/healthz", "/readyz") or (path == "/metrics" and settings.METRICS_TOKEN):
+            return None
+        return super().process_request(request)
 
 
 def visitors(get_response: GetResponse) -> GetResponse:
