@@ -199,6 +199,9 @@ class ErrorPages:
             # Not JSON (kopeck/bodies.py): whether such a form has come whole cannot be told.
             message = _("A form has to say how long it is: please send a Content-Length.")
             return error_response(request, ShopError("length_required", message, status=411))
+        if "kopeck.charset" in request.META:  # kopeck/wsgi.py
+            message = _("A form has to be sent as UTF-8.")
+            return error_response(request, ShopError("charset_unknown", message, status=400))
         response = self.get_response(request)
         if response.status_code == 405 and not request.path_info.startswith("/admin/"):
             refusal = ShopError(

@@ -15,7 +15,11 @@ HELD = 2 * 16 + 8  # more than both servers have threads
 
 @pytest.mark.parametrize(
     ("path", "kind"),
-    [("/order", "application/x-www-form-urlencoded"), ("/api/v1/orders", "application/json"), ("/healthz", "")],
+    [
+        ("/order", "application/x-www-form-urlencoded"),
+        ("/api/v1/orders", "application/json"),
+        ("/healthz", ""),
+    ],
 )
 def test_half_sent_requests_hold_nobody_else(servers: Servers, path: str, kind: str) -> None:
     door = urlsplit(servers.shop)

@@ -92,7 +92,9 @@ def test_nobody_waits_for_the_body_of_a_get(shop: Served, method: str, announced
     head = f"{method} /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {JSON}\r\n{announced}\r\n\r\n"
     address = (urlsplit(shop.url).hostname, urlsplit(shop.url).port)
     with ExitStack() as held:
-        lines = [held.enter_context(socket.create_connection(address, timeout=30)) for _ in range(THREADS + 8)]
+        lines = [
+            held.enter_context(socket.create_connection(address, timeout=30)) for _ in range(THREADS + 8)
+        ]
         for line in lines:
             line.sendall(head.encode())
         assert requests.get(f"{shop.url}/", timeout=30).status_code == 200

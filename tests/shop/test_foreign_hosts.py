@@ -34,7 +34,9 @@ def test_machines_are_answered_whatever_host_they_ask_for(shop: Served, tmp_path
     assert "DisallowedHost" not in (tmp_path / "web.log").read_text()
 
 
-@pytest.mark.parametrize("path", ["/", "/orders", "/admin/", "/api/v1/openapi.json", "/metrics/x", "/nowhere"])
+@pytest.mark.parametrize(
+    "path", ["/", "/orders", "/admin/", "/api/v1/openapi.json", "/metrics/x", "/nowhere"]
+)
 def test_everything_else_refuses_a_foreign_host_and_leads_to_https(shop: Served, path: str) -> None:
     assert ask(shop, path, "foreign.example").status_code == 400
     assert ask(shop, path, "shop.example").headers["Location"] == f"https://shop.example{path}"
