@@ -18,9 +18,9 @@ FORM = "application/x-www-form-urlencoded"
 class OneCharset:
     """Takes the `charset` out of a request's Content-Type, and one that Django cannot read altogether.
 
-    Django decodes the query with it while it makes the request, before any middleware or error page: with some
-    (punycode, idna), or too many fields, that ends in an empty 500. Here everything is UTF-8; a form that says
-    it is something else is marked with "kopeck.charset", for web.ErrorPages to refuse.
+    Django decodes the query with it while it makes the request, before any middleware or error page: with
+    punycode or idna, or too many fields, that ends in an empty 500. Here everything is UTF-8; a form that
+    says it is something else is marked with "kopeck.charset", for web.ErrorPages to refuse.
     """
 
     def __init__(self, application: Any) -> None:
