@@ -27,6 +27,7 @@ from django.http import (
     HttpRequest,
     HttpResponse,
     HttpResponseBase,
+    HttpResponsePermanentRedirect,
     JsonResponse,
     UnreadablePostError,
 )
@@ -119,7 +120,7 @@ class KnownHosts(CommonMiddleware):
     whose name was turned to this machine (DNS rebinding) would else read the figures of a shop at play.
     """
 
-    def process_request(self, request: HttpRequest) -> HttpResponseBase | None:
+    def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
         path = request.path_info
         if path in ("/healthz", "/readyz") or (path == "/metrics" and settings.METRICS_TOKEN):
             return None
