@@ -311,7 +311,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Our own failure. Renders with nothing that could fail again: no database, no session."""
-    message = _("It is noted, and nothing was charged by this page. Please try again.")
+    message = _("It is noted. If you were paying, look at your orders first: nothing is charged twice.")
     if wants_json(request):
         return JsonResponse({"error": {"code": "server_error", "message": message}}, status=500)
     return render(None, "500.html", {"title": _ERROR_TITLES[500](), "message": message}, status=500)

@@ -139,6 +139,8 @@ class ItemAdmin(admin.ModelAdmin[Item]):
         elif changed := set(form.changed_data):
             if "stock" in changed:
                 obj.stock = Item.objects.count_anew(obj.pk, form.shown_stock(), form.cleaned_data["stock"])
+            if "currency" in changed:  # the same text is another number of minor units
+                changed.add("price")
             obj.save(update_fields=changed - {"stock"})
         if isinstance(form, ItemForm):
             form.save_small_picture()

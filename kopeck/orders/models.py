@@ -22,6 +22,9 @@ from kopeck.orders.lines import OrderLine, OrderNote, OrderTax
 from kopeck.orders.pricing import DiscountRule, TaxRule, Totals, price
 from kopeck.orders.wanted import Wanted, refuse_lines
 
+#: Checkout takes addresses of this length: longer ones than a mail ever reaches, but they have paid.
+EMAIL_LENGTH = 512
+
 
 def _new_key() -> str:
     return secrets.token_urlsafe(18)
@@ -72,7 +75,7 @@ class Order(models.Model):
     discount_name = models.CharField(max_length=40, blank=True)
     #: Hash of all that the total was made of; another one needs another payment.
     terms = models.CharField(max_length=64, blank=True)
-    email = models.EmailField(gettext_lazy("e-mail"), blank=True)
+    email = models.EmailField(gettext_lazy("e-mail"), max_length=EMAIL_LENGTH, blank=True)
     #: What was gone when the payment came, by its names; then all of the money goes back by itself.
     sold_out = models.TextField(gettext_lazy("sold out"), blank=True, default="", db_default="")
     created = models.DateTimeField(gettext_lazy("created"), auto_now_add=True)
@@ -232,13 +235,16 @@ class Order(models.Model):
         self.rewrite(self._wanted(), self.discount, taxes)
 
     def refresh(self) -> bool:
-        """Prices the order anew if its items, discount or taxes have changed; whether it became dearer."""
-        wanted, taxes, before = self._wanted(), self._taxes(), self.total
+        """Prices the order anew if its items, discount or taxes have changed.
+
+        Whether the buyer has to look at it again: it became dearer, or is in another currency.
+        """
+        wanted, taxes, before = self._wanted(), self._taxes(), (self.total, self.currency)
         refuse_lines(wanted)
         if self.terms == _terms(wanted, self.discount, taxes) and self._discount_still_fits():
             return False
         self.set_lines(wanted)
-        return self.total > before
+        return self.total > before[0] or self.currency != before[1]
 
     def _discount_still_fits(self) -> bool:
         try:
@@ -263,7 +269,7 @@ class Order(models.Model):
         rule = DiscountRule(discount.exact_percent, discount.amount_off) if discount else None
         rules = [TaxRule(tax.exact, tax.inclusive) for tax in taxes]
         totals = price(subtotals, rule, rules, step=CURRENCIES[self.currency].step)
-        self._refuse_impossible_total(totals.total)
+        self._refuse_impossible(totals)
         self.discount, self.discount_name = discount, discount.name if discount else ""
         self.terms = _terms(wanted, discount, taxes)
         self._freeze(totals)
@@ -309,11 +315,12 @@ class Order(models.Model):
         """The order's taxes as they are today, without those the owner has switched off."""
         return [row.tax for row in self.load().taxes.all() if row.tax.active]
 
-    def _refuse_impossible_total(self, total: int) -> None:
-        if total > MAXIMUM:
-            message = _("The total is larger than one payment may be. Please order less at once.")
+    def _refuse_impossible(self, totals: Totals) -> None:
+        # The subtotal too: a discount can make a small total of what no column holds.
+        if max(totals.subtotal, totals.total) > MAXIMUM:
+            message = _("This is more than one payment may be. Please order less at once.")
             raise ShopError("amount_too_large", message, status=422)
-        if 0 < total < CURRENCIES[self.currency].minimum:
+        if 0 < totals.total < CURRENCIES[self.currency].minimum:
             message = _("The total is below the smallest amount that cards can pay. Please order more.")
             raise ShopError("amount_too_small", message, status=422)
 
@@ -335,15 +342,14 @@ class Order(models.Model):
 
     def mark_refunded(self, given_back: int) -> None:
         """The state of a paid order follows from how much of its payment went back, in minor units."""
-        if self.status not in self.WAS_PAID:
-            return
-        status = self.Status.PAID
-        if given_back >= self.total and (given_back or self.sold_out):
-            status = self.Status.REFUNDED
-        elif given_back:
-            status = self.Status.PARTLY_REFUNDED
-        if status != self.status:
+        if self.status in self.WAS_PAID and self.status != (status := self.status_with(given_back)):
             self._move(status)
+
+    def status_with(self, given_back: int) -> "Order.Status":
+        """Of an order that was paid: what it is with so much given back, in minor units."""
+        if given_back >= self.total and (given_back or self.sold_out):
+            return self.Status.REFUNDED
+        return self.Status.PARTLY_REFUNDED if given_back else self.Status.PAID
 
     def mark_processing(self) -> None:
         """The buyer is done, the bank is not yet."""

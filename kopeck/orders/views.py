@@ -92,7 +92,7 @@ def show_order(request: ShopRequest, order: Order, *, status: int = 200, **more:
         "can_pay": can_pay,
         "can_change": can_pay and order.buy_item_id is None,
         "order_key": request.GET.get("key", ""),
-        "message": _notice(request.GET.get("notice", "")),
+        "message": _notice(request.GET.get("notice", ""), order),
         "refresh_url": "",
     }
     response = render(request, "order.html", context | _confirming(request, order) | more, status=status)
@@ -119,17 +119,28 @@ def _confirming(request: ShopRequest, order: Order) -> dict[str, Any]:
     }
 
 
-def _notice(name: str) -> str:
+def _notice(name: str, order: Order) -> str:
     """The sentence of a notice that another page left in the address; nothing for a name that is none."""
     match name:
         case "price_changed":
             return _("Something in your order has become dearer. Please look at the new total.")
         case "sold_out" | "not_enough_stock":
             return _("Not everything of your order is there right now. Nothing was charged.")
-        case "paid_meanwhile":
-            return _("Your order was paid in the meantime, so it was not changed.")
+        case "not_changed":
+            return _why_not_changed(order)
         case _other:
             return ""
+
+
+def _why_not_changed(order: Order) -> str:
+    """What came before the buyer's change: said by what the order is now."""
+    if order.status == Order.Status.CANCELLED:
+        return _("Your order was cancelled in the meantime, so it was not changed.")
+    if order.status == Order.Status.PROCESSING:
+        return _("The payment of your order is being processed, so it was not changed.")
+    if order.status in Order.WAS_PAID:
+        return _("Your order was paid in the meantime, so it was not changed.")
+    return _("Your order was not changed. Please try again.")
 
 
 def _state(order: Order) -> tuple[str, str, str]:

@@ -62,6 +62,17 @@ class Turn(Enum):
     DEARER = auto()
 
 
+class PriceChanged(ShopError):
+    """The order became dearer; the page of the order `order_id` shows the new total."""
+
+    def __init__(self, order_id: int) -> None:
+        message = _(
+            "Something in your order has become dearer. Please look at the new total and pay if you agree."
+        )
+        super().__init__("price_changed", message, status=409)
+        self.order_id = order_id
+
+
 @about_its(lambda order_id, *rest: {"order": order_id})
 def start(order_id: int, site: Site, kind: Payment.Kind = Kind.CHECKOUT) -> Payment:
     """The order's open Checkout Session or PaymentIntent, made if there is none. Raises ShopError."""
@@ -79,7 +90,7 @@ def start(order_id: int, site: Site, kind: Payment.Kind = Kind.CHECKOUT) -> Paym
             case Turn.MIRROR:
                 _mirror(order_id)
             case Turn.DEARER:
-                raise price_changed()
+                raise PriceChanged(order_id)
             case Turn.WAIT:
                 _wait(payment, deadline)
             case Turn.WITHDRAW:
@@ -122,9 +133,9 @@ def _refuse_unpayable(order: Order) -> None:
 
 def _begin(order: Order, site: Site, kind: Payment.Kind) -> tuple[Turn, Payment | None]:
     """A new attempt, unless the order became dearer or Stripe lacks its coupon or a tax rate."""
-    account = _account_of(order)
     if order.refresh():
         return Turn.DEARER, None
+    account = _account_of(order)  # by the currency that the items have now
     if kind == Kind.INTENT and not order.total:
         raise ShopError("nothing_to_pay", _("This order costs nothing: complete it at Checkout."), status=409)
     # A PaymentIntent takes no coupon and no tax rate: its amount is ours.
@@ -352,13 +363,6 @@ def _ask(payment: Payment) -> None:
         raise refused() from refusal
     if payment.status == Status.OPEN and payment.expires_at <= timezone.now():
         withdraw(payment)  # our clock is ahead of Stripe's
-
-
-def price_changed() -> ShopError:
-    message = _(
-        "Something in your order has become dearer. Please look at the new total and pay if you agree."
-    )
-    return ShopError("price_changed", message, status=409)
 
 
 def unavailable() -> ShopError:

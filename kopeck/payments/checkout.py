@@ -66,7 +66,9 @@ def change(
     *,
     done: Callable[[Order], bool] = lambda order: False,
 ) -> bool:
-    """Does `act` to the locked order once nothing can be paid for its old total; False if it was paid.
+    """Does `act` to the locked order once nothing can be paid for its old total.
+
+    False if it is not to be paid any more: it was paid in the meantime, is being paid, or was cancelled.
 
     What `act` raises leaves order and session as they were: it is rehearsed before the session is closed.
     """

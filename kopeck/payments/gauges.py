@@ -61,8 +61,11 @@ PAID = """
         UNION ALL SELECT currency, {measure} FROM orders_order
         WHERE paid_at >= coalesce((SELECT max(until) FROM payments_tally), '-infinity') GROUP BY currency
     ) AS parts GROUP BY currency"""
+# A state that nothing has is told as 0: to Prometheus a figure that appears as 5 has not risen.
 STATES = """
     SELECT label, value FROM payments_tally WHERE name = '{tally}'
+    UNION ALL SELECT state, 0 FROM unnest(ARRAY[{over}]) AS state
+    WHERE NOT EXISTS (SELECT FROM payments_tally WHERE name = '{tally}' AND label = state)
     UNION ALL SELECT state, count(found.status) FROM unnest(ARRAY[{under_way}]) AS state
     LEFT JOIN (SELECT status::text FROM {table} WHERE status IN ({under_way})) AS found
     ON found.status = state GROUP BY state"""
@@ -71,7 +74,12 @@ QUESTIONS = (
     Question(
         "kopeck_orders",
         "Orders by status; those that are over as of the last hourly count.",
-        STATES.format(table="orders_order", tally="orders", under_way="'open', 'processing'"),
+        STATES.format(
+            table="orders_order",
+            tally="orders",
+            under_way="'open', 'processing'",
+            over="'paid', 'expired', 'cancelled', 'refunded', 'partly_refunded'",
+        ),
         ("status",),
     ),
     Question(
@@ -123,7 +131,12 @@ QUESTIONS = (
     Question(
         "kopeck_events",
         "Stripe's events by state; settled ones as of the last hourly count.",
-        STATES.format(table="payments_stripeevent", tally="events", under_way="'received', 'failed'"),
+        STATES.format(
+            table="payments_stripeevent",
+            tally="events",
+            under_way="'received', 'failed'",
+            over="'done', 'ignored', 'rejected'",
+        ),
         ("state",),
     ),
     Question(
@@ -156,7 +169,12 @@ QUESTIONS = (
     Question(
         "kopeck_jobs",
         "Jobs of the worker by status; finished ones as of the last hourly count.",
-        STATES.format(table="procrastinate_jobs", tally="jobs", under_way="'todo', 'doing'"),
+        STATES.format(
+            table="procrastinate_jobs",
+            tally="jobs",
+            under_way="'todo', 'doing'",
+            over="'succeeded', 'failed', 'cancelled', 'aborted'",
+        ),
         ("status",),
     ),
     Question(

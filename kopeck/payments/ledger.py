@@ -201,10 +201,12 @@ class Dispute(models.Model):
 
     @staticmethod
     def rank(status: str) -> int:
-        """How far along a dispute is: opened, answered, closed. An answer from further back is an old one."""
-        if status in Dispute.CLOSED:
-            return 2
-        return 0 if status in Dispute.TO_DO else 1
+        """How far along a dispute is: opened, answered, closed. An answer from further back is an old one.
+
+        An inquiry (`warning_…`) may become a chargeback, and then begins anew: it wants another answer.
+        """
+        stage = 2 if status in Dispute.CLOSED else 0 if status in Dispute.TO_DO else 1
+        return stage if status.startswith("warning_") else 3 + stage
 
 
 def given_back(payment: Any) -> int:

@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from procrastinate.contrib.django import app
 
-from kopeck.orders.models import Order
+from kopeck.orders.models import EMAIL_LENGTH, Order
 from kopeck.payments.ledger import Refund
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Mail(models.Model):
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
     #: Makes the Message-ID: a copy sent after a crash is the same mail to whoever receives both.
     key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    to = models.EmailField(_("to"), blank=True)
+    to = models.EmailField(_("to"), max_length=EMAIL_LENGTH, blank=True)
     subject = models.CharField(_("subject"), max_length=250, blank=True)
     text = models.TextField(_("text"), blank=True)
     html = models.TextField(blank=True)

@@ -6,6 +6,7 @@ Lives here and not with the orders, because orders know nothing of payments.
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
@@ -113,7 +114,7 @@ class OrderAdmin(ReadOnlyAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        order = Order.objects.filter(pk=object_id).first() if object_id.isdigit() else None
+        order = self.get_object(request, unquote(object_id))  # None for what is no number
         can_refund = order is not None and order.status in (order.Status.PAID, order.Status.PARTLY_REFUNDED)
         more = {"can_refund": can_refund and request.user.has_perm("payments.add_refund")}
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **more})

@@ -20,6 +20,8 @@ from kopeck.payments import checkout
 from kopeck.payments.inputs import Site, site_of
 from kopeck.web import ShopRequest, asked_here
 
+#: The notice of an order that could not be changed any more; its page says by its status why.
+NOT_CHANGED = "not_changed"
 _FIELD = re.compile(r"item_(\d{1,18})", re.ASCII)
 
 
@@ -55,7 +57,7 @@ def _place_or_change(wanted: list[Wanted], visitor: str, site: Site) -> tuple[Or
     order = Order.place_in_window(wanted, visitor=visitor, admit=site.asker.spend)
     if order.holds(wanted) or checkout.set_lines(order, wanted, site):
         return order, ""
-    return order, "paid_meanwhile"
+    return order, NOT_CHANGED
 
 
 def _cancel_others(visitor: str, wanted: dict[str, list[Wanted]], site: Site) -> bool:
@@ -86,7 +88,7 @@ def change_lines(request: ShopRequest, order_id: int) -> HttpResponse:
         else:
             locked.cancel()
 
-    return _to(request, order, "" if checkout.change(order, act, site_of(request)) else "paid_meanwhile")
+    return _to(request, order, "" if checkout.change(order, act, site_of(request)) else NOT_CHANGED)
 
 
 @asked_here
@@ -102,7 +104,7 @@ def change_discount(request: ShopRequest, order_id: int) -> HttpResponse:
         if refusal.status != 422:
             raise
         return show_order(request, order, status=422, code_error=refusal.message, entered_code=code)
-    return _to(request, order, "" if changed else "paid_meanwhile")
+    return _to(request, order, "" if changed else NOT_CHANGED)
 
 
 def _changeable(request: ShopRequest, order_id: int) -> Order:
@@ -118,10 +120,13 @@ def _quantities(request: ShopRequest) -> dict[int, int]:
     quantities = {}
     for name, value in request.POST.items():
         if field := _FIELD.fullmatch(name):
-            value = str(value).strip() or "0"
-            if not (value.isascii() and value.isdigit() and int(value[:3]) <= MAX_QUANTITY):
+            digits = str(value).strip().lstrip("0") or "0"
+            # The length first: int() refuses, by a ValueError, what has thousands of digits.
+            if not (
+                digits.isascii() and digits.isdigit() and len(digits) <= 2 and int(digits) <= MAX_QUANTITY
+            ):
                 raise ShopError("bad_quantity", _("Please choose a quantity from 1 to 99."), status=422)
-            quantities[int(field[1])] = int(value[:3])
+            quantities[int(field[1])] = int(digits)
     return quantities
 
 

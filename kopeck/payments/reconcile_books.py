@@ -14,7 +14,7 @@ from kopeck.money import in_words
 from kopeck.orders.models import Order
 from kopeck.payments import held
 from kopeck.payments.findings import Difference
-from kopeck.payments.ledger import Refund, given_back
+from kopeck.payments.ledger import Dispute, Refund, given_back
 from kopeck.payments.models import Payment
 from kopeck.payments.reconcile_look import Look
 
@@ -30,6 +30,7 @@ def examine(look: Look) -> None:
     _without_payment(look)
     _without_order(look)
     _states(look)
+    _kept(look)
 
 
 def _held(look: Look) -> None:
@@ -97,24 +98,30 @@ def _states(look: Look) -> None:
     paid = Payment.objects.filter(account=look.account, status=Status.PAID).filter(Exists(given) | moved)
     for payment in list(paid.select_related("order")):
         with look.at("order", str(payment.order_id)):
-            order = payment.order
-            if order.status not in Order.WAS_PAID or _state(payment) == order.status:
+            order, back = payment.order, given_back(payment)
+            if order.status not in Order.WAS_PAID or order.status_with(back) == order.status:
                 continue
             said = (
-                f"Order {order.pk} was {order.status}, and {in_words(given_back(payment), order.currency)} "
+                f"Order {order.pk} was {order.status}, and {in_words(back, order.currency)} "
                 f"of {in_words(order.total, order.currency)} went back"
             )
             if not look.dry_run:
                 with transaction.atomic():
                     order = Order.objects.select_for_update().get(pk=order.pk)
                     order.mark_refunded(given_back(payment))
-            agreed = _state(payment) == order.status
+            agreed = order.status == order.status_with(given_back(payment))
             end = f"; it is {order.status} now." if agreed else "."
             look.find("refund_state", "order", str(order.pk), f"{said}{end}", order=order.pk, repaired=agreed)
 
 
-def _state(payment: Payment) -> str:
-    back = given_back(payment)
-    if not back:
-        return Order.Status.PAID
-    return Order.Status.REFUNDED if back >= payment.order.total else Order.Status.PARTLY_REFUNDED
+def _kept(look: Look) -> None:
+    """What was paid for something sold out and could not be given back, unless the bank has taken it."""
+    refunds = Refund.objects.filter(payment=OuterRef("pk"))
+    refused = refunds.filter(status__in=[Refund.Status.REFUSED, Refund.Status.FAILED])
+    under_way = refunds.filter(status__in=Refund.TAKEN, source=Refund.Source.SHOP)
+    lost = Dispute.objects.filter(payment=OuterRef("pk"), status=Dispute.Status.LOST)
+    kept = Payment.objects.filter(Exists(refused), ~Exists(under_way), ~Exists(lost), account=look.account)
+    orders = Order.objects.filter(status__in=[Order.Status.PAID, Order.Status.PARTLY_REFUNDED])
+    for payment in kept.filter(status=Status.PAID, order__in=orders.exclude(sold_out="")):
+        said = f"Order {payment.order_id} was paid when it was sold out, and its money was not given back."
+        look.find("not_given_back", "payment", payment.stripe_id or "", said, order=payment.order_id)

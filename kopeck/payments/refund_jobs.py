@@ -16,7 +16,7 @@ from procrastinate.exceptions import AlreadyEnqueued
 from kopeck.orders.models import Order
 from kopeck.payments import disputes, refund_news, refunds
 from kopeck.payments.gateway import StripeRefused, StripeUnavailable
-from kopeck.payments.ledger import Refund
+from kopeck.payments.ledger import Dispute, Refund
 from kopeck.payments.models import Payment
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,8 @@ BATCH = 100
 PATIENCE = timedelta(minutes=2)
 #: How often a refund that is on its way is asked about.
 ASK_AGAIN = timedelta(hours=1)
+#: How often one that Stripe refused is asked for again: the account may have money by then.
+REFUSED_AGAIN = timedelta(days=1)
 
 
 @app.task(retry=BACKOFF)
@@ -73,15 +75,21 @@ def finish() -> int:
 
 
 def give_back_all() -> int:
-    """Defers `give_back` for second and late payments of which no refund was ever asked for; how many."""
-    asked = Refund.objects.filter(payment=OuterRef("pk"), source=Refund.Source.SHOP)
+    """Defers `give_back` for second and late payments of which no refund was asked for; how many.
+
+    One that Stripe refused is asked for again each day, but not while the buyer's bank has the money.
+    """
+    mine = Refund.objects.filter(payment=OuterRef("pk"), source=Refund.Source.SHOP)
+    asked = mine.exclude(status=Refund.Status.REFUSED, created__lt=timezone.now() - REFUSED_AGAIN)
+    with_the_bank = Q(closed=None) & ~Q(status__startswith="warning_") | Q(status=Dispute.Status.LOST)
+    disputed = Dispute.objects.filter(with_the_bank, payment=OuterRef("pk"))
     paid = Payment.objects.filter(order=OuterRef("order"), status=Payment.Status.PAID)
     given = Refund.objects.filter(payment=OuterRef("pk"), status__in=Refund.GIVEN)
     held = Payment.objects.filter(status=Payment.Status.HELD).exclude(payment_intent="")
-    second = held.filter(Exists(paid), ~Exists(asked), ~Exists(given))[:BATCH]
+    second = held.filter(Exists(paid), ~Exists(asked), ~Exists(disputed), ~Exists(given))[:BATCH]
     kept = Order.objects.filter(status__in=[Order.Status.PAID, Order.Status.PARTLY_REFUNDED])
     late = Payment.objects.filter(
-        ~Exists(asked), status=Payment.Status.PAID, order__in=kept.exclude(sold_out="")
+        ~Exists(asked), ~Exists(disputed), status=Payment.Status.PAID, order__in=kept.exclude(sold_out="")
     )[:BATCH]
     waiting = [*second, *late]
     for payment in waiting:

@@ -194,7 +194,7 @@ def finish(refund: Refund) -> Refund:
 def give_back(payment_id: int) -> Refund | None:
     """Refunds a payment for which the buyer gets nothing; once, however often it is called."""
     payment = Payment.objects.select_related("order").get(pk=payment_id)
-    if not (is_surplus(payment) or is_too_late(payment)):
+    if not payment.payment_intent or not (is_surplus(payment) or is_too_late(payment)):
         return None
     refund_news.learn_payment(payment)
     received, currency = received_at_stripe(payment)

@@ -17,7 +17,7 @@ from kopeck.errors import ShopError
 from kopeck.logs import about_its
 from kopeck.money import in_words
 from kopeck.orders import stock
-from kopeck.orders.models import Order
+from kopeck.orders.models import EMAIL_LENGTH, Order
 from kopeck.payments import mails
 from kopeck.payments.gateway import StripeRefused, gateway
 from kopeck.payments.ledger import given_back
@@ -184,16 +184,15 @@ def _truth(status: Status, amount: int, currency: str, intent: dict[str, Any], e
     charge = intent.get("latest_charge")
     charge = charge if isinstance(charge, dict) else {}
     card = (charge.get("payment_method_details") or {}).get("card") or {}
+    email = email or (charge.get("billing_details") or {}).get("email") or intent.get("receipt_email") or ""
     return Truth(
         status=status,
         amount=amount,
         currency=currency,
         paid_at=datetime.fromtimestamp(charge["created"], UTC) if charge.get("created") else None,
         payment_intent=intent["id"],
-        email=email
-        or (charge.get("billing_details") or {}).get("email")
-        or intent.get("receipt_email")
-        or "",
+        # No mail reaches one that does not fit; it must not keep an order from being paid.
+        email=email if len(email) <= EMAIL_LENGTH else "",
         card_brand=card.get("brand") or "",
         card_last4=card.get("last4") or "",
     )

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
 from django.http.request import UnreadablePostError
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST
@@ -40,7 +41,12 @@ def buy(request: ShopRequest, item_id: int) -> HttpResponse:
     try:
         payment = checkout.buy(wanted, visitor=request.visitor.key, site=site_of(request))
     except ShopError as refusal:
-        if refusal.code not in SHORT or request.method != "POST" or wants_json(request):
+        if request.method != "POST" or wants_json(request):
+            raise
+        if isinstance(refusal, attempts.PriceChanged):  # and the item's page knows no total
+            address = reverse("order", args=[refusal.order_id])
+            return HttpResponseRedirect(f"{address}?notice={refusal.code}", status=303)
+        if refusal.code not in SHORT:
             raise
         # The page says what is left.
         return HttpResponseRedirect(f"/item/{item.pk}?quantity={wanted.quantity}", status=303)

@@ -13,7 +13,12 @@ const say = (text) => {
 async function start() {
   const response = await fetch(form.dataset.intent, { headers: { Accept: "application/json" }, cache: "no-store" });
   const body = await response.json();
-  if (response.status === 409) return location.assign(form.dataset.order); // paid meanwhile, or dearer
+  if (response.status === 409) {
+    // Paid meanwhile, or dearer: the order's own page says which.
+    const order = new URL(form.dataset.order, location.href);
+    if (body.error?.code === "price_changed") order.searchParams.set("notice", "price_changed");
+    return location.assign(order);
+  }
   if (!response.ok) throw new Error(body.error?.message);
 
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;

@@ -132,7 +132,7 @@ def test_what_holds_no_orders_is_no_backup(shop: Started, tmp_path: Path) -> Non
     with psycopg.connect(url_of(shop), autocommit=True) as connection:
         connection.execute("CREATE DATABASE bare")
     file = tmp_path / "kopeck.tar"
-    made = deploy("backup", str(file), DATABASE_URL=url_of(shop, "bare"), DATA_DIR=str(tmp_path))
+    made = deploy("backup", str(file), DATABASE_URL=url_of(shop, "bare"), DATA_DIR=shop.env["DATA_DIR"])
     assert made.returncode == 1
     assert "no orders" in made.stderr
     assert not file.exists()

@@ -42,6 +42,17 @@ def test_a_code_takes_off(buyer: Client) -> None:
     assert (body["subtotal"], body["discount"], body["total"]) == (1000, 100, 900)
 
 
+@pytest.mark.parametrize("percent", [100, 99])
+def test_what_is_too_much_before_the_discount_is_refused(buyer: Client, percent: int) -> None:
+    Discount.objects.create(name="Gift", code="GIFT", percent_off=percent)
+    pot = make_item(price=99_999_999)
+    answer = post(buyer, {"lines": [{"item": pot.pk, "quantity": 99}], "discount_code": "GIFT"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "amount_too_large")
+    assert Order.objects.count() == 0
+    one = post(buyer, {"lines": [{"item": pot.pk, "quantity": 1}], "discount_code": "GIFT"})
+    assert (one.status_code, one.json()["subtotal"]) == (201, 99_999_999)
+
+
 def test_the_order_belongs_to_the_callers_cookie(buyer: Client, stranger: Client) -> None:
     order = post(buyer, {"lines": [{"item": make_item().pk}]}).json()["id"]
     assert buyer.get(f"/api/v1/orders/{order}").status_code == 200

@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
+from kopeck.catalog.models import Tax
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
 from kopeck.web import VISITOR_COOKIE
@@ -137,6 +138,40 @@ def test_an_expired_session_is_followed_by_a_new_one_on_the_same_order(
     new = buyer.get(f"/buy/{item.pk}").json()["session_id"]
     assert new != old
     assert Order.objects.get().status == "open"
+
+
+def test_a_form_of_what_became_dearer_is_led_to_the_order_and_its_new_total(
+    sandbox: ShopSandbox, buyer: Client
+) -> None:
+    """pain 12"""
+    tax = Tax.objects.create(display_name="VAT", percentage=20, inclusive=True, country="DE", is_default=True)
+    item = make_item(price=1000)
+    old = buyer.get(f"/buy/{item.pk}").json()["session_id"]
+    sandbox.stripe.v1.checkout.sessions.expire(old)
+    Payment.objects.update(expires_at="2020-01-01T00:00Z")
+    tax.inclusive = False
+    tax.save()
+    answer = buyer.post(f"/buy/{item.pk}")
+    order = Order.objects.get()
+    assert (answer.status_code, answer["Location"]) == (303, f"/order/{order.pk}?notice=price_changed")
+    page = buyer.get(answer["Location"]).content.decode()
+    assert "has become dearer" in page
+    assert "Pay $12.00" in page
+    paid_at = buyer.post(f"/buy/{item.pk}")["Location"]
+    assert [(s.url, s.amount_total) for s in sandbox.sessions() if s.status == "open"] == [(paid_at, 1200)]
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_program_is_told_that_it_became_dearer(sandbox: ShopSandbox, buyer: Client, method: str) -> None:
+    tax = Tax.objects.create(display_name="VAT", percentage=20, inclusive=True, country="DE", is_default=True)
+    item = make_item(price=1000)
+    buyer.get(f"/buy/{item.pk}")
+    sandbox.stripe.v1.checkout.sessions.expire(sandbox.sessions()[0].id)
+    Payment.objects.update(expires_at="2020-01-01T00:00Z")
+    tax.inclusive = False
+    tax.save()
+    answer = getattr(buyer, method)(f"/buy/{item.pk}", headers={"Accept": "application/json"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "price_changed")
 
 
 def test_no_database_connection_is_held_while_stripe_is_asked(

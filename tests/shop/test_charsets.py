@@ -50,7 +50,7 @@ def ask(
     return int(statuses[0][:3]), said.decode()
 
 
-@pytest.mark.parametrize("query", ["%ff&q=%fe", "a=1", "&" * 1001])
+@pytest.mark.parametrize("query", ["%ff&q=%fe", "a=1", "&" * 12_000])
 def test_no_charset_stops_django_from_reading_a_request(query: str) -> None:
     answers = {ask(f"text/plain; charset={charset}", query=query)[0] for charset in CHARSETS}
     assert answers == {200}

@@ -194,3 +194,19 @@ def test_a_dispute_that_is_not_ours_or_not_stripes_is_ignored(
     assert deliver(forged).json() == {"status": "ignored"}
     refund_jobs.hear_of(timezone.now() - timedelta(days=2))
     assert Dispute.objects.count() == 0
+
+
+def test_an_inquiry_that_becomes_a_chargeback_wants_another_answer(
+    sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Deliver
+) -> None:
+    order = paid_order(sandbox, buyer, deliver, INQUIRY)
+    tell(sandbox, deliver)
+    for told in ("warning_under_review", "needs_response"):
+        decide(sandbox, told)
+        tell(sandbox, deliver)
+        assert Dispute.objects.get().status == told
+    assert Dispute.objects.get().is_to_do
+    assert "needs an answer" in str(order.notes.last())
+    (opened,) = sandbox.stripe.v1.disputes.list().data
+    disputes.apply(order.payments.get(), {**opened.to_dict(), "status": "warning_closed"})
+    assert Dispute.objects.get().status == "needs_response", "an older answer"

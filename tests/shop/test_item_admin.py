@@ -96,6 +96,24 @@ def test_the_owner_adds_an_item_with_a_picture_in_the_admin(owner: Client) -> No
     assert owner.get("/admin/catalog/item/").status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("before", "minor", "after", "kept"),
+    [("usd", 10_000, "jpy", 100), ("jpy", 6800, "usd", 680_000), ("usd", 4825, "kwd", 48_250)],
+)
+def test_another_currency_alone_keeps_the_price_as_it_is_written(
+    owner: Client, before: str, minor: int, after: str, kept: int
+) -> None:
+    item = make_item(price=minor, currency=before)
+    shown = ItemForm(instance=item).initial["price"]
+    data = {"name": item.name, "description": item.description, "active": "on", "position": 0}
+    answer = owner.post(
+        f"/admin/catalog/item/{item.pk}/change/", {**data, "price": str(shown), "currency": after}
+    )
+    assert answer.status_code == 302, answer.content.decode()
+    item.refresh_from_db()
+    assert (item.price, item.currency) == (kept, after)
+
+
 @pytest.mark.parametrize("content", [b"<svg onload=alert(1)>", b"", b"\x89PNG\r\n\x1a\nbroken", b"GIF89a"])
 def test_a_file_that_is_no_picture_is_refused(content: bytes) -> None:
     filled = form("1", "usd", image=SimpleUploadedFile("x.png", content))

@@ -1,9 +1,11 @@
 """A payment for what is sold out by now: true, paid, and given back whole by itself."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from kopeck.catalog.models import Item
 from kopeck.orders.models import Order
@@ -11,9 +13,13 @@ from kopeck.payments import refund_jobs, refunds, sync
 from kopeck.payments.ledger import Refund
 from kopeck.payments.models import Payment
 from tests.conftest import ShopSandbox, make_item
+from tests.shop.comparing import codes
+from tests.shop.comparing import run as reconcile
 from tests.shop.mirroring import work
 from tests.shop.refunding import at_stripe, events_of, forget_jobs, state
 from tests.shop.stocking import buy, paid_too_late, stock_of
+from tests.shop.test_disputes import DISPUTED
+from tests.shop.test_disputes import tell as tell_of_disputes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -142,3 +148,33 @@ def test_a_free_order_of_something_gone_ends_too_without_money(
     order = Order.objects.get()
     assert (order.status, order.sold_out) == ("refunded", "Moka pot")
     assert (at_stripe(sandbox), refund_jobs.give_back_all()) == ([], 0)
+    assert codes(reconcile(), repaired=False) == []
+
+
+@pytest.mark.parametrize(("outcome", "given"), [("won", [4820]), ("lost", [])])
+def test_what_the_bank_disputed_meanwhile_goes_back_once_the_shop_has_it_again(
+    sandbox: ShopSandbox, buyer: Client, deliver: Any, outcome: str, given: list[int]
+) -> None:
+    """Stripe refuses to refund it while it is disputed; by one that was lost it is with the buyer already."""
+    item = make_item(stock=1)
+    _, session_id = buy(buyer, item)
+    Item.objects.update(stock=0)
+    sandbox.pay(session_id, DISPUTED)
+    tell(sandbox, deliver)
+    tell_of_disputes(sandbox, deliver)
+    work()
+    assert (state(Order.objects.get()), Refund.objects.get().status) == ("paid", "refused")
+    assert codes(reconcile(), repaired=False) == ["not_given_back"]
+    Refund.objects.update(created=timezone.now() - timedelta(days=2))
+    assert refund_jobs.give_back_all() == 0, "the bank has the money"
+    (dispute,) = sandbox.stripe.v1.disputes.list().data
+    evidence = {"won": "winning_evidence", "lost": "losing_evidence"}[outcome]
+    sandbox.stripe.v1.disputes.update(
+        dispute.id, {"evidence": {"uncategorized_text": evidence}, "submit": True}
+    )
+    tell_of_disputes(sandbox, deliver)
+    assert refund_jobs.give_back_all() == len(given)
+    work()
+    assert at_stripe(sandbox) == given
+    assert state(Order.objects.get()) == ("refunded" if given else "paid")
+    assert codes(reconcile(), repaired=False) == []

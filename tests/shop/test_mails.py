@@ -244,3 +244,21 @@ def test_a_shops_name_with_a_line_break_begins_no_header(
     (message,) = outgoing.outbox
     assert message.recipients() == ["buyer@example.com"]
     assert "\n" not in message.subject
+
+
+@pytest.mark.parametrize("length", [254, 255, 512, 513])
+def test_an_address_of_any_length_keeps_no_order_from_being_paid(
+    sandbox: ShopSandbox, buyer: Client, deliver: Any, length: int
+) -> None:
+    """Checkout takes longer ones than any mail server."""
+    session_id = buyer.get(f"/buy/{make_item().pk}").json()["session_id"]
+    address = f"{'a' * 60}@{'b' * (length - 66)}.shop"
+    assert len(address) == length
+    sandbox.pay(session_id, email=address)
+    (event,) = [e for e in sandbox.events() if e["type"] == "checkout.session.completed"]
+    assert deliver(event).json()["status"] == "done"
+    work()
+    assert buyer.get(f"/order/{Order.objects.get().pk}/return").status_code == 303
+    order = Order.objects.get()
+    assert (order.status, order.email) == ("paid", address if length <= 512 else "")
+    assert Mail.objects.get().status == ("sent" if length <= 512 else "no_address")

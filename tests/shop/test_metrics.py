@@ -199,6 +199,32 @@ def test_events_by_state_and_the_oldest_that_waits(figure: Figures) -> None:
     assert 1200 <= figure("kopeck_oldest_unhandled_event_seconds") < 1500
 
 
+def test_every_state_is_told_from_the_beginning(figure: Figures) -> None:
+    """Prometheus sees a rise from 0 to 5, and none where a figure appears as 5."""
+    forget_jobs()
+
+    def told(name: str, label: str) -> dict[str, float]:
+        gauges.shop.asked = float("-inf")
+        families = text_string_to_metric_families(Client().get("/metrics").content.decode())
+        samples = [sample for family in families for sample in family.samples if sample.name == name]
+        assert len({sample.labels[label] for sample in samples}) == len(samples)
+        return {sample.labels[label]: sample.value for sample in samples}
+
+    jobs = dict.fromkeys(("todo", "doing", "succeeded", "failed", "cancelled", "aborted"), 0)
+    assert told("kopeck_jobs", "status") == jobs
+    assert told("kopeck_orders", "status") == dict.fromkeys(Order.Status.values, 0)
+    assert told("kopeck_events", "state") == dict.fromkeys(StripeEvent.Status.values, 0)
+    with connection.cursor() as cursor:
+        cursor.execute("""
+            INSERT INTO procrastinate_jobs (queue_name, task_name, args, status)
+            SELECT 'default', 'x', '{}', 'failed' FROM generate_series(1, 5)""")
+    order()
+    tallies.count()
+    assert told("kopeck_jobs", "status") == jobs | {"failed": 5}
+    assert told("kopeck_orders", "status")["paid"] == 1
+    forget_jobs()
+
+
 def test_payments_that_need_somebody_are_seen(figure: Figures, sandbox: ShopSandbox, buyer: Client) -> None:
     buyer.get(f"/buy/{make_item().pk}")
     assert figure("kopeck_live_payments", status="open") == 1

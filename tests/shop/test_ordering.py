@@ -1,12 +1,16 @@
 """The window's orders: placed and changed by forms, one a currency, closed at Stripe before they change."""
 
+import re
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
+from kopeck.catalog.models import Discount, Item
 from kopeck.orders.models import Order
 from tests.conftest import ShopSandbox, make_item
+from tests.shop.mirroring import two_accounts
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -78,12 +82,19 @@ def test_pressing_order_twice_makes_one_order(buyer: Client) -> None:
     assert Order.objects.count() == 1
 
 
-@pytest.mark.parametrize("value", ["100", "-1", "x", "1.5", "9" * 400, "٣"])
+@pytest.mark.parametrize("value", ["100", "-1", "x", "1.5", "9" * 400, "٣", "00500", "0999", "0100"])
 def test_a_bad_quantity_changes_nothing(buyer: Client, value: str) -> None:
     pot = make_item()
     answer = buyer.post("/order", {f"item_{pot.pk}": value})
     assert answer.status_code == 422
     assert Order.objects.count() == 0
+
+
+@pytest.mark.parametrize(("value", "quantity"), [("0010", 10), ("007", 7), ("00099", 99), (" 05 ", 5)])
+def test_zeros_before_a_quantity_count_nothing(buyer: Client, value: str, quantity: int) -> None:
+    pot = make_item()
+    assert buyer.post("/order", {f"item_{pot.pk}": value}).status_code == 303
+    assert lines_of(Order.objects.get()) == {"Moka pot": quantity}
 
 
 def test_an_item_that_is_gone_is_refused_in_words(buyer: Client) -> None:
@@ -136,6 +147,38 @@ def test_a_payment_in_that_very_moment_wins_and_the_change_is_refused(
     assert "was paid in the meantime" in answer.content.decode()
 
 
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("cancelled", "was cancelled in the meantime"),
+        ("processing", "is being processed"),
+        ("paid", "was paid in the meantime"),
+        ("refunded", "was paid in the meantime"),
+    ],
+)
+@pytest.mark.parametrize("path", ["lines", "discount"])
+def test_a_change_that_came_too_late_is_refused_by_what_the_order_is(
+    buyer: Client, status: str, said: str, path: str
+) -> None:
+    pot = make_item(price=1000)
+    Discount.objects.create(name="Tenth", code="TENTH", percent_off=10)
+    buyer.post("/order", {f"item_{pot.pk}": "1"})
+    order = Order.objects.get()
+    if status == "cancelled":  # by another tab
+        buyer.post(f"/order/{order.pk}/lines", {"remove": str(pot.pk)})
+    elif status == "processing":
+        order.mark_processing()
+    else:
+        order.mark_paid(timezone.now(), email="")
+        order.mark_refunded(1000 if status == "refunded" else 0)
+    data = {"lines": {f"item_{pot.pk}": "3"}, "discount": {"code": "TENTH"}}[path]
+    page = buyer.post(f"/order/{order.pk}/{path}", data, follow=True).content.decode()
+    order.refresh_from_db()
+    assert (order.status, order.total) == (status, 1000)
+    (message,) = re.findall(r'data-testid="message">([^<]*)', page)
+    assert said in message
+
+
 @pytest.mark.parametrize(("new_price", "status"), [(1500, 409), (800, 200)])
 def test_a_price_that_rose_is_shown_again_and_one_that_fell_is_passed_on(
     sandbox: ShopSandbox, buyer: Client, new_price: int, status: int
@@ -161,6 +204,23 @@ def test_a_price_that_rose_is_shown_again_and_one_that_fell_is_passed_on(
     (session,) = sandbox.sessions()
     order.refresh_from_db()
     assert session.amount_total == order.total
+
+
+def test_a_currency_that_changed_is_shown_again_and_paid_into_its_own_account(
+    sandbox: ShopSandbox, buyer: Client, settings: Any
+) -> None:
+    """pain 10: and a smaller number in another currency is not a lower price."""
+    two_accounts(sandbox, settings)
+    pot = make_item(price=1000)
+    buyer.post("/order", {f"item_{pot.pk}": "1"})
+    order = Order.objects.get()
+    pot.currency, pot.price = "eur", 900
+    pot.save()
+    answer = buyer.get(f"/order/{order.pk}/buy")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "price_changed")
+    answer = buyer.get(f"/order/{order.pk}/buy")
+    assert (answer.status_code, answer.json()["publishable_key"]) == (200, "pk_test_euros")
+    assert order.payments.get().account == "eur"
 
 
 def test_a_price_changed_while_the_buyer_pays_changes_nothing(sandbox: ShopSandbox, buyer: Client) -> None:
@@ -223,6 +283,17 @@ def test_a_hundred_and_one_lines_are_too_many(buyer: Client) -> None:
     assert answer.status_code == 422
     assert "at most 100" in answer.content.decode()
     assert buyer.post("/order", {f"item_{item.pk}": "1" for item in items[:100]}).status_code == 303
+
+
+def test_a_window_of_fifteen_hundred_items_orders_the_two_that_are_wanted(buyer: Client) -> None:
+    Item.objects.bulk_create(Item(name=f"Pot {n}", price=1000, currency="usd") for n in range(1500))
+    page = buyer.get("/").content.decode()
+    fields = dict.fromkeys(re.findall(r'name="(item_\d+)"', page), "0")
+    assert len(fields) == 1500
+    for name in list(fields)[:2]:
+        fields[name] = "3"
+    assert buyer.post("/order", fields).status_code == 303
+    assert sorted(lines_of(Order.objects.get()).values()) == [3, 3]
 
 
 def test_more_than_ten_lines_reach_stripe_and_are_compared(sandbox: ShopSandbox, buyer: Client) -> None:

@@ -126,3 +126,19 @@ def test_an_order_that_was_paid_elsewhere_leads_to_its_page(
     Order.objects.update(status="processing")
     page.reload()
     expect(page.locator("body")).to_contain_text("not to be paid")
+
+
+def test_an_order_that_became_dearer_leads_to_its_page_and_the_new_total(
+    context: BrowserContext, shop: str, item: Item, sandbox: ShopSandbox
+) -> None:
+    page = context.new_page()
+    page.goto(f"{shop}/")
+    page.locator("[data-testid=stepper]").first.locator("[data-add]").click()
+    page.locator("[data-testid=order-button]:visible").first.click()
+    expect(page.locator("[data-testid=pay-here]")).to_be_visible()
+    Item.objects.update(price=5000)
+    page.click("[data-testid=pay-here]")
+    page.wait_for_url(f"{shop}/order/*?notice=price_changed")
+    expect(page.locator("main")).to_contain_text("has become dearer")
+    expect(page.locator("main")).to_contain_text("$50.00")
+    assert sandbox.charges() == []
