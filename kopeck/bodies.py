@@ -6,6 +6,7 @@ sent, and the sender, Caddy among them, may lose the answer: a 413 here would be
 
 import tempfile
 from collections.abc import Callable, Iterable
+from io import BytesIO
 from typing import Any
 
 #: Bytes of a body that are read at all: more than the door lets through (12 MB), so that it answers the rest.
@@ -16,12 +17,20 @@ _PIECE = 64 * 1024
 
 
 class WholeBodies:
-    """Gives a JSON body of unknown length (chunked) its length, and reads the rest of what was refused."""
+    """Gives a JSON body of unknown length (chunked) its length, and reads the rest of what was refused.
+
+    GET and HEAD have none, whatever comes with them.
+    """
 
     def __init__(self, application: Callable[..., Iterable[bytes]]) -> None:
         self.application = application
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] in ("GET", "HEAD"):
+            # Waiting for what means nothing would hold a thread for whoever announces it and sends none.
+            environ |= {"wsgi.input": BytesIO(), "CONTENT_LENGTH": "0"}
+            environ.pop("HTTP_TRANSFER_ENCODING", None)
+            return self.application(environ, start_response)
         source, length = environ["wsgi.input"], environ.get("CONTENT_LENGTH", "")
         if length.isdecimal() and int(length):
             environ["wsgi.input"] = _Counted(source, int(length))

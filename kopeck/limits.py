@@ -23,7 +23,7 @@ def read_rate(text: str) -> Rate:
     """ "30/10m", "5/s", "100/d", or "0" for no limit. Raises ValueError with half a sentence."""
     if text == "0":
         return Rate(0, 60)
-    found = _RATE.fullmatch(text)
+    found = _RATE.fullmatch("".join(text.split()))
     if found is None or not int(found[2] or 1):
         raise ValueError(f"a budget looks like 30/10m (thirty in ten minutes), or 0, not {text!r}")
     return Rate(int(found[1]), int(found[2] or 1) * _SECONDS[found[3]])

@@ -93,9 +93,10 @@ def facts_of(record: logging.LogRecord) -> dict[str, Any]:
     facts = dict(_facts.get())
     for name in FIELDS:
         value = record.__dict__.get(name)
-        if value is not None:
+        # Django's own lines bring the HttpRequest itself along, whose text is its address with the query.
+        if isinstance(value, str | int | float):
             facts[name] = value
-    return facts
+    return {name: scrub(value) if isinstance(value, str) else value for name, value in facts.items()}
 
 
 class JsonLines(JsonFormatter):

@@ -5,6 +5,7 @@ of one container are summed where PROMETHEUS_MULTIPROC_DIR names a folder they s
 """
 
 import os
+import sys
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,7 +16,10 @@ from django.urls import ResolverMatch
 #: The library reads it when it is imported, and fails at the first count where the folder is not there.
 SHARED = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
 if SHARED:
-    Path(SHARED).mkdir(parents=True, exist_ok=True)
+    try:
+        Path(SHARED).mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        sys.exit(f"kopeck: PROMETHEUS_MULTIPROC_DIR can't be made: {problem}.")
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram  # noqa: E402
 from prometheus_client.multiprocess import MultiProcessCollector  # noqa: E402

@@ -64,7 +64,10 @@ def read_place(*, beside: bool = False) -> Place:
 
     `beside`: for a command beside a running shop, whose ports it was given only at its start.
     """
-    file = dotenv_values(os.environ.get("ENV_FILE", BASE_DIR / ".env"))
+    try:
+        file = dotenv_values(os.environ.get("ENV_FILE", BASE_DIR / ".env"))
+    except (OSError, UnicodeDecodeError) as problem:
+        raise Refused(f".env can't be read (it should be UTF-8): {problem}.") from None
     env = {name: value for name, value in {**file, **os.environ}.items() if value is not None}
     if beside:
         # Before `.env`: that shop may have been given others in the environment of its start.

@@ -57,7 +57,10 @@ def serve() -> int:
     drain_seconds = number("DRAIN_SECONDS", 5, least=0)
     if figures := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):  # those of dead processes would be counted
         shutil.rmtree(figures, ignore_errors=True)
-        Path(figures).mkdir(parents=True)
+        try:
+            Path(figures).mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            sys.exit(f"kopeck: PROMETHEUS_MULTIPROC_DIR can't be made: {problem}.")
     asked, hurried = threading.Event(), threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:

@@ -10,17 +10,15 @@ import sys
 from collections.abc import Callable
 from datetime import timedelta
 from email.utils import formataddr, parseaddr
-from ipaddress import ip_network
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-import dj_database_url
 import django_stubs_ext
 from django.utils.module_loading import import_string
 from dotenv import load_dotenv
 
-from kopeck import tracing
+from kopeck import tracing, values
 from kopeck.limits import read_rate
 from kopeck.payments.accounts import SANDBOX_API_BASE, ConfigurationError, read_accounts
 
@@ -29,7 +27,10 @@ django_stubs_ext.monkeypatch()
 
 T = TypeVar("T")
 BASE_DIR = Path(__file__).resolve().parent.parent
-load_dotenv(os.environ.get("ENV_FILE", BASE_DIR / ".env"))
+try:
+    load_dotenv(os.environ.get("ENV_FILE", BASE_DIR / ".env"))
+except (OSError, UnicodeDecodeError) as problem:
+    sys.exit(f"kopeck: .env can't be read (it should be UTF-8): {problem}.")
 
 
 def env(name: str, default: str = "") -> str:
@@ -50,16 +51,16 @@ def env_bool(name: str, default: bool = False) -> bool:
     return value in ("1", "true", "yes", "on") if value else default
 
 
-def env_int(name: str, default: int) -> int:
-    value = env(name)
-    if (value and not value.isascii()) or not (value or "0").isdigit():
-        sys.exit(f"kopeck: {name} should be a whole number, not {value!r}.")
-    return int(value) if value else default
+def env_int(name: str, default: int, least: int = 0) -> int:
+    value = env(name, str(default))
+    if not (value.isascii() and value.isdigit() and len(value) <= 9 and int(value) >= least):
+        sys.exit(f"kopeck: {name} should be a whole number from {least}, not {value!r}.")
+    return int(value)
 
 
 def read_or_exit(name: str, read: Callable[[str], T], default: str = "") -> T:
     try:
-        return read("".join(env(name, default).split()))
+        return read(env(name, default).strip())
     except ValueError as problem:
         sys.exit(f"kopeck: {name}: {problem}.")
 
@@ -94,10 +95,10 @@ PAYMENT_FLOW = env("PAYMENT_FLOW", "checkout")
 if PAYMENT_FLOW not in ("checkout", "intent"):
     sys.exit(f"kopeck: PAYMENT_FLOW should be checkout or intent, not {PAYMENT_FLOW!r}.")
 #: Seconds that one request to Stripe may take; it is tried STRIPE_RETRIES more times.
-STRIPE_TIMEOUT = env_int("STRIPE_TIMEOUT", 10)
+STRIPE_TIMEOUT = env_int("STRIPE_TIMEOUT", 10, least=1)
 STRIPE_RETRIES = env_int("STRIPE_RETRIES", 2)
 #: Threads of a web process. A quarter of them never waits for Stripe: the window answers while Stripe hangs.
-WEB_THREADS = env_int("WEB_THREADS", 64)
+WEB_THREADS = env_int("WEB_THREADS", 64, least=1)
 try:
     STRIPE_ACCOUNTS = read_accounts(
         os.environ,
@@ -112,7 +113,7 @@ except ConfigurationError as problem:
 
 # Web ------------------------------------------------------------------------------------------------
 #: The shop's own address (https://shop.example), used in links that leave the shop; empty: as asked for.
-SITE_URL = env("SITE_URL").rstrip("/")
+SITE_URL = read_or_exit("SITE_URL", values.read_site)
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = [SITE_URL] if SITE_URL else []
 HTTPS = SITE_URL.startswith("https://")
@@ -123,7 +124,7 @@ _host = "__Host-" if HTTPS else ""
 SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"{_host}sessionid", f"{_host}csrftoken"
 VISITOR_COOKIE_NAME = f"{_host}kopeck_visitor"
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)/?$"]
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_REFERRER_POLICY = "same-origin"
@@ -131,7 +132,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin-allow-popups"
 X_FRAME_OPTIONS = "DENY"
 #: The proxies whose X-Forwarded-For and -Proto are believed (kopeck/proxies.py); nobody else's are read.
-TRUSTED_PROXIES = read_or_exit("TRUSTED_PROXIES", lambda text: [ip_network(p) for p in text.split(",") if p])
+TRUSTED_PROXIES = read_or_exit("TRUSTED_PROXIES", values.read_networks)
 #: How many new ways to pay and orders one visitor, and one address, may start: "30/10m"; 0 is no limit.
 BUDGET_VISITOR = read_or_exit("BUDGET_VISITOR", read_rate, "30/10m")
 BUDGET_ADDRESS = read_or_exit("BUDGET_ADDRESS", read_rate, "150/10m")
@@ -171,7 +172,7 @@ MIDDLEWARE = [
     "kopeck.web.either_slash",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "kopeck.web.KnownHosts",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
@@ -222,16 +223,14 @@ TEMPLATES = [
 ]
 
 # Data -----------------------------------------------------------------------------------------------
-DATABASES = {"default": dj_database_url.parse(env("DATABASE_URL", "postgresql:///kopeck"))}
-if DATABASES["default"].get("ENGINE") != "django.db.backends.postgresql":
-    sys.exit("kopeck: DATABASE_URL should name a PostgreSQL database (postgresql://...).")
+DATABASES = {"default": read_or_exit("DATABASE_URL", values.read_database, "postgresql:///kopeck")}
 # Behind PgBouncer two statements of one transaction are all that is sure to meet the same server.
 DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
 # A pool, and connections that go back to it: none is held while Stripe is asked, so a few serve many buyers.
 DATABASES["default"]["CONN_MAX_AGE"] = 0
 DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
     "min_size": 1,
-    "max_size": env_int("DATABASE_POOL", 10),
+    "max_size": env_int("DATABASE_POOL", 10, least=1),
     "timeout": 10,
     # Else a pool waits twice as long after each try, and minutes after a long absence of PostgreSQL.
     "reconnect_timeout": 5,
@@ -263,7 +262,7 @@ EMAIL_BACKEND = env(
 )
 EMAIL_FILE_PATH = DATA_DIR / "mail"
 EMAIL_USE_TLS, EMAIL_USE_SSL = env_bool("EMAIL_USE_TLS"), env_bool("EMAIL_USE_SSL")
-EMAIL_PORT = env_int("EMAIL_PORT", 465 if EMAIL_USE_SSL else 587 if EMAIL_USE_TLS else 25)
+EMAIL_PORT = env_int("EMAIL_PORT", 465 if EMAIL_USE_SSL else 587 if EMAIL_USE_TLS else 25, least=1)
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = env("EMAIL_HOST_USER"), env("EMAIL_HOST_PASSWORD")
 EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = env(
@@ -290,7 +289,7 @@ LANGUAGES = [("en", "English")]
 FORMAT_MODULE_PATH = "kopeck.formats"
 LOCALE_PATHS = [BASE_DIR / "kopeck" / "locale"]
 USE_I18N = USE_TZ = True
-TIME_ZONE = env("TIME_ZONE", "UTC")
+TIME_ZONE = read_or_exit("TIME_ZONE", values.read_zone, "UTC")
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
@@ -309,7 +308,7 @@ if LOG_FORMAT not in ("json", "line"):
 #: Who reads /metrics shows it as a bearer token; empty: only this machine reads it, with the sandbox.
 METRICS_TOKEN = env("METRICS_TOKEN")
 #: The standard OTEL_ variables ask for traces besides.
-SENTRY_DSN = env("SENTRY_DSN")
+SENTRY_DSN = read_or_exit("SENTRY_DSN", values.read_dsn)
 SENTRY_TRACES_RATE = read_or_exit("SENTRY_TRACES_RATE", tracing.read_share, "0")
 tracing.start(SENTRY_DSN, SENTRY_TRACES_RATE)
 LOGGING = {
@@ -324,7 +323,7 @@ LOGGING = {
         },
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
-    "root": {"handlers": ["stderr"], "level": env("LOG_LEVEL", "INFO")},
+    "root": {"handlers": ["stderr"], "level": read_or_exit("LOG_LEVEL", values.read_level, "INFO")},
     "loggers": {
         # The stripe library's debug log holds client secrets and addresses of buyers, the database's every
         # value that is written (sessions, second factors): never, whatever LOG_LEVEL says.

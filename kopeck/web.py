@@ -27,9 +27,11 @@ from django.http import (
     HttpRequest,
     HttpResponse,
     HttpResponseBase,
+    HttpResponsePermanentRedirect,
     JsonResponse,
     UnreadablePostError,
 )
+from django.middleware.common import CommonMiddleware
 from django.shortcuts import render
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import get_language
@@ -111,6 +113,20 @@ def either_slash(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
+class KnownHosts(CommonMiddleware):
+    """Django's check of Host, save where machines ask by an address that changes: a pod's, a container's.
+
+    Those answers build no address from it. /metrics without a token stays behind the check: a page elsewhere
+    whose name was turned to this machine (DNS rebinding) would else read the figures of a shop at play.
+    """
+
+    def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
+        path = request.path_info
+        if path in ("/healthz", "/readyz") or (path == "/metrics" and settings.METRICS_TOKEN):
+            return None
+        return super().process_request(request)
+
+
 def visitors(get_response: GetResponse) -> GetResponse:
     """Gives every request its `visitor`, and the visitor its cookie once a view has asked for the key."""
 
@@ -184,6 +200,9 @@ class ErrorPages:
             # Not JSON (kopeck/bodies.py): whether such a form has come whole cannot be told.
             message = _("A form has to say how long it is: please send a Content-Length.")
             return error_response(request, ShopError("length_required", message, status=411))
+        if "kopeck.charset" in request.META:  # kopeck/wsgi.py
+            message = _("A form has to be sent as UTF-8.")
+            return error_response(request, ShopError("charset_unknown", message, status=400))
         response = self.get_response(request)
         if response.status_code == 405 and not request.path_info.startswith("/admin/"):
             refusal = ShopError(

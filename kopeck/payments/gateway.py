@@ -5,8 +5,6 @@ Nothing of ours is held while Stripe is asked: the database connection goes back
 an open transaction is a programming error.
 """
 
-import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from functools import cache, partial
@@ -19,6 +17,7 @@ from django.db import connection
 from kopeck.payments import calls
 from kopeck.payments.accounts import Account
 from kopeck.payments.bulkhead import Full, bulkhead
+from kopeck.payments.storable import storable
 
 API_VERSION = "2026-10-28.endive"
 #: Seconds after which a signed event is refused as a replay.
@@ -369,7 +368,7 @@ def read_event(account: Account, body: bytes, signature: str) -> dict[str, Any]:
             "signature_wrong", "No webhook secret of this account made this signature of this body."
         )
     try:
-        event = _storable(payload)
+        event = storable(payload)
     except (ValueError, RecursionError):
         raise BadEvent("payload_unreadable", "The body is not JSON.") from None
     if (
@@ -378,15 +377,4 @@ def read_event(account: Account, body: bytes, signature: str) -> dict[str, Any]:
         or not isinstance(event.get("type"), str)
     ):
         raise BadEvent("payload_unreadable", "The body is not an event.")
-    return event
-
-
-_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
-
-
-def _storable(payload: str) -> Any:
-    """The JSON, with what PostgreSQL keeps in no text (NUL, half a surrogate pair) replaced."""
-    event = json.loads(_NUL.sub(r"\1\\ufffd", payload) if "\\u0000" in payload else payload)
-    if "\\ud" in payload.lower():
-        event = json.loads(json.dumps(event, ensure_ascii=False).encode(errors="replace"))
     return event

@@ -82,7 +82,8 @@ def _payment(event: StripeEvent) -> Outcome:
     # The intent of a Checkout Session is no payment of ours by its id: the session's own events tell of it.
     payment = _payment_of(event)
     if payment is None:
-        ours = "kopeck_payment" in (event.payload["data"]["object"].get("metadata") or {})
+        metadata = event.payload["data"]["object"].get("metadata")
+        ours = isinstance(metadata, dict) and "kopeck_payment" in metadata
         said = "Its Checkout Session's own events tell of it." if ours else "Not a payment of this shop."
         return StripeEvent.Status.IGNORED, said
     if not payment.stripe_id:

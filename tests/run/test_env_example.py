@@ -8,7 +8,7 @@ from tests.run.starting import BASE_DIR
 
 EXAMPLE = BASE_DIR / ".env.example"
 READS = re.compile(
-    r"""\b(?:env|env_bool|env_int|env_list|env\.get|_port|number)\((?:env, )?["']([A-Z_]+)["']"""
+    r"""\b(?:env|env_bool|env_int|env_list|read_or_exit|env\.get|_port|number)\((?:env, )?["']([A-Z_]+)["']"""
 )
 READERS = ("settings.py", "place.py", "run.py", "serve.py", "containers.py")
 ENVIRON = re.compile(r"""\bos\.environ(?:\.get\(|\[)["']([A-Z_]+)["']""")

@@ -2,7 +2,6 @@
 
 from decimal import Decimal
 from typing import Any
-from wsgiref.util import setup_testing_defaults
 
 import pytest
 from django.db import connection
@@ -50,28 +49,6 @@ def test_odd_origins_are_foreign_to_a_post_and_nothing_to_a_get(
     assert buyer.post(address, headers={"Origin": origin}).status_code == 403
     assert buyer.get(f"/order/{mine.pk}", headers={"Origin": origin}).status_code == 200
     assert buyer.post(address, headers={"Origin": "http://testserver"}).status_code == 303
-
-
-@pytest.mark.parametrize(
-    "charset", ["base64", "rot13", "hex", "undefined", "zlib", "nonsense", "utf-8", "latin-1"]
-)
-@pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_charset_that_is_no_text_is_passed_over(charset: str, method: str) -> None:
-    """Through the very application that the web server loads: Django's test client starts behind it."""
-    from kopeck.wsgi import application
-
-    environ: dict[str, Any] = {}
-    setup_testing_defaults(environ)
-    environ |= {
-        "REQUEST_METHOD": method,
-        "PATH_INFO": "/healthz",
-        "QUERY_STRING": "q=%ff",
-        "HTTP_HOST": "localhost",
-    }
-    environ["CONTENT_TYPE"] = f'multipart/form-data; boundary=b; charset="{charset}"'
-    statuses: list[str] = []
-    b"".join(application(environ, lambda status, headers, error=None: statuses.append(status)))
-    assert statuses == (["200 OK"] if method == "GET" else ["405 Method Not Allowed"])
 
 
 def test_a_signature_that_is_not_ascii_is_400(buyer: Client) -> None:

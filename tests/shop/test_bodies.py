@@ -5,6 +5,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ import requests
 from kopeck.bodies import MOST_BYTES, WholeBodies
 from kopeck.orders.models import Order
 from tests.conftest import make_item
-from tests.shop.serving import Served, served
+from tests.shop.serving import THREADS, Served, served
 
 pytestmark = pytest.mark.django_db(transaction=True)
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
@@ -84,6 +85,29 @@ def send(shop: Served, address: str, head: bytes, body: bytes) -> None:
             pass  # hung up without an answer, which is all the same to who has gone
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("announced", ["Content-Length: 5", "Transfer-Encoding: chunked"])
+def test_nobody_waits_for_the_body_of_a_get(shop: Served, method: str, announced: str) -> None:
+    """More of them than there are threads, each announcing a body that never comes."""
+    head = f"{method} /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {JSON}\r\n{announced}\r\n\r\n"
+    address = (urlsplit(shop.url).hostname, urlsplit(shop.url).port)
+    with ExitStack() as held:
+        lines = [
+            held.enter_context(socket.create_connection(address, timeout=30)) for _ in range(THREADS + 8)
+        ]
+        for line in lines:
+            line.sendall(head.encode())
+        assert requests.get(f"{shop.url}/", timeout=30).status_code == 200
+        assert {line.recv(15) for line in lines} == {b"HTTP/1.1 200 OK"}
+
+
+def test_a_get_with_a_body_is_answered_as_one_without(shop: Served) -> None:
+    json_type = {"Content-Type": JSON}
+    for body in (b"[1]", (piece for piece in [b"[1", b"]"]), b" " * 10_000):
+        answer = requests.get(f"{shop.url}/healthz", data=body, headers=json_type, timeout=30)
+        assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
 def wait_for_log(file: Path, text: str) -> str:
     for _ in range(100):
         if text in (log := file.read_text()):
@@ -123,6 +147,6 @@ def test_the_end_of_an_endless_body_is_not_waited_for() -> None:
 
     endless = Endless()
     refuses = WholeBodies(lambda environ, start_response: [b"no"])
-    environ = {"wsgi.input": endless, "CONTENT_LENGTH": str(10**12)}
+    environ = {"REQUEST_METHOD": "POST", "wsgi.input": endless, "CONTENT_LENGTH": str(10**12)}
     assert list(refuses(environ, None)) == [b"no"]
     assert MOST_BYTES <= endless.given < 2 * MOST_BYTES

@@ -9,7 +9,9 @@ from ipaddress import ip_network
 from typing import Any
 
 import pytest
+from django.http import HttpRequest, HttpResponse
 from django.test import Client
+from django.urls import path
 
 from kopeck.catalog.models import Discount
 from kopeck.logs import JsonLines, about, scrub
@@ -164,6 +166,32 @@ def test_secrets_are_scrubbed_and_the_rest_stays(said: str, written: str) -> Non
 def test_nothing_of_a_record_but_the_known_fields_is_written() -> None:
     record = logging.makeLogRecord({"msg": "hello", "request": "id-1", "cookies": "secret", "args": ()})
     assert set(json.loads(JsonLines().format(record))) == {"time", "level", "logger", "message", "request"}
+
+
+def boom(request: HttpRequest) -> HttpResponse:
+    raise RuntimeError("boom")
+
+
+def test_an_error_of_django_names_the_request_by_its_id_and_not_by_its_address(
+    settings: Any, lines: Lines
+) -> None:
+    settings.ROOT_URLCONF = (path("boom", boom),)
+    client = Client(raise_request_exception=False)
+    broken = client.get("/boom?key=the-key-of-an-order")
+    foreign = client.get("/boom?key=the-key-of-an-order", headers={"Host": "foreign.example"})
+    assert (broken.status_code, foreign.status_code) == (500, 400)
+    (error,) = lines.of("django.request")
+    (refusal,) = lines.of("django.security.DisallowedHost")
+    assert (error["request"], refusal["request"]) == (broken["X-Request-ID"], foreign["X-Request-ID"])
+    assert f"/boom [request={broken['X-Request-ID']}]" in lines.text
+    assert "the-key-of-an-order" not in lines.text
+    assert "WSGIRequest" not in lines.text
+
+
+def test_the_fields_of_a_line_are_scrubbed_like_its_message() -> None:
+    record = logging.makeLogRecord({"msg": "", "path": "/order/1?key=Abc", "outcome": "sk_live_51Habc"})
+    written = json.loads(JsonLines().format(record))
+    assert (written["path"], written["outcome"]) == ("/order/1?key=[hidden]", "sk_live_[hidden]")
 
 
 def test_a_whole_purchase_and_its_pages_log_no_secret(

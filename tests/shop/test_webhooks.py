@@ -169,7 +169,11 @@ def test_what_stripe_did_not_sign_is_400(signed: Callable[[], dict[str, str]], c
 
 
 @pytest.mark.parametrize(
-    "body", ["", "not json", "[]", "null", '{"id": 1, "type": "x"}', '{"type": "x"}', "{" * 5000]
+    "body",
+    [
+        *("", "not json", "[]", "null", '{"id": 1, "type": "x"}', '{"type": "x"}', "{" * 5000),
+        *(f'{{"id": "evt_1", "type": "x", "a": [{number}]}}' for number in ("NaN", "-Infinity", "1e999")),
+    ],
 )
 def test_a_signed_body_that_is_no_event_is_400(body: str) -> None:
     headers = {"Stripe-Signature": sign(body)}
@@ -184,6 +188,19 @@ def test_bytes_that_are_no_text_and_bodies_too_large_are_400() -> None:
             "/webhooks/stripe/default", body, content_type="application/json", headers=headers
         )
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "payload_unreadable")
+
+
+@pytest.mark.parametrize("odd", [5, 1.5, "kopeck_payment", ["kopeck_payment"], True, None, {"a": None}])
+@pytest.mark.parametrize(
+    "kind", ["checkout.session.completed", "payment_intent.payment_failed", "payment_intent.succeeded"]
+)
+def test_an_object_whose_parts_are_odd_is_kept_and_answered_200(
+    sandbox: ShopSandbox, deliver: Deliver, kind: str, odd: Any
+) -> None:
+    body = {"id": "pi_1", "metadata": odd, "last_payment_error": odd, "payment_intent": odd, "charge": odd}
+    answer = deliver({"id": "evt_1", "type": kind, "created": odd, "data": {"object": body}})
+    assert (answer.status_code, answer.json()["status"]) == (200, "ignored")
+    assert StripeEvent.objects.get().payload["data"]["object"]["metadata"] == odd
 
 
 def test_both_secrets_are_taken_during_rotation(deliver: Deliver) -> None:
