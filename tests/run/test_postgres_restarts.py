@@ -98,7 +98,8 @@ def shop(folder: Path) -> Iterator[Shop]:
     finally:
         for process in (worker, web):
             process.terminate()
-            process.wait(30)
+        for process in (worker, web):
+            process.wait(90)  # the hourly jobs, with no Stripe to ask, may be under way
         shop.postgres.stop()
 
 
