@@ -72,6 +72,7 @@ for (const lines of document.querySelectorAll("[data-lines]")) {
     const changed = fields.some((field) => field.value !== field.defaultValue);
     document.querySelector("[data-update]").hidden = !changed;
     for (const notice of document.querySelectorAll("[data-changed]")) notice.hidden = !changed;
+    for (const other of document.querySelectorAll("[data-unchanged]")) other.hidden = changed;
     if (pay) pay.disabled = changed;
   };
   for (const field of fields) for (const kind of ["input", "change"]) field.addEventListener(kind, look);

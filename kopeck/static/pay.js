@@ -23,11 +23,15 @@ async function start() {
 
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
   const stripe = Stripe(body.publishable_key);
-  const elements = stripe.elements({
-    clientSecret: body.client_secret,
-    appearance: { theme: dark ? "night" : "stripe", variables: { colorPrimary: dark ? "#E08A5B" : "#A94F24" } },
-  });
-  const element = elements.create("payment");
+  const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const variables = {
+    colorPrimary: token("--copper"), colorBackground: token("--card"), colorText: token("--ink"),
+    colorTextSecondary: token("--ink-2"), colorDanger: token("--bad"), borderRadius: "10px",
+  };
+  const appearance = { theme: dark ? "night" : "stripe", variables };
+  const elements = stripe.elements({ clientSecret: body.client_secret, appearance });
+  // The address is asked above; with "never" it must be, and is, given to confirmPayment.
+  const element = elements.create("payment", { fields: { billingDetails: { email: "never" } } });
   element.on("ready", () => {
     button.disabled = false;
   });
@@ -43,8 +47,11 @@ async function pay(stripe, elements) {
   button.disabled = true;
   button.textContent = form.dataset.busy;
   say("");
+  // Not receipt_email: the shop mails the receipt, and Stripe would send a second one.
+  const billing = { email: form.elements.email.value.trim() };
+  const confirmParams = { return_url: form.dataset.return, payment_method_data: { billing_details: billing } };
   // Comes back only with an error; else the buyer is on the way to the order's page, which asks Stripe itself.
-  const { error } = await stripe.confirmPayment({ elements, confirmParams: { return_url: form.dataset.return } });
+  const { error } = await stripe.confirmPayment({ elements, confirmParams });
   if (!error) return;
   const over = error.code === "payment_intent_unexpected_state";
   say(over ? form.dataset.replaced : error.message || form.dataset.failed);

@@ -249,8 +249,15 @@ def test_changed_quantities_are_not_paid_before_they_are_updated(
     expect(page.locator("[data-testid=update]")).to_be_hidden()
     page.get_by_role("button", name="One more: Moka pot").click()
     expect(page.locator("[data-testid=pay]")).to_be_disabled()
+    expect(page.locator("[data-testid=pay-here]")).to_be_hidden()
+    notice = page.get_by_text("You have changed the quantities").bounding_box()
+    button = page.locator("[data-testid=pay]").bounding_box()
+    assert notice
+    assert button
+    assert notice["y"] < button["y"]
     page.get_by_role("button", name="One less: Moka pot").click()
     expect(page.locator("[data-testid=pay]")).to_be_enabled()
+    expect(page.locator("[data-testid=pay-here]")).to_be_visible()
     expect(page.locator("[data-testid=update]")).to_be_hidden()
 
 
