@@ -21,13 +21,19 @@ DRAINING = "KOPECK_DRAINING"  # names the file whose presence says so, to every 
 STOP_SECONDS = 20  # for what is in flight; a request to Stripe may take as long
 
 
-def granian(host: str, port: int, *, workers: int = 1, threads: int = 64, patience: int = 5) -> list[str]:
-    """The command line of the web server. `patience`: seconds that requests in flight have at a stop."""
+def granian(
+    host: str, port: int, *, workers: int = 1, threads: int = 64, patience: int = 5, respawn: bool = False
+) -> list[str]:
+    """The command line of the web server. `patience`: seconds that requests in flight have at a stop.
+
+    `respawn`: a worker that is killed is followed by another, while the others and the socket stay; one that
+    ends again within seconds ends the server. Without it every death does.
+    """
     listen = ["--host", host, "--port", str(port), "--http", "1", "--no-ws"]
     size = ["--workers", str(workers), "--blocking-threads", str(threads)]
     stop = ["--workers-kill-timeout", str(patience)]
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", *listen, *size, *stop]
-    return [*command, "kopeck.wsgi:application"]
+    return [*command, *(["--respawn-failed-workers"] if respawn else []), "kopeck.wsgi:application"]
 
 
 def draining() -> bool:
@@ -47,7 +53,7 @@ def serve() -> int:
     """Run until asked to stop; the status that Granian ended with."""
     host, port = os.environ.get("HOST") or "127.0.0.1", number("PORT", 8000)
     workers, threads = number("WEB_WORKERS", 1), number("WEB_THREADS", 64)
-    command = granian(host, port, workers=workers, threads=threads, patience=STOP_SECONDS)
+    command = granian(host, port, workers=workers, threads=threads, patience=STOP_SECONDS, respawn=True)
     drain_seconds = number("DRAIN_SECONDS", 5, least=0)
     if figures := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):  # those of dead processes would be counted
         shutil.rmtree(figures, ignore_errors=True)

@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import Q
 
 from kopeck.catalog.models import Discount, Tax
-from kopeck.payments import copies
+from kopeck.payments import copies, mirror_checks
 from kopeck.payments.copies import Described, Kind
 from kopeck.payments.gateway import gateway
 from kopeck.payments.models import StripeCopy
@@ -32,6 +32,13 @@ class Difference:
         owner = "discount" if self.kind == Kind.COUPON else "tax"
         at = f" ({self.stripe_id})" if self.stripe_id else ""
         return f"account {self.account}, {owner} {self.object_id}{at}: {self.said}"
+
+
+def compare(account_name: str, kind: StripeCopy.Kind) -> list[Difference]:
+    """`differences`, their number kept for `/metrics`. Raises StripeUnavailable, StripeRefused."""
+    found = differences(account_name, kind)
+    mirror_checks.keep(account_name, kind, len(found))
+    return found
 
 
 def differences(account_name: str, kind: StripeCopy.Kind) -> list[Difference]:

@@ -167,6 +167,18 @@ QUESTIONS = (
         "SELECT count(*) FROM payments_stripecopy WHERE problem <> ''",
     ),
     Question(
+        "kopeck_mirror_differences",
+        "Coupons and tax rates that were not those of the shop when Stripe was last asked for all of them.",
+        "SELECT account, kind, differences FROM payments_mirrorcheck",
+        ("account", "kind"),
+    ),
+    Question(
+        "kopeck_mirror_check_age_seconds",
+        "Seconds since Stripe told all coupons and tax rates; absent while an account never answered.",
+        "SELECT CASE WHEN count(*) = count(checked) THEN extract(epoch FROM now() - min(checked)) END"
+        " FROM payments_mirrorcheck",
+    ),
+    Question(
         "kopeck_jobs",
         "Jobs of the worker by status; finished ones as of the last hourly count.",
         STATES.format(

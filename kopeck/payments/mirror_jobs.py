@@ -9,9 +9,9 @@ from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
-from kopeck.payments import copies
+from kopeck.payments import copies, drift, mirror_checks
 from kopeck.payments.gateway import StripeRefused, StripeUnavailable
-from kopeck.payments.models import StripeCopy
+from kopeck.payments.models import MirrorCheck, StripeCopy
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +23,8 @@ BACKOFF = RetryStrategy(
     retry_exceptions=(StripeUnavailable, StripeRefused, OperationalError, InterfaceError),
 )
 PATIENCE = timedelta(hours=1)
+#: Every coupon and tax rate is read again after this long, or at the next look while one differs.
+LOOK_AGAIN = timedelta(days=1)
 
 
 # No lock and no queueing lock: the one would let a job that waits for its retry hold back the next change,
@@ -46,3 +48,30 @@ def catch_up(timestamp: int) -> None:
     for account_name in settings.STRIPE_ACCOUNTS:
         for kind, object_id in copies.out_of_step(account_name, untouched_since=timezone.now() - PATIENCE):
             copy.defer(account_name=account_name, kind=str(kind), object_id=object_id)
+
+
+@app.periodic(cron="11,31,51 * * * *")
+@app.task(queueing_lock="mirror-look", pass_context=False)
+def look_for_drift(timestamp: int) -> None:
+    """Once a day, and every twenty minutes while something differs: what was changed at Stripe itself.
+
+    Nothing is mended: that is the owner's word, by `manage.py mirror --repair`. `/metrics` tells the number.
+    """
+    MirrorCheck.objects.exclude(account__in=settings.STRIPE_ACCOUNTS).delete()
+    recent = MirrorCheck.objects.filter(differences=0, checked__gt=timezone.now() - LOOK_AGAIN)
+    known = set(recent.values_list("account", "kind"))
+    for account_name in settings.STRIPE_ACCOUNTS:
+        for kind in StripeCopy.Kind:
+            if (account_name, str(kind)) not in known:
+                _look(account_name, kind)
+
+
+def _look(account_name: str, kind: StripeCopy.Kind) -> None:
+    try:
+        found = drift.compare(account_name, kind)
+    except (StripeUnavailable, StripeRefused) as trouble:
+        mirror_checks.keep_failed(account_name, kind)
+        log.warning("account %s: every %s could not be compared: %s", account_name, kind.label, trouble)
+        return
+    for difference in found:
+        log.warning("%s", difference)

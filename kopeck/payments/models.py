@@ -239,4 +239,5 @@ from kopeck.payments.limit_models import Attack as Attack  # noqa: E402
 from kopeck.payments.limit_models import Budget as Budget  # noqa: E402
 from kopeck.payments.limit_models import Decline as Decline  # noqa: E402
 from kopeck.payments.mails import Mail as Mail  # noqa: E402
+from kopeck.payments.mirror_checks import MirrorCheck as MirrorCheck  # noqa: E402
 from kopeck.payments.tallies import Tally as Tally  # noqa: E402

@@ -134,3 +134,9 @@ def test_every_address_of_the_shop_leads_somewhere(text: str) -> None:
 
 def exists(name: str) -> bool:
     return any(next((BASE_DIR / root).glob(name), None) for root in ROOTS)
+
+
+def test_who_is_told_of_an_image_in_a_registry_is_told_to_log_in() -> None:
+    registries = set(re.findall(r"([\w.-]+\.\w+)/you/kopeck", TEXT["guide.md"]))
+    assert registries
+    assert [name for name in registries if not any(f"docker login {name}" in code for code in CODE)] == []

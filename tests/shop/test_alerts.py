@@ -15,7 +15,7 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from kopeck.orders.models import Order
-from kopeck.payments import gauges, tallies
+from kopeck.payments import gauges, mirror_checks, tallies
 from kopeck.payments.findings import ReconcileRun
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.mirroring import make_discount
@@ -111,6 +111,7 @@ def test_every_figure_they_ask_for_is_shown(
     ReconcileRun.objects.create(started=timezone.now(), ended=timezone.now())
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now())")
+    mirror_checks.keep("default", "coupon", 1)
     tallies.count()
     gauges.shop.asked = float("-inf")
     text = buyer.get("/metrics").content.decode()

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
-from kopeck.payments.drift import Difference, differences, mend
+from kopeck.payments.drift import Difference, compare, mend
 from kopeck.payments.gateway import StripeRefused, StripeUnavailable
 from kopeck.payments.models import StripeCopy
 from kopeck.payments.progress import Bar
@@ -52,7 +52,7 @@ class Command(BaseCommand):
                 for kind in StripeCopy.Kind:
                     bar.step(f"{account}: every {kind.label}")
                     try:
-                        found += differences(account, kind)
+                        found += compare(account, kind)
                     except (StripeUnavailable, StripeRefused) as trouble:
                         message = f"Stripe can't be asked about account {account}: {trouble}"
                         raise CommandError(message, returncode=2) from trouble
