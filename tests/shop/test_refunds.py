@@ -53,6 +53,7 @@ def test_amounts_add_up_to_the_whole(
     desk = Desk(owner, order)
     desk.refund(what="amount", amount="8.20")
     assert state(order) == "partly_refunded"
+    assert '<p>paid <time datetime="' in buyer.get(f"/order/{order.pk}").content.decode()
     desk.refund(what="amount", amount="30")
     assert state(order) == "partly_refunded"
     desk.refund()
