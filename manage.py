@@ -38,5 +38,11 @@ if __name__ == "__main__":
     if sys.argv[1:2] and sys.argv[1] in FOR_PEOPLE:
         os.environ.setdefault("LOG_LEVEL", "WARNING")
     from django.core.management import execute_from_command_line
+    from django.db import OperationalError
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except OperationalError as problem:
+        if "--traceback" in sys.argv:
+            raise
+        sys.exit(f"kopeck: The database does not do its part: {' '.join(str(problem).split())}")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import django
 from django.core.management import call_command
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from kopeck.place import ADMIN, write_secret
 
@@ -52,4 +52,7 @@ if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kopeck.settings")
     django.setup()
     words = sys.argv[2:]
-    prepare(Path(sys.argv[1]), own_database="--own-database" in words, demo="--no-demo" not in words)
+    try:
+        prepare(Path(sys.argv[1]), own_database="--own-database" in words, demo="--no-demo" not in words)
+    except OperationalError as problem:
+        sys.exit(f"kopeck: The database does not do its part: {' '.join(str(problem).split())}")

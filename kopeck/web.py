@@ -255,7 +255,7 @@ def error_response(request: HttpRequest, error: ShopError) -> HttpResponse:
     else:
         context = {
             "status": error.status,
-            "title": _ERROR_TITLES.get(error.status, _ERROR_TITLES[500])(),
+            "title": _title(error),
             "message": error.message,
             "action_url": "/",
             "action_label": _("Back to the shop"),
@@ -265,6 +265,12 @@ def error_response(request: HttpRequest, error: ShopError) -> HttpResponse:
     if error.retry_after:
         response["Retry-After"] = str(error.retry_after)
     return response
+
+
+def _title(error: ShopError) -> str:
+    if error.code == "stripe_unavailable":
+        return _("The payment service does not answer")
+    return _ERROR_TITLES.get(error.status, _ERROR_TITLES[500])()
 
 
 _ERROR_TITLES: dict[int, Callable[[], str]] = {
@@ -279,7 +285,7 @@ _ERROR_TITLES: dict[int, Callable[[], str]] = {
     429: lambda: _("A little slower, please"),
     500: lambda: _("Something broke on our side"),
     502: lambda: _("The payment could not be started"),
-    503: lambda: _("The payment service does not answer"),
+    503: lambda: _("Just a moment, please"),
 }
 
 

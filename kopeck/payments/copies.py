@@ -27,8 +27,10 @@ from kopeck.payments.models import StripeCopy
 log = logging.getLogger(__name__)
 Kind, Status = StripeCopy.Kind, StripeCopy.Status
 
-#: Longer than all tries of the two calls that a step may need; then its asker is taken for dead.
-LEASE = timedelta(seconds=90)
+#: Longer than one try at Stripe; then its asker is taken for dead. One who only tries again meanwhile does no
+#: harm: both ask with the same key, and whoever is late writes "doubtful". Shorter than PATIENCE, so that a
+#: buyer who waits for a worker that was killed gets a session.
+LEASE = timedelta(seconds=15)
 #: How long one waits for another who asks Stripe about the same copy.
 PATIENCE = 25.0
 #: How far Stripe's clock and ours may differ.

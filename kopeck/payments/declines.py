@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import ngettext
 
 from kopeck.locks import one_at_a_time
 from kopeck.payments import attempts
@@ -77,12 +78,28 @@ def key_in(metadata: Any) -> UUID | None:
 def _close_if_too_many(payment: Payment, most: int) -> str:
     hour_ago = timezone.now() - timedelta(hours=1)
     declined = Decline.objects.filter(order=payment.order_id, created__gt=hour_ago).count()
+    facts = {"order": payment.order_id, "number": declined}
     if declined < most or payment.status != Payment.Status.OPEN or not payment.stripe_id:
-        return f"Order {payment.order_id}: {declined} cards were declined within the hour."
+        said = ngettext(
+            "Order %(order)s: %(number)s card was declined within the hour.",
+            "Order %(order)s: %(number)s cards were declined within the hour.",
+            declined,
+        )
+        return said % facts
     log.warning("order %s: closed after %s declined cards", payment.order_id, declined)
     attempts.withdraw(payment)
-    payment.order.note(f"Closed for an hour: {declined} cards were declined.")
-    return f"Order {payment.order_id}: closed after {declined} declined cards."
+    note = ngettext(
+        "Closed for an hour: %(number)s card was declined.",
+        "Closed for an hour: %(number)s cards were declined.",
+        declined,
+    )
+    payment.order.note(note % facts)
+    said = ngettext(
+        "Order %(order)s: closed after %(number)s declined card.",
+        "Order %(order)s: closed after %(number)s declined cards.",
+        declined,
+    )
+    return said % facts
 
 
 def _look_for_attack() -> bool:

@@ -30,7 +30,10 @@ def on_event(event: StripeEvent) -> Outcome:
         return StripeEvent.Status.IGNORED, "Stripe knows no such dispute."
     if dispute is None:
         return StripeEvent.Status.IGNORED, "Not a payment of this shop."
-    return StripeEvent.Status.DONE, f"Order {dispute.order_id}: dispute is {dispute.status}."
+    return (
+        StripeEvent.Status.DONE,
+        f"Order {dispute.order_id}: the dispute is now: {dispute.get_status_display()}.",
+    )
 
 
 def learn(account: str, stripe_id: str) -> Dispute | None:

@@ -154,7 +154,10 @@ def _render(
         {
             "line": line,
             "left": left[line.pk],
-            "field": form[f"line_{line.pk}"],
+            "field": form[f"line_{line.pk}"].as_widget(
+                attrs={"aria-label": _("Pieces of %(name)s to give back") % {"name": line.name}}
+            ),
+            "errors": form[f"line_{line.pk}"].errors,
             "back": back.get(line.pk),
         }
         for line in order.lines.all()

@@ -7,6 +7,7 @@ two buttons: ask Stripe now, and work an event off again.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from babel import Locale
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -14,10 +15,13 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
+from kopeck.money import format_money
 from kopeck.orders.models import Order
 from kopeck.payments import inbox, sync
 from kopeck.payments.gateway import StripeRefused, StripeUnavailable
+from kopeck.payments.ledger import Dispute
 from kopeck.payments.models import Payment, StripeEvent
+from kopeck.web import money_locale
 
 if TYPE_CHECKING:
     from django.contrib import admin
@@ -51,7 +55,7 @@ def view(model_admin: "admin.ModelAdmin[Any]") -> Callable[[HttpRequest, int], H
             "mails": order.mails.all(),
             "events": events_of(order),
             "notes": order.notes.all(),
-            "next_step": next_step(order),
+            "next_step": next_step(order, money_locale(request)),
         }
         return render(request, "admin/payments/why.html", context)
 
@@ -107,12 +111,16 @@ def dashboard_link(payment: Payment) -> str:
     return f"https://dashboard.stripe.com/{mode}{page}"
 
 
-def next_step(order: Order) -> str:
-    """What the shop does next by itself, or whose turn it is."""
+def next_step(order: Order, locale: Locale) -> str:
+    """What the shop does next by itself, or whose turn it is; amounts are written as the locale does."""
     live = order.payments.filter(status__in=Payment.LIVE).first()
     held = order.payments.filter(status=Payment.Status.HELD).first()
-    if held is not None:
-        return _("A payment is held: %(problem)s") % {"problem": held.problem}
+    to_do = [_("A payment is held: %(problem)s") % {"problem": held.problem}] if held is not None else []
+    # An answer that comes too late loses the dispute: it is never hidden behind "it was paid".
+    undecided = order.disputes.filter(closed=None)
+    to_do += [_about(dispute, locale) for dispute in undecided if dispute.is_to_do or not held]
+    if to_do:
+        return " ".join(to_do)
     if order.status == Order.Status.PROCESSING:
         return _(
             "The bank is at work. Its answer comes as an event; the worker asks every five minutes besides."
@@ -128,3 +136,18 @@ def next_step(order: Order) -> str:
             "The buyer can pay until %(time)s (UTC); then the worker closes it and the order expires."
         ) % {"time": f"{live.expires_at:%Y-%m-%d %H:%M}"}
     return _("The buyer's turn: nothing can be paid now, and the order's link lets them start again.")
+
+
+def _about(dispute: Dispute, locale: Locale) -> str:
+    """Whose turn it is in a dispute that is not decided, and until when."""
+    said = {"amount": format_money(dispute.amount, dispute.currency, locale)}
+    if not dispute.is_to_do:
+        return _("The buyer's bank is deciding about its dispute of %(amount)s.") % said
+    if dispute.status == Dispute.Status.WARNING_NEEDS_RESPONSE:
+        asked = _("The buyer's bank asks about %(amount)s.") % said
+    else:
+        asked = _("The buyer's bank disputes %(amount)s.") % said
+    if dispute.due_by is None:
+        return asked + " " + _("Answer it at Stripe.")
+    by = {"time": f"{dispute.due_by:%Y-%m-%d %H:%M}"}
+    return asked + " " + _("Answer it at Stripe by %(time)s (UTC).") % by

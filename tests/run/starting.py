@@ -116,7 +116,8 @@ class Started:
         """The answer of /buy, paid at the sandbox; with `order`, what the webhook made of it."""
         visitor = requests.Session()
         shop, sandbox = (f"http://127.0.0.1:{port}" for port in (self.port, self.sandbox_port))
-        answer: dict[str, str] = visitor.get(f"{shop}/buy/{item_id}", timeout=10).json()
+        # A worker that was killed while it made the item's tax rate is waited for: 15 seconds.
+        answer: dict[str, str] = visitor.get(f"{shop}/buy/{item_id}", timeout=40).json()
         card = {"card": "4242424242424242"}
         pay = f"{sandbox}/_sandbox/sessions/{answer['session_id']}/pay"
         requests.post(pay, json=card, timeout=10).raise_for_status()

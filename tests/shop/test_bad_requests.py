@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.test import Client
+from django.test import Client, RequestFactory
 
+from kopeck.errors import ShopError
 from kopeck.money import MoneyError, to_minor
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
-from kopeck.web import VISITOR_COOKIE, Visitor
+from kopeck.payments import attempts
+from kopeck.web import VISITOR_COOKIE, Visitor, error_response
 from tests.conftest import make_item
 
 pytestmark = pytest.mark.django_db
@@ -133,3 +135,17 @@ def test_dead_connections_cost_one_sentence_and_not_one_each(buyer: Client, sett
 def psycopg_params() -> dict[str, Any]:
     params = connection.get_connection_params()
     return {name: params[name] for name in ("host", "port", "dbname", "user", "password") if params.get(name)}
+
+
+@pytest.mark.parametrize(
+    ("error", "title"),
+    [
+        (attempts.busy(), "Just a moment, please"),
+        (attempts.unavailable(), "The payment service does not answer"),
+    ],
+    ids=["busy", "unavailable"],
+)
+def test_only_what_the_payment_service_did_is_said_to_be_its_doing(error: ShopError, title: str) -> None:
+    page = error_response(RequestFactory().get("/order/1"), error)
+    assert page.status_code == 503
+    assert f"<h1>{title}</h1>" in page.content.decode()

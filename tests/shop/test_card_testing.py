@@ -108,7 +108,7 @@ def test_a_decline_is_a_fact_of_order_visitor_and_address_and_counts_once(
     deliver(event)
     deliver({**event, "id": "evt_another_of_the_same_charge"})
     assert Decline.objects.count() == 1
-    assert "1 cards were declined" in StripeEvent.objects.get(event_id=event["id"]).outcome
+    assert "1 card was declined" in StripeEvent.objects.get(event_id=event["id"]).outcome
     assert sandbox.pay(session_id)  # another card pays it
     assert sandbox.stripe.v1.checkout.sessions.retrieve(session_id).payment_status == "paid"
 
@@ -149,6 +149,20 @@ def test_a_visitor_or_address_with_many_declines_starts_nothing_new(
     assert buyer.get(f"/buy/{third.pk}").status_code == 429
     assert buyer.post("/order", {f"item_{third.pk}": 1}).status_code == 429
     assert buyer.get(f"/buy/{first.pk}").status_code == 200  # what is open may still be paid
+
+
+def test_one_declined_card_is_one_card_and_two_are_two(
+    sandbox: ShopSandbox, buyer: Client, decline: Decliner
+) -> None:
+    session_id = buyer.get(f"/buy/{make_item().pk}").json()["session_id"]
+    order = Order.objects.get()
+    decline(session_id, 2)
+    outcomes = {event.outcome for event in StripeEvent.objects.filter(type="payment_intent.payment_failed")}
+    told = {outcome.partition(" Its")[0] for outcome in outcomes}
+    assert told == {
+        f"Order {order.pk}: 1 card was declined within the hour.",
+        f"Order {order.pk}: 2 cards were declined within the hour.",
+    }
 
 
 def test_the_shop_is_under_attack_when_most_of_many_cards_are_declined_and_not_before(

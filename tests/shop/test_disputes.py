@@ -1,5 +1,6 @@
 """Disputes are facts on the order, with a deadline, and never change its state. (pain 19)"""
 
+import html
 import itertools
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from kopeck.orders.models import Order
 from kopeck.payments import disputes, refund_jobs
 from kopeck.payments.ledger import Dispute
 from tests.conftest import ShopSandbox
@@ -21,6 +23,10 @@ DISPUTED, INQUIRY = "4000000000000259", "4000000000001976"
 def tell(sandbox: ShopSandbox, deliver: Deliver) -> None:
     for event in events_of(sandbox, "charge.dispute."):
         assert deliver(event).json()["status"] == "done"
+
+
+def why(owner: Client, order: Order) -> str:
+    return html.unescape(owner.get(f"/admin/orders/order/{order.pk}/why/").content.decode())
 
 
 def decide(sandbox: ShopSandbox, status: str) -> None:
@@ -54,6 +60,51 @@ def test_a_dispute_is_a_fact_on_the_order_with_its_deadline(
     assert f"{dispute.due_by:%Y}" in page
     assert "The buyer&#x27;s bank disputes 48.20 USD" in page
     assert "dispute" not in buyer.get(f"/order/{order.pk}").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("card", "asks", "state_of_it"),
+    [
+        (DISPUTED, "bank disputes $48.20", "needs an answer"),
+        (INQUIRY, "bank asks about $48.20", "inquiry: needs an answer"),
+    ],
+)
+def test_the_why_page_says_what_is_to_do_and_until_when(
+    sandbox: ShopSandbox,
+    buyer: Client,
+    owner: Client,
+    deliver: Deliver,
+    card: str,
+    asks: str,
+    state_of_it: str,
+) -> None:
+    """pain 19"""
+    order = paid_order(sandbox, buyer, deliver, card)
+    tell(sandbox, deliver)
+    due_by = Dispute.objects.get().due_by
+    assert due_by is not None
+    page = why(owner, order)
+    assert f"{asks}. Answer it at Stripe by {due_by:%Y-%m-%d %H:%M} (UTC)." in page
+    assert "Nothing: it was paid" not in page
+    assert f"<td>{state_of_it}, by {due_by:%Y-%m-%d %H:%M}</td>" in page
+    assert f"Order {order.pk}: the dispute is now: {state_of_it}." in page
+    Dispute.objects.update(due_by=None)
+    assert f"{asks}. Answer it at Stripe. " in why(owner, order).replace("</p>", " ")
+
+
+def test_the_why_page_says_when_it_is_the_banks_turn_and_nothing_once_it_is_over(
+    sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Deliver
+) -> None:
+    order = paid_order(sandbox, buyer, deliver, DISPUTED)
+    decide(sandbox, "under_review")
+    tell(sandbox, deliver)
+    page = why(owner, order)
+    assert "bank is deciding about its dispute of $48.20" in page
+    assert "Answer it at Stripe" not in page
+    assert "<td>under review</td>" in page
+    decide(sandbox, "lost")
+    tell(sandbox, deliver)
+    assert "Nothing: it was paid" in why(owner, order)
 
 
 @pytest.mark.parametrize("outcome", ["won", "lost"])

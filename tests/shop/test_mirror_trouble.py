@@ -170,7 +170,9 @@ def test_a_worker_that_died_while_it_asked_is_followed_by_another_when_its_lease
     monkeypatch.setattr(copies, "PATIENCE", 0.1)
     with pytest.raises(StripeUnavailable, match="Another process"):
         sync(discount)
-    StripeCopy.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    monkeypatch.undo()
+    assert timedelta(seconds=copies.PATIENCE) > copies.LEASE, "a buyer would wait in vain"
+    StripeCopy.objects.update(lease_until=timezone.now() + timedelta(seconds=1))
     sync(discount)
     assert copy_of(discount).stripe_id == made.id
     assert len(coupons(sandbox.stripe)) == 1

@@ -274,3 +274,19 @@ def test_no_page_of_orders_scrolls_sideways(
     for address in addresses:
         page.goto(f"{shop}{address}")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, address
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_word_that_is_longer_than_the_order_so_far_breaks_and_its_price_stays(
+    page: Page, shop: str, width: int
+) -> None:
+    item = make_item(name="Donaudampfschifffahrtsgesellschaftskapitänsmützenhalter", price=1600)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(shop)
+    choose(page, item, 1)
+    wide = "() => document.documentElement.scrollWidth - innerWidth"
+    assert page.evaluate(wide) <= 0
+    picked = page.locator(".picked")
+    if picked.locator("li").count() and picked.is_visible():
+        assert picked.evaluate("list => list.scrollWidth - list.clientWidth") <= 0
+        expect(picked).to_contain_text("$16.00")

@@ -1,5 +1,6 @@
 """Refunds from the admin: once, exactly, and whatever Stripe answers. (pain 18)"""
 
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -52,12 +53,27 @@ def test_amounts_add_up_to_the_whole(
     desk = Desk(owner, order)
     desk.refund(what="amount", amount="8.20")
     assert state(order) == "partly_refunded"
+    assert '<p>paid <time datetime="' in buyer.get(f"/order/{order.pk}").content.decode()
     desk.refund(what="amount", amount="30")
     assert state(order) == "partly_refunded"
     desk.refund()
     assert (state(order), at_stripe(sandbox)) == ("refunded", [820, 3000, 1000])
     assert "Everything has been given back" not in desk.owner.get(f"/order/{order.pk}").content.decode()
     assert 'data-testid="refund"' not in owner.get(f"/admin/orders/order/{order.pk}/change/").content.decode()
+
+
+def test_every_field_of_pieces_says_its_name(
+    sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Deliver
+) -> None:
+    cup, pot = make_item(name='Cup "S" & saucer', price=1000), make_item(name="Pot", price=3333)
+    order = paid_order_of(sandbox, buyer, deliver, {cup.pk: 3, pot.pk: 1})
+    page = owner.get(Desk(owner, order).address).content.decode()
+    names = ("Cup &quot;S&quot; &amp; saucer", "Pot")
+    for line, name in zip(order.lines.order_by("pk"), names, strict=True):
+        (field,) = re.findall(rf'<input[^>]*name="line_{line.pk}"[^>]*>', page)
+        assert f'aria-label="Pieces of {name} to give back"' in field
+    form = {"what": "lines", f"line_{order.lines.latest('pk').pk}": "7", **fields(page), "action": "preview"}
+    assert "less than or equal to 1" in owner.post(Desk(owner, order).address, form).content.decode()
 
 
 def test_chosen_pieces_go_back_with_their_share_of_discount_and_tax(

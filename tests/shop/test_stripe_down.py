@@ -51,6 +51,7 @@ def test_while_stripe_is_down_every_page_answers_and_buy_says_so_and_it_comes_ba
     form = buyer.post(f"/order/{order_url}/buy")
     assert form.status_code == 503
     assert "does not answer. Nothing was charged" in form.content.decode()
+    assert "<h1>The payment service does not answer</h1>" in form.content.decode()
     assert {page: buyer.get(page).status_code for page in pages} == dict.fromkeys(pages, 200)
     settings.STRIPE_API_BASE = at_stripe
     wire.gateway.cache_clear()

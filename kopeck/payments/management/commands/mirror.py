@@ -1,12 +1,13 @@
 """`manage.py mirror --check`: every difference between the shop's discounts and taxes and Stripe's copies.
 
-`--repair` mends them. Exit status 1 while there are any, 2 where Stripe can't be asked.
+`--repair` mends them. Exit status 1 while there are any, 2 where Stripe or the database can't be asked.
 """
 
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
 
 from kopeck.payments.drift import Difference, compare, mend
 from kopeck.payments.gateway import StripeRefused, StripeUnavailable
@@ -23,6 +24,13 @@ class Command(BaseCommand):
         what.add_argument("--repair", action="store_true", help="List the differences and mend them.")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            self.look(**options)
+        except DatabaseError as problem:
+            said = " ".join(str(problem).split()) or type(problem).__name__
+            raise CommandError(f"The database does not do its part: {said}", returncode=2) from None
+
+    def look(self, **options: Any) -> None:
         accounts = list(settings.STRIPE_ACCOUNTS)
         found = self.compare(accounts)
         for difference in found:
