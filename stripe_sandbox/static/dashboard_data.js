@@ -52,8 +52,24 @@ export function spanText(seconds) {
   return `${Math.round((seconds / size) * 10) / 10} ${unit}`;
 }
 
-/** Amounts stay minor units here, as in the payloads beside them. */
-export const moneyText = (minor, currency) => (minor === null || minor === undefined ? "" : `${minor} ${currency || ""}`);
+// How many digits are minor is Stripe's own table (money.py has it too), not the browser's.
+const ZERO_DECIMAL = "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split(" ");
+const THREE_DECIMAL = "bhd jod kwd omr tnd".split(" ");
+const SHOWN_WHOLE = ["isk", "ugx"]; // sent in hundredths that they don't have: 500 is 5 krónur
+
+const decimals = (currency) => (ZERO_DECIMAL.includes(currency) ? 0 : THREE_DECIMAL.includes(currency) ? 3 : 2);
+
+/** An amount in words, (1900, "usd") -> "$19.00"; the payload beside it has the minor units. */
+export function moneyText(minor, currency) {
+  if (minor === null || minor === undefined) return "";
+  if (!currency) return String(minor);
+  const digits = decimals(currency);
+  const amount = minor / 10 ** digits;
+  const shown = SHOWN_WHOLE.includes(currency) && Number.isInteger(amount) ? 0 : digits;
+  return new Intl.NumberFormat("en", {
+    style: "currency", currency, minimumFractionDigits: shown, maximumFractionDigits: shown,
+  }).format(amount);
+}
 
 const GOOD = ["succeeded", "complete", "paid", "active", "enabled", "valid", "won", "available"];
 const BAD = ["failed", "canceled", "expired", "dropped", "lost", "disabled", "inactive", "deleted"];

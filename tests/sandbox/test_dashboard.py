@@ -6,6 +6,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
+from stripe_sandbox.currencies import CURRENCIES
+from stripe_sandbox.money import format_amount
+
 from .chromium import visitor
 from .own import SECRET, Own, eventually, own_sandbox, receiving
 from .shopping import look, open_session, session_of, submit
@@ -172,6 +175,56 @@ def test_what_a_shop_sends_cannot_become_markup(own, page):
     row(page, "<img src=x").click()
     expect(page.locator("#detail")).to_contain_text("<img src=x onerror=alert(1)>")
     assert page.locator("#rows img, #detail img").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "words"),
+    [
+        (1900, "usd", "$19.00"),
+        (1900, "jpy", "¥1,900"),
+        (12340, "kwd", "KWD 12.340"),
+        (50000, "isk", "ISK 500"),
+        (50000, "huf", "HUF 500.00"),
+    ],
+)
+def test_an_amount_is_written_as_money_and_the_payload_keeps_minor_units(own, page, amount, currency, words):
+    intent = own.client.v1.payment_intents.create({"amount": amount, "currency": currency})
+    page.goto(f"{own.url}/#payment_intent/{intent.id}")
+    expect(page.locator("tbody td.number")).to_have_text(words)
+    expect(page.locator("#detail")).to_contain_text(f'"amount": {amount}')
+
+
+def test_money_that_goes_has_its_sign_before_it(own, page):
+    intent = own.client.v1.payment_intents.create({"amount": 3900, "currency": "usd"})
+    own.control("POST", f"intents/{intent.id}/pay", {"card": "4242424242424242"})
+    own.client.v1.refunds.create({"payment_intent": intent.id})
+    page.goto(f"{own.url}/#balance_transaction")
+    expect(page.locator("tbody td.number")).to_have_text(["-$39.00", "$39.00"])
+
+
+def test_in_every_currency_the_digits_are_those_that_the_other_pages_print(own, page):
+    page.goto(own.url)
+    shown = page.evaluate(
+        """async (currencies) => {
+          const { moneyText } = await import("/assets/dashboard_data.js");
+          return Object.fromEntries(currencies.map((currency) => [currency, moneyText(123400, currency)]));
+        }""",
+        sorted(CURRENCIES),
+    )
+    number = re.compile(r"\d[\d,.]*")
+    numbers = {currency: number.findall(text) for currency, text in shown.items()}
+    assert numbers == {of: number.findall(format_amount(123400, of)) for of in CURRENCIES}
+
+
+@pytest.mark.parametrize("kind", ["event", "delivery"])
+def test_at_a_desk_each_row_is_one_line(own, page, kind):
+    submit(open_session(own).url)
+    page.goto(f"{own.url}/#{kind}")
+    completed = row(page, "checkout.session.completed")
+    expect(completed).to_contain_text("200")
+    heights = page.locator("tbody tr").evaluate_all("rows => rows.map((row) => row.offsetHeight)")
+    assert max(heights) < 2 * 20, heights  # a line has 20 px
+    assert page.locator("#rows").evaluate("list => list.scrollWidth - list.clientWidth") == 0
 
 
 @pytest.mark.parametrize("kind", ["event", "delivery", "checkout.session", "faults"])

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, expect
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from kopeck.catalog.models import Discount, Item, Tax
 from tests.conftest import ShopSandbox, make_item
@@ -161,6 +162,9 @@ def test_every_page_of_the_admin(watched: Watched, staff: Page, shop: str, item:
         f"catalog/tax/{Tax.objects.get().pk}/change/",
     ]
     pages += [f"orders/order/{order.pk}/{page}/" for page in ("change", "why", "history")]
+    job = ProcrastinateJob.objects.filter(procrastinateevent__isnull=False).first()
+    assert job is not None
+    pages += ["procrastinate/procrastinatejob/", f"procrastinate/procrastinatejob/{job.pk}/change/"]
     for path in pages:
         answer = staff.goto(f"{shop}/admin/{path}")
         assert answer is not None

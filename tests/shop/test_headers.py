@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.core.files.base import ContentFile
 from django.test import Client
+from django.urls import reverse
 
 from kopeck import headers
 from tests.conftest import make_item
@@ -114,6 +115,15 @@ def test_what_is_no_host_never_gets_into_the_policy(wrong: str) -> None:
 def test_the_admin_and_the_apis_page_know_no_other_host_than_the_shop(live: dict[str, Any]) -> None:
     assert "http" not in live["/admin/login/"][1]["Content-Security-Policy"]
     assert "http" not in str(headers.policy_for("/api/v1/docs"))
+
+
+def test_the_pages_of_jobs_alone_may_dress_elements_by_their_style_attribute() -> None:
+    """They are the library's. No sheet and no script of anybody's, nor any other page of the admin."""
+    jobs, admin = headers.policy_for(headers.JOBS), headers.policy_for("/admin/orders/order/")
+    assert reverse("admin:procrastinate_procrastinatejob_changelist") == headers.JOBS
+    assert jobs == admin | {"style-src-attr": ["'unsafe-inline'"]}
+    others = ("/admin/", "/admin/login/", "/admin/procrastinate/procrastinateperiodicdefer/", "/api/v1/docs")
+    assert [path for path in others if "style-src-attr" in headers.policy_for(path)] == []
 
 
 ALWAYS = {
