@@ -50,7 +50,7 @@ run: $(RUN_STAMP) ## the shop with everything it needs, on this machine; Ctrl-C 
 test: $(DEV_STAMP) ## every test, in parallel
 	@exec $(BIN)/python -m pytest -n auto $(ARGS)
 
-check: $(DEV_STAMP) ## style, types, import rules, missing migrations, deployment checks, templates
+check: $(DEV_STAMP) ## style, types, import rules, missing and dangerous migrations, deployment checks, templates
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(PRODUCTION) $(BIN)/mypy
@@ -58,6 +58,7 @@ check: $(DEV_STAMP) ## style, types, import rules, missing migrations, deploymen
 	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
 	$(BIN)/djade --check $$(find kopeck -path '*/templates/*' -name '*.html')
 	$(PRODUCTION) DJANGO_SETTINGS_MODULE=kopeck.settings $(BIN)/python -c "$$MIGRATIONS_AND_TEMPLATES"
+	$(BIN)/python -m pytest tests/shop/test_migrations.py
 
 check-ship: $(SHIP_STAMP) ## the files of a deployment: compose, Dockerfile, Caddyfile, workflows, Kubernetes, scripts
 	@PATH="$(CURDIR)/$(BIN):$$PATH" deploy/check
