@@ -10,7 +10,7 @@ from django.test import Client
 from kopeck.catalog.models import Item
 from kopeck.payments import gateway as wire
 from stripe_sandbox.box import Box
-from tests import emptying
+from tests import database, emptying
 from tests.sandbox.server import CheckedSandbox, start_checked_sandbox
 
 WEBHOOK_SECRET = "whsec_tests"
@@ -23,9 +23,11 @@ def make_item(**facts: Any) -> Item:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """The test database as pytest-django makes it, emptied after each test in less time."""
-    with django_db_blocker.unblock(), emptying.only_what_is_filled():
+def django_db_setup(
+    django_test_environment: None, django_db_modify_db_settings: None, django_db_blocker: Any
+) -> Iterator[None]:
+    """In place of pytest-django's: no migrating in each worker, and less time to empty after each test."""
+    with django_db_blocker.unblock(), database.copy_of_the_template(), emptying.only_what_is_filled():
         yield
 
 
