@@ -16,8 +16,9 @@ from kopeck.catalog.models import Discount, Item
 from kopeck.catalog.views import not_on_sale
 from kopeck.errors import ShopError
 from kopeck.orders import stock
+from kopeck.orders.access import readable_order
 from kopeck.orders.models import Order
-from kopeck.orders.views import find_orders_of_item, readable_order
+from kopeck.orders.views import find_orders_of_item
 from kopeck.orders.wanted import MAX_LINES, MAX_QUANTITY, Wanted
 from kopeck.payments.budgets import asker_of
 from kopeck.web import ShopRequest, error_response, refuse_foreign
@@ -143,7 +144,7 @@ def get_item(request: ShopRequest, item_id: int) -> Item:
 
 @api.get("/orders/{int:order_id}", response={200: OrderOut, 404: ErrorOut}, summary="An order")
 def get_order(request: ShopRequest, order_id: int, key: str = "") -> dict[str, Any]:
-    """For the browser that made it, whoever holds its link's key, and staff."""
+    """For the browser that made it, whoever holds its link's key, and staff that may view orders."""
     return _show(readable_order(request, order_id))
 
 
@@ -188,7 +189,7 @@ def make_order(request: ShopRequest, body: OrderIn) -> Status[dict[str, Any]]:
 def list_orders_of_item(
     request: ShopRequest, item_id: int, before: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None
 ) -> dict[str, Any]:
-    """Every order for staff, one's own for a buyer; 50 a page."""
+    """Every order for staff that may view orders, one's own for a buyer; 50 a page."""
     _item, page = find_orders_of_item(request, item_id, before)
     return {"orders": [_show(order) for order in page.orders], "next": page.next}
 

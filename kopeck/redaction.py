@@ -1,5 +1,7 @@
 """What must never be written down, in whatever text it is: keys, client secrets, passwords, card numbers.
 
+The key in an order's link is one of them: whoever holds it may change and pay the order.
+
 The last fence, behind code that does not write them in the first place: log lines, error reports, events that
 are kept. Patterns catch Stripe's own shapes; this shop's values are caught by what they are.
 """
@@ -24,6 +26,7 @@ _SHAPES = re.compile(
     r"\b(?P<key>[sr]k_(?:test|live)_)\w+"
     r"|\b(?P<webhook>whsec_)[\w+/=-]+"
     r"|\b(?P<client>(?:pi|seti|cs|src|cuss)_\w+_secret_)\w+"
+    r"|(?P<link>[?&;]key=)[\w%.~-]+"
     r"|(?P<user>://[^\s:/@'\"]+:)[^\s/@'\"]+(?=@)"
 )
 _CARD = re.compile(r"(?<![\w.-])[3-6](?:[ -]?\d){13,18}(?![\w-])")

@@ -136,13 +136,13 @@ class Order(models.Model):
         """The address that opens this order in any browser."""
         return f"{self.get_absolute_url()}?key={self.key}"
 
-    def may_be_read_by(self, visitor: str, key: str, *, is_staff: bool) -> bool:
-        """The browser that made it, who holds its link, staff."""
-        return (
-            is_staff
-            or (bool(visitor) and constant_time_compare(visitor, self.visitor))
-            or (bool(key) and constant_time_compare(key, self.key))
-        )
+    def is_of(self, visitor: str) -> bool:
+        """Whether this visitor's browser made it; `orders/access.py` says who may read it."""
+        return bool(visitor) and constant_time_compare(visitor, self.visitor)
+
+    def has_key(self, key: str) -> bool:
+        """Whether this is the key of its link."""
+        return bool(key) and constant_time_compare(key, self.key)
 
     # What buyers do -------------------------------------------------------------------------------------
 

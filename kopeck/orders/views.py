@@ -10,6 +10,7 @@ from kopeck.catalog.models import Item
 from kopeck.catalog.views import not_on_sale, private
 from kopeck.errors import ShopError
 from kopeck.orders import stock
+from kopeck.orders.access import key_in, may_change, readable_order, reads_all_orders
 from kopeck.orders.lines import OrderLine
 from kopeck.orders.lists import Page, orders_of_visitor, orders_with_item
 from kopeck.orders.models import Order
@@ -57,17 +58,6 @@ def item_page(request: ShopRequest, item_id: int) -> HttpResponse:
     return private(render(request, "item.html", context))
 
 
-def readable_order(request: HttpRequest, order_id: int) -> Order:
-    """The order, or ShopError 404 for whoever may not read it: strangers do not learn that it exists."""
-    order = Order.objects.filter(pk=order_id).first()
-    key = request.GET.get("key", "") or request.POST.get("key", "")
-    visitor: str = request.visitor.known_key  # type: ignore[attr-defined]
-    # Staff last: asking who is logged in reads the session from the database.
-    if order is None or not (order.may_be_read_by(visitor, key, is_staff=False) or request.user.is_staff):
-        raise ShopError("order_not_found", _("There is no such order, or it is not yours."), status=404)
-    return order
-
-
 @read_only
 def order_page(request: ShopRequest, order_id: int) -> HttpResponse:
     """GET /order/{id}: the receipt, with the state of its payment."""
@@ -77,7 +67,7 @@ def order_page(request: ShopRequest, order_id: int) -> HttpResponse:
 def show_order(request: ShopRequest, order: Order, *, status: int = 200, **more: Any) -> HttpResponse:
     """The order's page. `more` replaces parts of its context: a code that was refused, say."""
     title, text, stamp = _state(order)
-    can_pay = order.status in Order.PAYABLE
+    can_pay = order.status in Order.PAYABLE and may_change(request, order)
     lines = list(stock.lines_with_left(order) if can_pay else order.lines.all())
     short = [line for line in lines if can_pay and line.left is not None and line.left < line.quantity]
     context = {
@@ -109,9 +99,9 @@ def _confirming(request: ShopRequest, order: Order) -> dict[str, Any]:
         return {}
     if int(tries) >= CONFIRMING_TRIES:
         return {}
-    key = f"&key={order.key}" if request.GET.get("key") else ""
+    key = key_in(request, order)
     return {
-        "refresh_url": f"{order.get_absolute_url()}/return?tries={int(tries)}{key}",
+        "refresh_url": f"{order.get_absolute_url()}/return?tries={int(tries)}{f'&key={key}' if key else ''}",
         "can_pay": False,
         "can_change": False,
         "status_title": _("Confirming your payment…"),
@@ -183,9 +173,9 @@ def my_orders(request: ShopRequest) -> HttpResponse:
 
 @read_only
 def orders_of_item(request: ShopRequest, item_id: int) -> HttpResponse:
-    """GET /item/by_order/{id}: every order that contains the item; all for staff, one's own for a buyer."""
+    """GET /item/by_order/{id}: every order that contains the item for who may view orders, else one's own."""
     item, page = find_orders_of_item(request, item_id, _before(request))
-    context = {**_listed(request, page), "item": item, "for_staff": request.user.is_staff}
+    context = {**_listed(request, page), "item": item, "for_staff": reads_all_orders(request)}
     return private(render(request, "by_order.html", context))
 
 
@@ -195,7 +185,7 @@ def find_orders_of_item(request: HttpRequest, item_id: int, before: int | None) 
     if item is None:
         raise ShopError("item_not_found", _("There is no such item."), status=404)
     visitor: str = request.visitor.known_key  # type: ignore[attr-defined]
-    return item, orders_with_item(item, before=before, visitor=None if request.user.is_staff else visitor)
+    return item, orders_with_item(item, before=before, visitor=None if reads_all_orders(request) else visitor)
 
 
 def _before(request: ShopRequest) -> int | None:

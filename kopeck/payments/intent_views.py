@@ -8,8 +8,8 @@ from django.views.decorators.http import require_http_methods
 
 from kopeck.catalog.views import item_on_sale
 from kopeck.errors import ShopError
+from kopeck.orders.access import changeable_order
 from kopeck.orders.models import Order
-from kopeck.orders.views import readable_order
 from kopeck.orders.wanted import Wanted
 from kopeck.payments import attempts, checkout
 from kopeck.payments.gateway import StripeRefused, StripeUnavailable, gateway
@@ -32,7 +32,7 @@ def intent(request: ShopRequest, item_id: int) -> HttpResponse:
 @require_http_methods(["GET"])
 def order_intent(request: ShopRequest, order_id: int) -> HttpResponse:
     """GET /order/{id}/intent: as `intent`, for a whole order."""
-    order = readable_order(request, order_id)
+    order = changeable_order(request, order_id)
     return _as_json(attempts.start(order.pk, site_of(request), Payment.Kind.INTENT))
 
 
@@ -62,7 +62,7 @@ def _as_json(payment: Payment) -> HttpResponse:
 @read_only
 def pay_page(request: ShopRequest, order_id: int) -> HttpResponse:
     """GET /order/{id}/pay: the order and Stripe's Payment Element beside it."""
-    order = readable_order(request, order_id)
+    order = changeable_order(request, order_id)
     if order.status not in Order.PAYABLE:
         raise ShopError("not_payable", _("This order is not to be paid (any more)."), status=409)
     key = request.GET.get("key", "")

@@ -23,8 +23,13 @@ class MailAdmin(ReadOnlyAdmin):
     search_fields = ["=order__id", "=to"]
     list_select_related = ["order"]
     ordering = ["-pk"]
-    exclude = ["html", "payment"]
+    exclude = ["html", "payment", "text"]
+    readonly_fields = ["letter"]
     actions = ["send_again"]
+
+    @admin.display(description=_("text"))
+    def letter(self, mail: Mail) -> str:
+        return mail.shown_text
 
     def has_send_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("payments.change_mail")

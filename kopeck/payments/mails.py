@@ -16,6 +16,7 @@ from procrastinate.contrib.django import app
 
 from kopeck.orders.models import EMAIL_LENGTH, Order
 from kopeck.payments.ledger import Refund
+from kopeck.redaction import scrub
 
 if TYPE_CHECKING:
     from kopeck.payments.models import Payment
@@ -83,6 +84,11 @@ class Mail(models.Model):
 
     def __str__(self) -> str:
         return self.subject or f"{self.get_kind_display()} {self.order_id}"
+
+    @property
+    def shown_text(self) -> str:
+        """The text as staff reads it, without the order's key: who may view mails may not change orders."""
+        return scrub(self.text)
 
     @property
     def order_url(self) -> str:

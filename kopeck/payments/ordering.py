@@ -13,8 +13,9 @@ from django.views.decorators.http import require_POST
 
 from kopeck.catalog.models import Discount, Item
 from kopeck.errors import ShopError
+from kopeck.orders.access import changeable_order
 from kopeck.orders.models import Order
-from kopeck.orders.views import readable_order, show_order
+from kopeck.orders.views import show_order
 from kopeck.orders.wanted import MAX_QUANTITY, Wanted
 from kopeck.payments import checkout
 from kopeck.payments.inputs import Site, site_of
@@ -108,7 +109,7 @@ def change_discount(request: ShopRequest, order_id: int) -> HttpResponse:
 
 
 def _changeable(request: ShopRequest, order_id: int) -> Order:
-    order = readable_order(request, order_id)
+    order = changeable_order(request, order_id)
     if order.buy_item_id is not None:
         message = _("This order was made by a Buy button. Change the quantity on the item's page.")
         raise ShopError("order_of_buy", message, status=409)

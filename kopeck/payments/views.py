@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from kopeck.catalog.views import item_on_sale
 from kopeck.errors import ShopError
-from kopeck.orders.views import readable_order
+from kopeck.orders.access import changeable_order, key_in, readable_order
 from kopeck.orders.wanted import MAX_QUANTITY, Wanted
 from kopeck.payments import attempts, checkout, inbox, sync
 from kopeck.payments.gateway import BadEvent, StripeRefused, StripeUnavailable, read_event
@@ -57,14 +57,15 @@ def buy(request: ShopRequest, item_id: int) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def buy_order(request: ShopRequest, order_id: int) -> HttpResponse:
     """GET /order/{id}/buy, POST: as `buy`, for a whole order."""
-    order = readable_order(request, order_id)
+    order = changeable_order(request, order_id)
     try:
         payment = attempts.start(order.pk, site_of(request))
     except ShopError as refusal:
         if refusal.code not in ("price_changed", *SHORT) or request.method != "POST":
             raise
-        key = f"&key={order.key}" if request.GET.get("key") else ""
-        return HttpResponseRedirect(f"{order.get_absolute_url()}?notice={refusal.code}{key}", status=303)
+        key = key_in(request, order)
+        shown = f"?notice={refusal.code}{f'&key={key}' if key else ''}"
+        return HttpResponseRedirect(f"{order.get_absolute_url()}{shown}", status=303)
     return _to_checkout(request, payment)
 
 
@@ -105,8 +106,8 @@ def come_back(request: ShopRequest, order_id: int) -> HttpResponse:
             payment = sync.refresh(payment)
         except (StripeUnavailable, StripeRefused) as trouble:
             log.warning("order %s: not confirmed on return: %s", order.pk, trouble)
-    known = request.visitor.known_key == order.visitor
-    address = order.get_absolute_url() if known else order.link
+    known = order.is_of(request.visitor.known_key)
+    address = order.link if key_in(request, order) and not known else order.get_absolute_url()
     if payment is not None and payment.is_live:
         tries = request.GET.get("tries", "0")
         tries = str(int(tries) + 1) if tries.isascii() and tries.isdigit() and len(tries) < 3 else "1"

@@ -11,6 +11,7 @@ from babel import Locale
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -19,7 +20,8 @@ from kopeck.money import format_money
 from kopeck.orders.models import Order
 from kopeck.payments import inbox, sync
 from kopeck.payments.gateway import StripeRefused, StripeUnavailable
-from kopeck.payments.ledger import Dispute
+from kopeck.payments.ledger import Dispute, Refund
+from kopeck.payments.mails import Mail
 from kopeck.payments.models import Payment, StripeEvent
 from kopeck.web import money_locale
 
@@ -40,20 +42,16 @@ def view(model_admin: "admin.ModelAdmin[Any]") -> Callable[[HttpRequest, int], H
         if not model_admin.has_view_permission(request, order):
             raise PermissionDenied
         if request.method == "POST":
-            _act(request, order)
+            _act(request, order, may_replay=_may_view(model_admin, request, StripeEvent))
             return HttpResponseRedirect(request.path)
         context = {
+            **_parts(model_admin, request, order),
             **model_admin.admin_site.each_context(request),
             "opts": model_admin.model._meta,
             "title": _("Why is this order in this state?"),
             "order": order,
             "lines": order.lines.all(),
             "order_taxes": order.taxes.all(),
-            "payments": [(payment, dashboard_link(payment)) for payment in order.payments.all()],
-            "refunds": order.refunds.all(),
-            "disputes": order.disputes.all(),
-            "mails": order.mails.all(),
-            "events": events_of(order),
             "notes": order.notes.all(),
             "next_step": next_step(order, money_locale(request)),
         }
@@ -62,9 +60,30 @@ def view(model_admin: "admin.ModelAdmin[Any]") -> Callable[[HttpRequest, int], H
     return page
 
 
-def _act(request: HttpRequest, order: Order) -> None:
+def _parts(model_admin: "admin.ModelAdmin[Any]", request: HttpRequest, order: Order) -> dict[str, Any]:
+    """What else is known of the order; None in place of what this user may not view in the admin."""
+    parts: dict[str, tuple[type[Model], Callable[[], Any]]] = {
+        "payments": (Payment, lambda: [(one, dashboard_link(one)) for one in order.payments.all()]),
+        "refunds": (Refund, order.refunds.all),
+        "disputes": (Dispute, order.disputes.all),
+        "mails": (Mail, order.mails.all),
+        "events": (StripeEvent, lambda: events_of(order)),
+    }
+    return {
+        name: rows() if _may_view(model_admin, request, model) else None
+        for name, (model, rows) in parts.items()
+    }
+
+
+def _may_view(model_admin: "admin.ModelAdmin[Any]", request: HttpRequest, model: type[Model]) -> bool:
+    return model_admin.admin_site.get_model_admin(model).has_view_permission(request)
+
+
+def _act(request: HttpRequest, order: Order, *, may_replay: bool) -> None:
     try:
         if request.POST.get("action") == "replay":
+            if not may_replay:
+                raise PermissionDenied
             number = request.POST.get("event", "")
             known = {event.pk: event for event in events_of(order)}
             event = (

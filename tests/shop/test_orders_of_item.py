@@ -1,6 +1,7 @@
 """Every order that contains an item: all for staff, one's own for a buyer, a constant number of queries."""
 
 import pytest
+from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -28,6 +29,27 @@ def test_staff_sees_all_and_a_buyer_ones_own(owner: Client, buyer: Client, stran
         page = client.get(f"/item/by_order/{pot.pk}")
         assert page.status_code == 200
         assert (f"/order/{order.pk}" in page.content.decode()) == bool(expected)
+
+
+def test_only_staff_that_may_view_orders_sees_those_of_others(buyer: Client) -> None:
+    pot = make_item(name="Pot")
+    buyer.post("/order", {f"item_{pot.pk}": "2"})
+    order = Order.objects.get()
+    seen = {}
+    for may in ("nothing", "view_order", "change_order"):
+        user = User.objects.create_user(may, is_staff=True)
+        user.user_permissions.set(Permission.objects.filter(codename=may))
+        client = Client()
+        client.force_login(user)
+        found = [one["id"] for one in client.get(f"/api/v1/items/{pot.pk}/orders").json()["orders"]]
+        page = client.get(f"/item/by_order/{pot.pk}").content.decode()
+        assert (f"/order/{order.pk}" in page) == bool(found)
+        assert ("You have not ordered" in page) == (may == "nothing")
+        seen[may] = found
+        # A permission without the rank is none, as at the admin's own door.
+        User.objects.filter(pk=user.pk).update(is_staff=False)
+        assert client.get(f"/api/v1/items/{pot.pk}/orders").json()["orders"] == []
+    assert seen == {"nothing": [], "view_order": [order.pk], "change_order": [order.pk]}
 
 
 def test_orders_without_the_item_are_not_among_them(owner: Client) -> None:

@@ -4,9 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission, User
 from django.test import Client
+from django.utils import timezone
 
 from kopeck.orders.models import Order
+from kopeck.payments.mails import Mail
 from kopeck.payments.models import Payment, StripeEvent
 from tests.conftest import ShopSandbox, make_item
 
@@ -88,3 +91,50 @@ def test_payments_are_listed_and_shown_as_money(sandbox: ShopSandbox, buyer: Cli
         html = owner.get(page).content.decode().replace(session_id, "")
         assert "$48.20" in html
         assert ">4820<" not in html
+
+
+def member_of_staff(*may: str) -> Client:
+    user = User.objects.create_user(f"member {len(may)}", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=may))
+    client = Client(raise_request_exception=False)
+    client.force_login(user)
+    return client
+
+
+def test_what_one_may_not_view_is_not_on_the_page_and_the_orders_key_is_for_nobody(
+    sandbox: ShopSandbox, buyer: Client, deliver: Callable[..., Any]
+) -> None:
+    session_id = bought(sandbox, buyer)
+    sandbox.stripe.v1.checkout.sessions.expire(session_id)
+    (event,) = [e for e in sandbox.events() if e["type"] == "checkout.session.expired"]
+    deliver(event)
+    order, payment = Order.objects.get(), Payment.objects.get()
+    assert order.key in event["data"]["object"]["success_url"]
+    Mail.objects.create(
+        order=order, payment=payment, kind="receipt", to="to@example.com", text=f"Look: {order.link}"
+    )
+    page = member_of_staff("view_order").get(address()).content.decode()
+    assert "$48.20" in page
+    for hidden in (order.key, session_id, event["id"], "to@example.com", "Look:"):
+        assert hidden not in page
+    views = [f"view_{name}" for name in ("order", "payment", "mail", "stripeevent", "refund", "dispute")]
+    reader = member_of_staff(*views)
+    page = reader.get(address()).content.decode()
+    for shown in (session_id, event["id"], "to@example.com", "Look:"):
+        assert shown in page
+    for one in (Mail.objects.get(), StripeEvent.objects.get(), payment):
+        page += reader.get(f"/admin/payments/{one._meta.model_name}/{one.pk}/change/").content.decode()
+    assert page.count("Look:") == 2
+    assert order.key not in page
+
+
+def test_an_event_is_replayed_only_by_who_may_view_events(sandbox: ShopSandbox, buyer: Client) -> None:
+    session_id = bought(sandbox, buyer)
+    event = StripeEvent.objects.create(
+        event_id="evt_1", type="x", payload={}, object_id=session_id, created=timezone.now(), status="failed"
+    )
+    form = {"action": "replay", "event": str(event.pk)}
+    assert member_of_staff("view_order").post(address(), form).status_code == 403
+    event.refresh_from_db()
+    assert event.status == "failed"
+    assert member_of_staff("view_order", "view_stripeevent").post(address(), form).status_code == 302
