@@ -19,6 +19,7 @@ from django.utils.module_loading import import_string
 from dotenv import load_dotenv
 
 from kopeck import tracing, values
+from kopeck.env import ignore_netrc, spare_proxies
 from kopeck.limits import read_rate
 from kopeck.payments.accounts import SANDBOX_API_BASE, ConfigurationError, read_accounts
 
@@ -110,6 +111,10 @@ try:
     )
 except ConfigurationError as problem:
     sys.exit(f"kopeck: {problem}")
+
+# What is on this machine, and the sandbox wherever it is, is asked directly; Stripe itself may go by a proxy.
+spare_proxies(STRIPE_API_BASE if STRIPE_SANDBOX else "")
+ignore_netrc()
 
 # Web ------------------------------------------------------------------------------------------------
 #: The shop's own address (https://shop.example), used in links that leave the shop; empty: as asked for.

@@ -8,12 +8,17 @@ import pytest
 from tests.ship.servers import Servers, find_caddy
 
 
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    caddy = find_caddy()
-    if caddy is None:
+@pytest.fixture(scope="session")
+def caddy() -> str:
+    found = find_caddy()
+    if found is None:
         assert os.environ.get("CI") != "true", "there is no caddy: `make check-ship` brings one"
         pytest.skip("there is no caddy: `make check-ship` brings one")
+    return found
+
+
+@pytest.fixture(scope="module")
+def servers(caddy: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     started = Servers(tmp_path_factory.mktemp("servers"))
     try:
         started.start(caddy)

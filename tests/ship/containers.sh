@@ -5,6 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export COMPOSE=${COMPOSE:-docker compose} DOCKER=${DOCKER:-docker}
+export no_proxy="localhost,${no_proxy:-${NO_PROXY:-}}" # for curl: the shop is on this machine
 read -ra compose <<<"$COMPOSE"
 shop=http://localhost:${PORT:-8080}
 sandbox=http://localhost:${SANDBOX_PORT:-8420}

@@ -47,6 +47,21 @@ def wait_for(address: str, wanted: int, process: "subprocess.Popen[bytes]") -> N
         time.sleep(0.05)
 
 
+def caddy_here(
+    caddy: str, folder: Path, site: str, upstreams: str, **more: str
+) -> tuple[list[str], dict[str, str]]:
+    """The command and the environment of a Caddy with the Caddyfile of a deployment."""
+    told = {
+        "SITE_ADDRESS": site,
+        "UPSTREAMS": upstreams,
+        "CADDY_ADMIN": f"127.0.0.1:{free_port()}",
+        "XDG_DATA_HOME": str(folder / "caddy"),
+        "XDG_CONFIG_HOME": str(folder / "caddy"),
+    }
+    file = str(BASE_DIR / "deploy" / "caddy" / "Caddyfile")
+    return [caddy, "run", "--config", file, "--adapter", "caddyfile"], {**os.environ, **told, **more}
+
+
 class Servers:
     """`shop` is Caddy's address, `web` the addresses of the web servers behind it."""
 
@@ -82,15 +97,8 @@ class Servers:
         wait_for(f"{self.shop}/readyz", 200, door)
 
     def start_caddy(self, caddy: str) -> "subprocess.Popen[bytes]":
-        told = {
-            "SITE_ADDRESS": self.shop,
-            "UPSTREAMS": " ".join(address.removeprefix("http://") for address in self.web),
-            "CADDY_ADMIN": self._free().removeprefix("http://"),
-            "XDG_DATA_HOME": str(self.folder / "caddy"),
-            "XDG_CONFIG_HOME": str(self.folder / "caddy"),
-        }
-        file = str(BASE_DIR / "deploy" / "caddy" / "Caddyfile")
-        return self._start([caddy, "run", "--config", file, "--adapter", "caddyfile"], {**os.environ, **told})
+        upstreams = " ".join(address.removeprefix("http://") for address in self.web)
+        return self._start(*caddy_here(caddy, self.folder, self.shop, upstreams))
 
     def _free(self) -> str:
         return f"http://127.0.0.1:{free_port()}"
