@@ -12,9 +12,6 @@ from fractions import Fraction
 from babel import Locale
 from babel.numbers import parse_pattern
 
-#: The largest amount of one payment, in minor units (Stripe: eight digits).
-MAXIMUM = 99_999_999
-
 
 class MoneyError(ValueError):
     """An amount that this currency cannot have; `str()` is a sentence for people."""
@@ -26,7 +23,7 @@ class Currency:
 
     `digits`: decimals of Stripe's minor unit (usd 2, jpy 0, kwd 3). `shown`: decimals that people see
     and type. `step`: amounts in minor units are multiples of it. `minimum`: Stripe's smallest charge in
-    minor units, 0 where Stripe names none.
+    minor units, 0 where Stripe names none. `maximum_digits`: how long Stripe's `amount` may be.
     """
 
     code: str
@@ -34,6 +31,18 @@ class Currency:
     shown: int = 2
     step: int = 1
     minimum: int = 0
+    maximum_digits: int = 8
+
+    @property
+    def smallest(self) -> int:
+        """The smallest amount of one payment, in minor units."""
+        return max(self.minimum, self.step)
+
+    @property
+    def maximum(self) -> int:
+        """The largest amount of one payment, and so of one item, in minor units."""
+        most: int = 10**self.maximum_digits - 1
+        return most - most % self.step
 
 
 _TWO_DECIMALS = """
@@ -51,11 +60,21 @@ _MINIMUMS = dict.fromkeys("usd eur aud cad chf nzd sgd brl inr rub ils idr php z
 _MINIMUMS |= {"gbp": 30, "aed": 200, "czk": 1500, "dkk": 250, "hkd": 400, "huf": 17500, "jpy": 50, "krw": 50}
 _MINIMUMS |= {"mxn": 1000, "myr": 200, "nok": 300, "pln": 200, "ron": 200, "sek": 300, "thb": 1000}
 
+#: Where Stripe's `amount` may have more than eight digits. Its pages contradict one another (docs/money.md).
+_MAXIMUM_DIGITS = {"idr": 12, "lbp": 11, "cop": 10, "huf": 10, "jpy": 10, "inr": 9}
+
+
+def _currency(code: str, **facts: int) -> Currency:
+    return Currency(
+        code, minimum=_MINIMUMS.get(code, 0), maximum_digits=_MAXIMUM_DIGITS.get(code, 8), **facts
+    )
+
+
 CURRENCIES: dict[str, Currency] = {
-    **{c: Currency(c, minimum=_MINIMUMS.get(c, 0)) for c in _TWO_DECIMALS},
-    **{c: Currency(c, digits=0, shown=0, minimum=_MINIMUMS.get(c, 0)) for c in _ZERO_DECIMALS},
-    **{c: Currency(c, digits=3, shown=3, step=10) for c in _THREE_DECIMALS},
-    **{c: Currency(c, digits=2, shown=0, step=100) for c in _TWO_DECIMALS_ALWAYS_00},
+    **{c: _currency(c) for c in _TWO_DECIMALS},
+    **{c: _currency(c, digits=0, shown=0) for c in _ZERO_DECIMALS},
+    **{c: _currency(c, digits=3, shown=3, step=10) for c in _THREE_DECIMALS},
+    **{c: _currency(c, digits=2, shown=0, step=100) for c in _TWO_DECIMALS_ALWAYS_00},
 }
 
 
@@ -82,7 +101,7 @@ def to_minor(amount: Decimal, code: str) -> int:
     minor = Fraction(amount) * 10**of.digits
     if shown.denominator != 1 or minor % of.step:
         raise MoneyError(_too_precise(of))
-    if abs(minor) > MAXIMUM:
+    if abs(minor) > of.maximum:
         raise MoneyError("This amount is larger than Stripe takes.")
     return int(minor)
 

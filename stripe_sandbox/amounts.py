@@ -15,8 +15,10 @@ def check_charge(amount: int, currency: str, param: str = "amount") -> None:
     if amount < currencies.minimum(currency):
         least = currencies.sentence(currencies.minimum(currency), currency)
         raise invalid(f"Amount must be at least {least}", code="amount_too_small", param=param)
-    if amount > currencies.MAXIMUM:
-        most = currencies.sentence(currencies.MAXIMUM, currency)
+    if amount > currencies.maximum(currency):
+        most = currencies.sentence(currencies.maximum(currency), currency)
+        if not most[0].isdigit():  # here, unlike elsewhere, a sign stands without the code
+            most = most.removesuffix(f" {currency.upper()}")
         raise invalid(f"Amount must be no more than {most}", code="amount_too_large", param=param)
     if amount % currencies.step(currency):
         raise invalid(
@@ -35,8 +37,8 @@ def check_session_total(total: int, currency: str) -> None:
             f"The Checkout Session's total amount due must add up to at least {least}",
             code="amount_too_small",
         )
-    if total > currencies.MAXIMUM:
-        most = currencies.sentence(currencies.MAXIMUM, currency)
+    if total > currencies.maximum(currency):
+        most = currencies.sentence(currencies.maximum(currency), currency)
         raise invalid(
             f"The Checkout Session's total amount due must add up to no more than {most}",
             code="amount_too_large",

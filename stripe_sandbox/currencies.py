@@ -40,7 +40,8 @@ MINIMUMS = {
     "sek": 300,
     "thb": 1000,
 }
-MAXIMUM = 99_999_999
+# How many digits an amount may have; eight where none is named.
+MOST_DIGITS = {"idr": 12, "lbp": 11, "cop": 10, "huf": 10, "jpy": 10, "inr": 9}
 
 
 def decimals(currency: str) -> int:
@@ -54,6 +55,12 @@ def minimum(currency: str) -> int:
     return MINIMUMS.get(currency, 1)
 
 
+def maximum(currency: str) -> int:
+    """The most that may be charged."""
+    most: int = 10 ** MOST_DIGITS.get(currency, 8) - 1
+    return most
+
+
 def step(currency: str) -> int:
     """Amounts must be a multiple of this: 100 for ISK and UGX, 10 for those with three decimals, else 1."""
     if currency in HUNDREDS:
@@ -62,7 +69,7 @@ def step(currency: str) -> int:
 
 
 def sentence(amount: int, currency: str) -> str:
-    """`$0.50 USD`, as Stripe's error texts write an amount."""
+    """`$0.50 USD` or `$1,000.00 USD`, as Stripe's error texts write an amount."""
     sign = {"usd": "$", "eur": "€", "gbp": "£", "jpy": "¥"}.get(currency, "")
     places = decimals(currency)
-    return f"{sign}{Decimal(amount).scaleb(-places):.{places}f} {currency.upper()}"
+    return f"{sign}{Decimal(amount).scaleb(-places):,.{places}f} {currency.upper()}"

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from kopeck.catalog import pictures
 from kopeck.catalog.models import Discount, Item, Tax, shown_percent
-from kopeck.money import CURRENCIES, MAXIMUM, Currency, MoneyError, format_money, to_decimal, to_minor
+from kopeck.money import CURRENCIES, Currency, MoneyError, format_money, to_decimal, to_minor
 from kopeck.web import money_locale
 
 
@@ -107,7 +107,7 @@ class ItemForm(StockForm):
 
 def _money_problem(amount: Decimal, currency: Currency) -> str:
     names = {"currency": currency.code.upper(), "decimals": currency.shown}
-    if abs(amount) > Decimal(MAXIMUM).scaleb(-currency.digits):
+    if abs(amount) > Decimal(currency.maximum).scaleb(-currency.digits):
         return gettext("Stripe takes no payment as large as this.")
     if currency.shown == 0:
         return gettext("An amount in %(currency)s has no decimals.") % names

@@ -1,7 +1,10 @@
 """What the owner edits: items, discounts, taxes. Money in minor units, currencies as Stripe's codes."""
 
+from collections import defaultdict
 from decimal import Decimal
 from fractions import Fraction
+from functools import reduce
+from operator import or_
 from typing import ClassVar
 
 from django.core.exceptions import ValidationError
@@ -15,10 +18,21 @@ from django.utils.translation import gettext_lazy as _
 
 from kopeck.catalog import pictures
 from kopeck.errors import ShopError
-from kopeck.money import CURRENCIES, MAXIMUM
+from kopeck.money import CURRENCIES
 
 _STEP_100 = [c.code for c in CURRENCIES.values() if c.step == 100]
 _STEP_10 = [c.code for c in CURRENCIES.values() if c.step == 10]
+
+
+def _at_most_the_maximum(amount: str) -> Q:
+    """That the column `amount` is no more than Stripe takes in the row's currency."""
+    by_maximum = defaultdict(list)
+    for one in CURRENCIES.values():
+        by_maximum[one.maximum].append(one.code)
+    each = [
+        Q(currency__in=sorted(by_maximum[most]), **{f"{amount}__lte": most}) for most in sorted(by_maximum)
+    ]
+    return reduce(or_, each)
 
 
 class ItemQuerySet(models.QuerySet["Item"]):
@@ -43,7 +57,7 @@ class Item(models.Model):
 
     name = models.CharField(_("name"), max_length=250)
     description = models.TextField(_("description"), max_length=5000, blank=True)
-    price = models.PositiveIntegerField(_("price"), validators=[MaxValueValidator(MAXIMUM)])
+    price = models.PositiveBigIntegerField(_("price"))
     currency = models.CharField(_("currency"), max_length=3, default="usd")
     image = models.ImageField(_("picture"), upload_to=pictures.upload_to, blank=True)
     #: Pieces that are not sold yet; those in a payment under way count among them (orders/stock.py).
@@ -62,7 +76,8 @@ class Item(models.Model):
         constraints = [
             models.CheckConstraint(condition=~Q(name=""), name="an_item_has_a_name"),
             models.CheckConstraint(
-                condition=Q(price__gte=0, price__lte=MAXIMUM), name="a_price_is_what_stripe_can_charge"
+                condition=Q(price__gte=0) & _at_most_the_maximum("price"),
+                name="a_price_is_what_stripe_can_charge",
             ),
             models.CheckConstraint(
                 condition=Q(currency__in=sorted(CURRENCIES)), name="an_items_currency_is_one_of_stripes"
@@ -123,9 +138,9 @@ class Discount(models.Model):
         blank=True,
         validators=[MinValueValidator(Decimal("0.01")), MaxValueValidator(100)],
     )
-    amount_off = models.PositiveIntegerField(_("amount off"), null=True, blank=True)
+    amount_off = models.PositiveBigIntegerField(_("amount off"), null=True, blank=True)
     currency = models.CharField(_("currency"), max_length=3, blank=True)
-    minimum_subtotal = models.PositiveIntegerField(_("minimum subtotal"), null=True, blank=True)
+    minimum_subtotal = models.PositiveBigIntegerField(_("minimum subtotal"), null=True, blank=True)
     valid_from = models.DateTimeField(_("valid from"), null=True, blank=True)
     valid_until = models.DateTimeField(_("valid until"), null=True, blank=True)
     max_redemptions = models.PositiveIntegerField(_("maximum uses"), null=True, blank=True)
@@ -152,8 +167,13 @@ class Discount(models.Model):
                 name="an_amount_or_a_minimum_has_a_currency",
             ),
             models.CheckConstraint(
-                condition=Q(amount_off__isnull=True) | Q(amount_off__gte=1, amount_off__lte=MAXIMUM),
+                condition=Q(amount_off__isnull=True)
+                | (Q(amount_off__gte=1) & _at_most_the_maximum("amount_off")),
                 name="an_amount_off_is_something",
+            ),
+            models.CheckConstraint(
+                condition=Q(minimum_subtotal__isnull=True) | _at_most_the_maximum("minimum_subtotal"),
+                name="a_minimum_subtotal_can_be_reached",
             ),
             models.UniqueConstraint(Upper("code"), condition=~Q(code=""), name="a_code_names_one_discount"),
         ]

@@ -20,12 +20,12 @@ class OrderLine(models.Model):
     order = models.ForeignKey("Order", models.CASCADE, related_name="lines")
     item = models.ForeignKey(Item, models.PROTECT, related_name="order_lines")
     name = models.CharField(gettext_lazy("name"), max_length=250)
-    unit_price = models.PositiveIntegerField(gettext_lazy("unit price"))
+    unit_price = models.PositiveBigIntegerField(gettext_lazy("unit price"))
     quantity = models.PositiveSmallIntegerField(gettext_lazy("quantity"))
-    discount_amount = models.PositiveIntegerField(gettext_lazy("discount"), default=0)
-    tax_amount = models.PositiveIntegerField(gettext_lazy("tax"), default=0)
-    tax_included = models.PositiveIntegerField(gettext_lazy("tax included in prices"), default=0)
-    total = models.PositiveIntegerField(gettext_lazy("total"))
+    discount_amount = models.PositiveBigIntegerField(gettext_lazy("discount"), default=0)
+    tax_amount = models.PositiveBigIntegerField(gettext_lazy("tax"), default=0)
+    tax_included = models.PositiveBigIntegerField(gettext_lazy("tax included in prices"), default=0)
+    total = models.PositiveBigIntegerField(gettext_lazy("total"))
 
     objects: ClassVar[models.Manager["OrderLine"]] = models.Manager()
 
@@ -81,7 +81,7 @@ class OrderTax(models.Model):
     display_name = models.CharField(gettext_lazy("name"), max_length=50)
     percentage = models.DecimalField(gettext_lazy("percentage"), max_digits=7, decimal_places=4)
     inclusive = models.BooleanField(gettext_lazy("included in prices"))
-    amount = models.PositiveIntegerField(gettext_lazy("amount"))
+    amount = models.PositiveBigIntegerField(gettext_lazy("amount"))
 
     objects: ClassVar[models.Manager["OrderTax"]] = models.Manager()
 

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from kopeck.catalog.models import Discount, Item, Tax
 from kopeck.errors import ShopError
 from kopeck.locks import one_at_a_time
-from kopeck.money import CURRENCIES, MAXIMUM
+from kopeck.money import CURRENCIES
 from kopeck.orders.lines import OrderLine, OrderNote, OrderTax
 from kopeck.orders.pricing import DiscountRule, TaxRule, Totals, price
 from kopeck.orders.wanted import Wanted, refuse_lines
@@ -55,12 +55,12 @@ class Order(models.Model):
     status = models.CharField(
         gettext_lazy("status"), max_length=15, choices=Status.choices, default=Status.OPEN
     )
-    subtotal = models.PositiveIntegerField(gettext_lazy("subtotal"), default=0)
-    discount_total = models.PositiveIntegerField(gettext_lazy("discount"), default=0)
+    subtotal = models.PositiveBigIntegerField(gettext_lazy("subtotal"), default=0)
+    discount_total = models.PositiveBigIntegerField(gettext_lazy("discount"), default=0)
     #: All tax; `tax_included` is the part of it that already lies inside the prices.
-    tax_total = models.PositiveIntegerField(gettext_lazy("tax"), default=0)
-    tax_included = models.PositiveIntegerField(gettext_lazy("tax included in prices"), default=0)
-    total = models.PositiveIntegerField(gettext_lazy("total"), default=0)
+    tax_total = models.PositiveBigIntegerField(gettext_lazy("tax"), default=0)
+    tax_included = models.PositiveBigIntegerField(gettext_lazy("tax included in prices"), default=0)
+    total = models.PositiveBigIntegerField(gettext_lazy("total"), default=0)
     visitor = models.CharField(max_length=64, blank=True)
     key = models.CharField(max_length=32, default=_new_key, unique=True, editable=False)
     buy_item = models.ForeignKey(Item, models.PROTECT, null=True, blank=True, related_name="+")
@@ -316,8 +316,8 @@ class Order(models.Model):
         return [row.tax for row in self.load().taxes.all() if row.tax.active]
 
     def _refuse_impossible(self, totals: Totals) -> None:
-        # The subtotal too: a discount can make a small total of what no column holds.
-        if max(totals.subtotal, totals.total) > MAXIMUM:
+        # The subtotal too: Stripe is told the lines before the discount.
+        if max(totals.subtotal, totals.total) > CURRENCIES[self.currency].maximum:
             message = _("This is more than one payment may be. Please order less at once.")
             raise ShopError("amount_too_large", message, status=422)
         if 0 < totals.total < CURRENCIES[self.currency].minimum:

@@ -62,7 +62,7 @@ class Refund(models.Model):
     key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     stripe_id = models.CharField(_("Stripe's id"), max_length=255, null=True, blank=True)  # noqa: DJ001 - unique
     status = models.CharField(_("status"), max_length=15, choices=Status.choices, default=Status.CREATING)
-    amount = models.PositiveIntegerField(_("amount"))
+    amount = models.PositiveBigIntegerField(_("amount"))
     currency = models.CharField(_("currency"), max_length=3)
     source = models.CharField(_("made by"), max_length=6, choices=Source.choices)
     reason = models.CharField(_("reason"), max_length=30, choices=Reason.choices, blank=True)
@@ -169,7 +169,7 @@ class Dispute(models.Model):
     #: Stripe's word; one that is not among the choices is shown as it is.
     status = models.CharField(_("status"), max_length=40, choices=Status.choices)
     reason = models.CharField(_("reason"), max_length=60, blank=True)
-    amount = models.PositiveIntegerField(_("amount"))
+    amount = models.PositiveBigIntegerField(_("amount"))
     currency = models.CharField(_("currency"), max_length=3)
     due_by = models.DateTimeField(_("answer by"), null=True, blank=True)
     has_evidence = models.BooleanField(_("evidence given"), default=False)

@@ -45,7 +45,7 @@ class Payment(models.Model):
     payment_intent = models.CharField(_("payment intent"), max_length=255, blank=True)
     url = models.TextField(blank=True)
     status = models.CharField(_("status"), max_length=12, choices=Status.choices, default=Status.CREATING)
-    amount = models.PositiveIntegerField(_("amount"))
+    amount = models.PositiveBigIntegerField(_("amount"))
     currency = models.CharField(_("currency"), max_length=3)
     attempt = models.PositiveSmallIntegerField(_("attempt"))
     inputs = models.JSONField()

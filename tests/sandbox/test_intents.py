@@ -49,6 +49,14 @@ def test_an_amount_has_limits(client: stripe.StripeClient, amount: int, code: st
     assert (error.code, error.param) == (code, "amount")
 
 
+def test_an_intent_takes_as_many_digits_as_its_currency_has(client: stripe.StripeClient) -> None:
+    assert make(client, 999_999_999_999, currency="idr").amount == 999_999_999_999
+    said = {"idr": "9,999,999,999.99 IDR", "usd": "$999,999.99"}
+    for currency, most in said.items():
+        error = refused(lambda of=currency: make(client, 10**12, currency=of))
+        assert error.user_message == f"Amount must be no more than {most}"
+
+
 def test_amount_and_currency_are_needed(client: stripe.StripeClient) -> None:
     create: Any = client.v1.payment_intents.create
     assert refused(lambda: create({"currency": "usd"})).user_message == "Missing required param: amount."

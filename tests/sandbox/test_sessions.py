@@ -164,9 +164,24 @@ def test_the_total_must_reach_the_currency_s_minimum(
     assert open_session(client, line(least, currency=currency)).amount_total == least
 
 
-def test_a_total_can_be_too_large(client: stripe.StripeClient) -> None:
-    assert refused(client, line(100_000_000)).code == "amount_too_large"
-    assert open_session(client, line(99_999_999)).amount_total == 99_999_999
+@pytest.mark.parametrize(
+    ("currency", "most", "said"),
+    [
+        ("usd", 99_999_999, "$999,999.99 USD"),
+        ("idr", 999_999_999_999, "9,999,999,999.99 IDR"),
+        ("cop", 9_999_999_999, "99,999,999.99 COP"),
+        ("inr", 999_999_999, "9,999,999.99 INR"),
+        ("jpy", 9_999_999_999, "¥9,999,999,999 JPY"),
+    ],
+)
+def test_a_total_can_be_too_large_for_its_currency(
+    client: stripe.StripeClient, currency: str, most: int, said: str
+) -> None:
+    assert open_session(client, line(most, currency=currency)).amount_total == most
+    half = most // 2 + 1
+    error = refused(client, line(half, currency=currency, quantity=2))
+    assert error.code == "amount_too_large"
+    assert error.user_message == f"The Checkout Session's total amount due must add up to no more than {said}"
 
 
 @pytest.mark.parametrize(("currency", "amount"), [("isk", 550), ("ugx", 150_001), ("kwd", 5124)])

@@ -19,6 +19,7 @@ ODD = {
     models.GenericIPAddressField: ["__exact=nowhere", "__exact=%00"],
     models.BooleanField: ["__exact=%00"],
     models.PositiveIntegerField: ["__exact=" + "9" * 30, "__exact=%00"],
+    models.PositiveBigIntegerField: ["__exact=" + "9" * 30, "__exact=%00"],
 }
 
 

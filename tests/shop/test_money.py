@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from kopeck.money import (
     CURRENCIES,
-    MAXIMUM,
     MoneyError,
     currency,
     format_money,
@@ -18,6 +17,7 @@ from kopeck.money import (
     to_decimal,
     to_minor,
 )
+from stripe_sandbox import currencies as stripes
 
 EN = Locale.parse("en")
 
@@ -52,9 +52,12 @@ def test_what_a_currency_cannot_express_is_refused_and_never_rounded(written: st
         to_minor(Decimal(written), code)
 
 
-@given(st.sampled_from(sorted(CURRENCIES)), st.integers(0, MAXIMUM // 1000))
-def test_every_amount_of_every_currency_survives_being_written_and_read(code: str, steps: int) -> None:
-    minor = steps * CURRENCIES[code].step
+@given(st.data(), st.sampled_from(sorted(CURRENCIES)))
+def test_every_amount_of_every_currency_survives_being_written_and_read(
+    data: st.DataObject, code: str
+) -> None:
+    of = CURRENCIES[code]
+    minor = data.draw(st.integers(0, of.maximum // of.step)) * of.step
     assert to_minor(to_decimal(minor, code), code) == minor
 
 
@@ -95,3 +98,34 @@ def test_the_minimums_are_those_of_stripes_table() -> None:
         code: format_money(currency(code).minimum, code, EN) for code in ("usd", "gbp", "jpy", "huf", "czk")
     }
     assert shown == {"usd": "$0.50", "gbp": "£0.30", "jpy": "¥50", "huf": "HUF175.00", "czk": "CZK15.00"}
+
+
+@pytest.mark.parametrize("code", sorted(CURRENCIES))
+def test_the_largest_amount_of_every_currency_is_read_and_one_step_more_is_refused(code: str) -> None:
+    of = currency(code)
+    for minor in (of.smallest, of.maximum):
+        assert to_minor(to_decimal(minor, code), code) == minor
+        assert format_money(minor, code, EN)
+    with pytest.raises(MoneyError, match="larger than Stripe takes"):
+        to_minor(to_decimal(of.maximum + of.step, code), code)
+
+
+def test_the_maximums_are_those_of_stripes_pages() -> None:
+    eight = {"usd": 99_999_999, "krw": 99_999_999, "isk": 99_999_900, "ugx": 99_999_900, "kwd": 99_999_990}
+    more = {"inr": 999_999_999, "cop": 9_999_999_999, "idr": 999_999_999_999}
+    of_cards = {"huf": 9_999_999_999, "jpy": 9_999_999_999, "lbp": 99_999_999_999}
+    named = eight | more | of_cards
+    assert {code: currency(code).maximum for code in named} == named
+    larger = [code for code, of in CURRENCIES.items() if of.maximum > 99_999_999]
+    assert sorted(larger) == sorted(more | of_cards)
+
+
+def test_shop_and_sandbox_have_the_same_table_each_on_its_own() -> None:
+    """The sandbox imports nothing of the shop's, so that it finds the shop's mistakes."""
+    theirs = {
+        code: (stripes.decimals(code), stripes.step(code), max(stripes.minimum(code), stripes.step(code)))
+        for code in stripes.CURRENCIES
+    }
+    assert {c.code: (c.digits, c.step, c.smallest) for c in CURRENCIES.values()} == theirs
+    for of in CURRENCIES.values():
+        assert stripes.maximum(of.code) - of.step < of.maximum <= stripes.maximum(of.code)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kopeck.money import CURRENCIES, MAXIMUM
+from kopeck.money import CURRENCIES
 from kopeck.orders.pricing import DiscountRule, TaxRule, Totals, price
 
 
@@ -96,8 +96,8 @@ taxes = st.lists(st.builds(TaxRule, st.decimals("0", "100", places=4).map(F), st
 
 @st.composite
 def orders(draw: st.DrawFn) -> tuple[list[int], DiscountRule | None, list[TaxRule], int]:
-    step = CURRENCIES[draw(st.sampled_from(sorted(CURRENCIES)))].step
-    most = MAXIMUM // step
+    of = CURRENCIES[draw(st.sampled_from(sorted(CURRENCIES)))]
+    step, most = of.step, of.maximum // of.step
     lines = [n * step for n in draw(st.lists(st.integers(0, most // 20), min_size=1, max_size=20))]
     discount = draw(
         st.none()
