@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sqlite3
 import sys
@@ -10,6 +11,7 @@ import threading
 from collections.abc import Sequence
 
 from .box import Box
+from .hosts import SETTING, read_names
 from .server import SandboxServer
 from .webhooks import parse_endpoint
 
@@ -20,6 +22,13 @@ def webhook(text: str) -> str:
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     return text
+
+
+def allowed_hosts(text: str) -> tuple[str, ...]:
+    try:
+        return read_names(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def read_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -39,12 +48,27 @@ def read_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace
         metavar="[TAIL@]URL=whsec_...",
         help="deliver events there; with TAIL those of the account of sk_test_TAIL only; repeatable",
     )
+    parser.add_argument(
+        "--allowed-host",
+        action="append",
+        default=[],
+        type=allowed_hosts,
+        metavar="NAME",
+        help="answer at this name too, besides localhost, --host and --public-url; repeatable, and "
+        f"{SETTING}=NAME,... in the environment is the same",
+    )
     kept = parser.add_mutually_exclusive_group()
     kept.add_argument(
         "--data", default="stripe_sandbox.sqlite3", metavar="FILE", help="where to remember everything"
     )
     kept.add_argument("--memory", action="store_true", help="forget everything at the end")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    try:
+        names = (*options.allowed_host, read_names(os.environ.get(SETTING, "")))
+    except ValueError as error:
+        parser.error(str(error))
+    options.allowed = [name for given in names for name in given]
+    return options
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"Cannot use {data}: {error}.", file=sys.stderr)
         return 1
     try:
-        server = SandboxServer(box, options.host, options.port)
+        server = SandboxServer(box, options.host, options.port, allowed=options.allowed)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         print(f"Cannot listen on {options.host}:{options.port}: {reason}.", file=sys.stderr)

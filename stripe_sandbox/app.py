@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import import_module
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
@@ -24,6 +24,7 @@ from .box import API_VERSION, Box, cause
 from .errors import StripeError
 from .expand import expand
 from .faults import CutConnection
+from .hosts import SETTING, hostname, is_answered, is_foreign
 from .idempotency import Kept, Keys, fingerprint
 from .keys import read_key, secret_key_required
 from .routes import ROUTES, Call, Params, Route
@@ -41,14 +42,16 @@ VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.\w+)?")
 Pairs = list[tuple[str, str]]
 
 
-def create_app(box: Box) -> Flask:
-    """The WSGI application of one box."""
+def create_app(box: Box, allowed: Sequence[str] = ()) -> Flask:
+    """The WSGI application of one box. `allowed`: more names to answer at (hosts.read_names)."""
     app = Flask(__package__)
     app.url_map.strict_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = 4 * 1024 * 1024
     for name in RESOURCES:
         import_module(f"{__package__}.{name}")
-    api = Api(box)
+    public = hostname(urlsplit(box.public_url or "").netloc)  # where browsers find it
+    api = Api(box, (*allowed, public) if public else allowed)
+    app.before_request(api.refuse_foreign_host)
     for (method, template), found in ROUTES.items():
         path = template.replace("{", "<").replace("}", ">")
         app.add_url_rule(path, f"{method} {template}", api.view(found), methods=[method])
@@ -64,9 +67,21 @@ def create_app(box: Box) -> Flask:
 class Api:
     """Stripe's API over one box."""
 
-    def __init__(self, box: Box) -> None:
+    def __init__(self, box: Box, allowed: Sequence[str]) -> None:
         self._box = box
+        self._allowed = allowed
         self._keys = Keys(box)
+
+    def refuse_foreign_host(self) -> Response | None:
+        """Asked before everything else, whatever the address: see hosts.py."""
+        if is_answered(request.host, self._allowed):
+            return None
+        name = hostname(request.host) or "NAME"
+        message = (
+            f"The sandbox does not answer at {name}. If it should, start it with --allowed-host {name}, or "
+            f"with {SETTING}={name} in its environment."
+        )
+        return self._refusal(errors.invalid(message, code="host_not_allowed", status=403))
 
     def view(self, route: Route) -> Callable[..., Response]:
         def answer(**args: str) -> Response:
@@ -83,6 +98,10 @@ class Api:
         key = read_key(request.headers.get("Authorization"))
         if key.publishable and not route.publishable:
             raise secret_key_required()
+        if not key.publishable and is_foreign(request):
+            # Any word is a secret key here: a page that the developer happens to open knows one.
+            message = "Pages of other sites cannot use a secret key of the sandbox. Use a publishable key."
+            raise errors.invalid(message, code="cross_site", status=403, stored=False)
         version = request.headers.get("Stripe-Version", API_VERSION)
         if not VERSION.fullmatch(version):
             raise errors.invalid(f"Invalid Stripe API version: {version}")

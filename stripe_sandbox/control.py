@@ -29,6 +29,7 @@ from .control_body import Json, Refused, body, field, limit, listed, only
 from .debits import BankAccount
 from .errors import StripeError
 from .faults import SPEC, BadFault
+from .hosts import is_foreign
 from .sweep import sweep
 from .webhook_log import FILTERS
 from .webhooks import NoSuchEvent
@@ -95,7 +96,7 @@ def register(app: Flask, box: Box) -> None:
 
 def _not_from_elsewhere() -> None:
     """A page of another site in the same browser must not be able to reset the sandbox or to pay."""
-    if request.method != "GET" and request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
+    if request.method != "GET" and is_foreign(request):
         raise Refused(403, "cross_site", "Pages of other sites cannot control the sandbox.")
 
 

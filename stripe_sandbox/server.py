@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import socket
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -115,14 +116,20 @@ def _run(app: WSGIApplication, environ: dict[str, Any]) -> tuple[str, list[tuple
 
 class SandboxServer:
     """`start()` serves in the background; `url` is where. `app` replaces the box's own application (tests
-    wrap it)."""
+    wrap it); `allowed` are the names that this one answers at, besides the one it listens at."""
 
     def __init__(
-        self, box: Box, host: str = "127.0.0.1", port: int = 0, *, app: WSGIApplication | None = None
+        self,
+        box: Box,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        allowed: Sequence[str] = (),
+        app: WSGIApplication | None = None,
     ) -> None:
         self.box = box
         self._connections = Connections()
-        self._server = _bind(host, port, app or create_app(box), self._connections)
+        self._server = _bind(host, port, app or create_app(box, (*allowed, host.lower())), self._connections)
         shown_host = "127.0.0.1" if host in ("0.0.0.0", "") else host  # noqa: S104 - a comparison
         self.url = f"http://{f'[{shown_host}]' if ':' in shown_host else shown_host}:{self._server.port}"
         self._stopping = threading.Event()
