@@ -36,16 +36,16 @@ def prepare(password_file: Path, *, own_database: bool, demo: bool = True) -> No
     if demo and admin is None and not Item.objects.exists():
         call_command("load_demo", skip_checks=True)
     if admin is None or (own_database and not password_file.exists()):
-        with transaction.atomic():
-            _give_password(admin or User(username=ADMIN), password_file)
+        _give_password(admin or User(username=ADMIN), password_file)
 
 
 def _give_password(admin: "User", password_file: Path) -> None:
     password = secrets.token_urlsafe(12)
     admin.is_staff = admin.is_superuser = True
     admin.set_password(password)
-    admin.save()
-    write_secret(password_file, password)
+    with transaction.atomic():
+        admin.save()
+        write_secret(password_file, password)
 
 
 if __name__ == "__main__":

@@ -191,10 +191,13 @@ MIDDLEWARE = [
 
 # Staff ----------------------------------------------------------------------------------------------
 AUTHENTICATION_BACKENDS = [
-    "axes.backends.AxesStandaloneBackend",
+    "kopeck.staff.lockout.Lockout",
     "django.contrib.auth.backends.ModelBackend",
 ]
-# Five wrong passwords for one name from one address, then a pause that trying does not prolong.
+# Without a database connection, and few at a time.
+PASSWORD_HASHERS = ["kopeck.staff.hashing.Hasher"]
+# Five wrong passwords for one name from one address, then a pause that trying does not prolong. How many an
+# address may give for all names: kopeck/staff/lockout.py.
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]

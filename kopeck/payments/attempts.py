@@ -29,9 +29,10 @@ from kopeck.payments import mirror, sync
 from kopeck.payments.accounts import Account, for_currency
 from kopeck.payments.bulkhead import bulkhead
 from kopeck.payments.figures import Verdict, compare, read_figures
-from kopeck.payments.gateway import StripeRefused, StripeUnavailable, gateway, release_database
+from kopeck.payments.gateway import StripeRefused, StripeUnavailable, gateway
 from kopeck.payments.inputs import Site, intent_inputs, session_inputs
 from kopeck.payments.models import Payment
+from kopeck.slow import release_database
 
 log = logging.getLogger(__name__)
 Status, Kind = Payment.Status, Payment.Kind

@@ -21,8 +21,9 @@ from django.utils.crypto import salted_hmac
 
 from kopeck.catalog.models import Discount, Tax, shown_percent
 from kopeck.locks import one_at_a_time
-from kopeck.payments.gateway import Gateway, StripeRefused, StripeUnavailable, gateway, release_database
+from kopeck.payments.gateway import Gateway, StripeRefused, StripeUnavailable, gateway
 from kopeck.payments.models import StripeCopy
+from kopeck.slow import release_database
 
 log = logging.getLogger(__name__)
 Kind, Status = StripeCopy.Kind, StripeCopy.Status

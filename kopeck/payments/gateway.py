@@ -12,12 +12,12 @@ from typing import Any
 
 import stripe
 from django.conf import settings
-from django.db import connection
 
 from kopeck.payments import calls
 from kopeck.payments.accounts import Account
 from kopeck.payments.bulkhead import Full, bulkhead
 from kopeck.payments.storable import storable
+from kopeck.slow import release_database
 
 API_VERSION = "2026-10-28.endive"
 #: Seconds after which a signed event is refused as a replay.
@@ -330,13 +330,6 @@ def gateway(account_name: str) -> Gateway:
     if account is None:
         raise StripeUnavailable(f"No keys are configured for the account {account_name}.")
     return Gateway(account)
-
-
-def release_database() -> None:
-    """Gives this thread's database connection back: 200 buyers waiting for Stripe hold none."""
-    if connection.in_atomic_block:
-        raise RuntimeError("Stripe must not be asked inside a transaction.")
-    connection.close()
 
 
 def sign(account: Account, body: str) -> str:

@@ -16,9 +16,9 @@ from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
-from kopeck.payments.gateway import release_database
 from kopeck.payments.mail_words import write
 from kopeck.payments.mails import SEND, Mail
+from kopeck.slow import release_database
 
 log = logging.getLogger(__name__)
 Status = Mail.Status

@@ -1,10 +1,11 @@
-"""Passwords are guessed five times for one name from one address, then not for a quarter of an hour."""
+"""Five wrong passwords for one name from one address, twenty for all names, then a quarter of an hour."""
 
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from axes.models import AccessAttempt
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import Client
@@ -69,6 +70,57 @@ def test_another_name_is_not_locked_with_it() -> None:
     User.objects.create_superuser("boris", password=PASSWORD)
     guess(6)
     assert log_in(name="boris").status_code == 302
+
+
+def spray(times: int, first: int = 0, **how: str) -> list[int]:
+    """A wrong password for each of many names."""
+    return [
+        log_in("wrong", name=f"name {number}", **how).status_code for number in range(first, first + times)
+    ]
+
+
+def test_an_address_is_limited_over_all_names_whether_they_exist_or_not() -> None:
+    assert set(spray(20)) == {200}
+    answer = log_in("wrong", name="another")
+    assert (answer.status_code, log_in().status_code) == (429, 429)
+    assert 880 <= int(answer["Retry-After"]) <= 900
+    assert "Too many wrong passwords. Please try again in 15 minutes." in answer.content.decode()
+    assert log_in(address="198.51.100.7").status_code == 302
+
+
+def test_guesses_at_one_name_count_for_the_address_too() -> None:
+    guess(4)
+    spray(16)
+    assert log_in(name="another").status_code == 429
+
+
+def test_an_address_is_limited_with_all_of_its_ipv6_network() -> None:
+    for number in range(20):
+        spray(1, first=number, address=f"2001:db8:1:2::{number:x}")
+    assert log_in(address="2001:db8:1:2:ffff::1").status_code == 429
+    assert log_in(address="2001:db8:1:3::1").status_code == 302
+
+
+def test_an_address_may_try_again_once_enough_is_forgotten_and_trying_does_not_prolong_it() -> None:
+    spray(20)
+    old = AccessAttempt.objects.order_by("attempt_time")[:2].values_list("pk", flat=True)
+    moments_left = timezone.now() - timedelta(minutes=14, seconds=30)
+    AccessAttempt.objects.filter(pk__in=list(old)).update(attempt_time=moments_left)
+    assert int(log_in("wrong", name="another")["Retry-After"]) <= 30
+    AccessAttempt.objects.filter(attempt_time=moments_left).update(
+        attempt_time=timezone.now() - timedelta(minutes=15, seconds=1)
+    )
+    assert spray(2, first=100) == [200, 200]
+    assert log_in(name="another").status_code == 429
+
+
+def test_an_address_that_waits_has_no_password_hashed(monkeypatch: pytest.MonkeyPatch) -> None:
+    spray(20)
+    hashed: list[str] = []
+    monkeypatch.setattr(MD5PasswordHasher, "encode", lambda hasher, password, salt: hashed.append(password))
+    assert log_in(name="another").status_code == 429
+    assert log_in().status_code == 429
+    assert hashed == []
 
 
 def test_a_claimed_address_is_not_believed() -> None:
