@@ -20,8 +20,9 @@ from kopeck.orders.access import readable_order
 from kopeck.orders.models import Order
 from kopeck.orders.views import find_orders_of_item
 from kopeck.orders.wanted import MAX_LINES, MAX_QUANTITY, Wanted
+from kopeck.origins import refuse_foreign
 from kopeck.payments.budgets import asker_of
-from kopeck.web import ShopRequest, error_response, refuse_foreign
+from kopeck.web import ShopRequest, error_response
 
 #: PostgreSQL's largest bigint: a larger number is no id.
 MAX_ID = 2**63 - 1

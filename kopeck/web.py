@@ -9,7 +9,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable
-from functools import lru_cache, wraps
+from functools import lru_cache
 from typing import Any
 
 from babel import Locale, UnknownLocaleError
@@ -160,33 +160,6 @@ def read_only(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRespon
     Exempt from Django's check of forms, which would answer 403 before the view is asked which it takes.
     """
     return csrf_exempt(require_safe(view))
-
-
-def asked_here(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Refuses what another site makes a browser send, by what the browser itself says of the request.
-
-    In place of a token in the form: the page then is the same for everybody, and a program without
-    cookies needs no token.
-    """
-
-    @wraps(view)
-    def checked(request: ShopRequest, **address: int) -> HttpResponse:
-        refuse_foreign(request)
-        if "prefetch" in request.headers.get("Sec-Purpose", request.headers.get("Purpose", "")):
-            raise ShopError("prefetch", _("Buying is never prefetched."), status=403)
-        return view(request, **address)
-
-    return csrf_exempt(checked)
-
-
-def refuse_foreign(request: HttpRequest) -> None:
-    """ShopError 403 for a POST that another site made a browser send."""
-    if request.method != "POST":
-        return
-    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
-    foreign = origin is not None and origin.partition("://")[2] != request.get_host()
-    if site in ("cross-site", "same-site") or (site is None and foreign):
-        raise ShopError("foreign_request", _("This was asked by another site."), status=403)
 
 
 class ErrorPages:

@@ -1,22 +1,23 @@
 """Payment Intents, the other way to pay: on our own page, with Stripe's Payment Element."""
 
 from django.conf import settings
-from django.http import HttpResponse, JsonResponse
+from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from kopeck.catalog.views import item_on_sale
 from kopeck.errors import ShopError
-from kopeck.orders.access import changeable_order
+from kopeck.orders.access import changeable_order, key_in
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
+from kopeck.origins import asked_here, is_foreign
 from kopeck.payments import attempts, checkout
 from kopeck.payments.gateway import StripeRefused, StripeUnavailable, gateway
 from kopeck.payments.inputs import site_of
 from kopeck.payments.models import Payment
 from kopeck.payments.views import asked_quantity
-from kopeck.web import ShopRequest, asked_here, read_only
+from kopeck.web import ShopRequest, read_only
 
 
 @asked_here
@@ -63,6 +64,10 @@ def _as_json(payment: Payment) -> HttpResponse:
 def pay_page(request: ShopRequest, order_id: int) -> HttpResponse:
     """GET /order/{id}/pay: the order and Stripe's Payment Element beside it."""
     order = changeable_order(request, order_id)
+    if is_foreign(request):
+        # This page's script asks for an intent by itself, and that closes a session which is being paid.
+        page = order.link if key_in(request, order) else order.get_absolute_url()
+        return HttpResponseRedirect(page, status=303)
     if order.status not in Order.PAYABLE:
         raise ShopError("not_payable", _("This order is not to be paid (any more)."), status=409)
     key = request.GET.get("key", "")

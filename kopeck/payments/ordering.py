@@ -17,9 +17,10 @@ from kopeck.orders.access import changeable_order
 from kopeck.orders.models import Order
 from kopeck.orders.views import show_order
 from kopeck.orders.wanted import MAX_QUANTITY, Wanted
+from kopeck.origins import asked_here
 from kopeck.payments import checkout
 from kopeck.payments.inputs import Site, site_of
-from kopeck.web import ShopRequest, asked_here
+from kopeck.web import ShopRequest
 
 #: The notice of an order that could not be changed any more; its page says by its status why.
 NOT_CHANGED = "not_changed"

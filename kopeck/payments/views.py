@@ -15,11 +15,12 @@ from kopeck.catalog.views import item_on_sale
 from kopeck.errors import ShopError
 from kopeck.orders.access import changeable_order, key_in, readable_order
 from kopeck.orders.wanted import MAX_QUANTITY, Wanted
+from kopeck.origins import asked_here
 from kopeck.payments import attempts, checkout, inbox, sync
 from kopeck.payments.gateway import BadEvent, StripeRefused, StripeUnavailable, read_event
 from kopeck.payments.inputs import site_of
 from kopeck.payments.models import Payment
-from kopeck.web import ShopRequest, asked_here, mend_database, read_only, wants_json
+from kopeck.web import ShopRequest, mend_database, read_only, wants_json
 
 log = logging.getLogger(__name__)
 #: Refusals that the item's and the order's own pages explain.

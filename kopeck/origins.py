@@ -1,0 +1,51 @@
+"""Where a request comes from: the shop's own page, another site, an address that was typed, a program.
+
+A browser says it itself, in headers that no page can set. So no form needs a token: a page is the same for
+everybody, and a program without cookies is asked for none.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
+
+from kopeck.errors import ShopError
+from kopeck.web import ShopRequest
+
+
+def asked_here(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Refuses, whatever the method, what another site makes a browser send, and what is only prefetched.
+
+    For every address that makes or changes something, by GET too. What rightly comes from other sites (the
+    way back from Checkout, links in mails) only reads, or asks Stripe what is true.
+    """
+
+    @wraps(view)
+    def checked(request: ShopRequest, **address: int) -> HttpResponse:
+        refuse_foreign(request)
+        if "prefetch" in request.headers.get("Sec-Purpose", request.headers.get("Purpose", "")):
+            raise ShopError("prefetch", _("Buying is never prefetched."), status=403)
+        return view(request, **address)
+
+    return csrf_exempt(checked)
+
+
+def refuse_foreign(request: HttpRequest) -> None:
+    """ShopError 403 for what another site made a browser send."""
+    if is_foreign(request):
+        message = _(
+            "Another site asked for this, so nothing was done. Please open the shop itself and try again."
+        )
+        raise ShopError("foreign_request", message, status=403)
+
+
+def is_foreign(request: HttpRequest) -> bool:
+    """Whether another site made a browser send this: no typed address, no program, no page of ours."""
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site in ("cross-site", "same-site")
+    # Over plain HTTP, and from browsers of before 2023, the address of the page that asked is all there is.
+    page = request.headers.get("Origin", request.headers.get("Referer") or None)
+    return page is not None and page.partition("://")[2].partition("/")[0] != request.get_host()
