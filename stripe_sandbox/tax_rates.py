@@ -9,6 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from .countries import country
 from .errors import invalid
 from .events import insert_new, save_changed
 from .ids import new
@@ -36,15 +37,8 @@ def _check_percentage(percentage: float) -> None:
 
 
 def _check_country(params: Params) -> None:
-    country = params.get("country")
-    if country is not None and not (len(country) == 2 and country.isascii() and country.isalpha()):
-        message = (
-            f"Country '{country}' is unknown. Try using a 2-character alphanumeric country code instead, "
-            "such as 'US', 'EG', or 'GB'."
-        )
-        raise invalid(message, param="country")
-    if country is not None:
-        params["country"] = country.upper()
+    if params.get("country") is not None:
+        params["country"] = country(params["country"])
 
 
 @route("POST", "/v1/tax_rates")

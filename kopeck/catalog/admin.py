@@ -3,7 +3,6 @@
 from decimal import Decimal
 from typing import Any
 
-from babel import Locale
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.widgets import AdminFileWidget
@@ -17,6 +16,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from kopeck.catalog import pictures
+from kopeck.catalog.countries import read_country
 from kopeck.catalog.models import Discount, Item, Tax, shown_percent
 from kopeck.money import CURRENCIES, Currency, MoneyError, format_money, to_decimal, to_minor
 from kopeck.web import money_locale
@@ -249,10 +249,11 @@ class TaxForm(forms.ModelForm[Tax]):
         ]
 
     def clean_country(self) -> str:
-        country: str = self.cleaned_data["country"].upper()
-        if country and not (country.isalpha() and country in Locale("en").territories):
-            raise ValidationError(_("This is no country's code of two letters, such as DE."))
-        return country
+        typed: str = self.cleaned_data["country"]
+        try:
+            return read_country(typed) if typed else ""
+        except ValueError as refusal:
+            raise ValidationError(str(refusal)) from None
 
 
 class KeptByOrders(admin.ModelAdmin[Any]):

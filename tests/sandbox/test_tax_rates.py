@@ -41,6 +41,10 @@ def test_a_percentage_has_up_to_four_decimals(client: stripe.StripeClient, perce
         ({"inclusive": "maybe"}, "inclusive", "Invalid boolean: maybe"),
         ({"display_name": "x" * 51}, "display_name", "at most 50 characters"),
         ({"country": "Germany"}, "country", "Country 'Germany' is unknown"),
+        ({"country": "ß"}, "country", "Country 'ß' is unknown"),
+        ({"country": "EU"}, "country", "Country 'EU' is unknown"),
+        ({"country": "UK"}, "country", "Try using a 2-character alphanumeric country code instead"),
+        ({"country": "zz"}, "country", "A full list of country codes is available at"),
         ({"tax_type": "toll"}, "tax_type", "must be one of"),
     ],
 )
@@ -52,6 +56,13 @@ def test_bad_rates_are_refused(
     assert caught.value.param == param
     assert message in caught.value.user_message
     assert client.v1.tax_rates.list().data == []
+
+
+def test_a_country_that_is_none_cannot_be_set_later_either(client: stripe.StripeClient) -> None:
+    rate = client.v1.tax_rates.create(VAT)
+    with pytest.raises(stripe.InvalidRequestError, match="Country 'EU' is unknown"):
+        client.v1.tax_rates.update(rate.id, {"country": "EU"})
+    assert client.v1.tax_rates.retrieve(rate.id).country is None
 
 
 @pytest.mark.parametrize("missing", ["display_name", "inclusive", "percentage"])

@@ -4,9 +4,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from babel import Locale
 from django.test import Client
 
 from kopeck.catalog.admin import DiscountForm, TaxForm
+from kopeck.catalog.countries import COUNTRIES
 from kopeck.catalog.models import Discount, Tax
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
@@ -117,6 +119,33 @@ def test_a_tax_that_stripe_would_refuse_is_refused_here(facts: dict[str, str], f
     filled = TaxForm({"display_name": "VAT", "percentage": "19"} | facts)
     assert not filled.is_valid()
     assert list(filled.errors) == [field]
+
+
+def test_a_tax_has_a_country_of_iso_3166_and_no_other_code_of_two_letters() -> None:
+    """Babel names 264 territories: the EU, "pseudo-accents" and "unknown region" are among them."""
+    assert len(COUNTRIES) == 249
+    named = {code for code in Locale("en").territories if len(code) == 2 and code.isalpha()}
+    for code in sorted(named | {"UK", "EL", "XI", "AN"}):
+        filled = TaxForm({"display_name": "VAT", "percentage": "19", "country": code.lower()})
+        assert filled.is_valid() == (code in COUNTRIES), code
+    others = ("AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "XK", "ZZ")
+    assert named - COUNTRIES == set(others)
+
+
+@pytest.mark.parametrize(
+    ("country", "said"),
+    [
+        ("uk", "The ISO code of United Kingdom is GB."),
+        ("XI", "The ISO code of United Kingdom is GB."),
+        ("EL", "The ISO code of Greece is GR."),
+        ("EU", "The EU is no country: add a tax for each country, or leave this empty."),
+        ("ZZ", "This is no country&#x27;s ISO code of two letters, such as DE."),
+        ("ß", "This is no country&#x27;s ISO code of two letters, such as DE."),
+    ],
+)
+def test_a_country_that_is_none_is_refused_in_a_sentence_that_leads_on(country: str, said: str) -> None:
+    filled = TaxForm({"display_name": "VAT", "percentage": "19", "country": country})
+    assert said in str(filled.errors["country"])
 
 
 @pytest.fixture
