@@ -22,6 +22,12 @@ def release_database() -> None:
     connection.close()
 
 
+def spare_database() -> None:
+    """As `release_database`, but a transaction keeps its connection: for what may be done in one too."""
+    if not connection.in_atomic_block:
+        connection.close()
+
+
 class Few:
     """Lets `at_once` threads of this process do something slow; an eighth of all threads at most.
 
@@ -38,8 +44,7 @@ class Few:
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Around the slow thing. Without a connection, save in a transaction. Raises ShopError 429."""
-        if not connection.in_atomic_block:
-            connection.close()
+        spare_database()
         if not self._room.acquire(blocking=False):
             raise self._refusal()
         try:

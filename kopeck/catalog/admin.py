@@ -1,5 +1,6 @@
 """The owner's desk: items, discounts, taxes. Money is typed as people write it and kept in minor units."""
 
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -73,8 +74,7 @@ class ItemForm(StockForm):
         if (image.size or 0) > pictures.MAX_BYTES:
             raise ValidationError(_("The picture is larger than 10 MB."))
         try:
-            image.seek(0)
-            large, self.small_picture = pictures.shrink(image)
+            large, self.small_picture = pictures.shrink_once(image)
         except pictures.PictureError:
             raise ValidationError(
                 _("This file is not a PNG, JPEG, WebP or GIF picture that we can read.")
@@ -128,6 +128,21 @@ class ItemAdmin(admin.ModelAdmin[Item]):
     @admin.display(description=_("price"), ordering="price")
     def price_shown(self, item: Item) -> str:
         return format_money(item.price, item.currency, money_locale(None))
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The picture is decoded before the transaction, in which it would hold a connection."""
+        upload = request.FILES.get("image")
+        may_save = self.has_change_permission(request) or self.has_add_permission(request)
+        if isinstance(upload, UploadedFile) and may_save and (upload.size or 0) <= pictures.MAX_BYTES:
+            with suppress(pictures.PictureError):  # the form says so
+                pictures.shrink_once(upload)
+        return super().changeform_view(request, object_id, form_url, extra_context)
 
     def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
         return super().get_changelist_form(request, form=StockForm, **kwargs)

@@ -5,11 +5,15 @@ Decoding and writing anew drops what a photo says about its maker (EXIF) and wha
 
 import io
 import secrets
+from functools import cache
 from typing import IO, Any
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage
+from django.core.files.uploadedfile import UploadedFile
 from PIL import Image, ImageOps
+
+from kopeck.slow import Few
 
 LARGE, SMALL = 960, 480
 MAX_BYTES = 10 * 1024 * 1024
@@ -44,6 +48,31 @@ def shrink(file: IO[bytes]) -> "tuple[ContentFile[bytes], ContentFile[bytes]]":
         Exception
     ) as problem:  # a broken file makes the decoders raise whatever they like: struct.error too
         raise PictureError(str(problem)) from problem
+
+
+@cache
+def _decoders() -> Few:
+    return Few(at_once=1, patience=20)  # a large picture takes 300 MB while it is decoded
+
+
+def shrink_once(upload: "UploadedFile[Any]") -> "tuple[ContentFile[bytes], ContentFile[bytes]]":
+    """As `shrink`, for what was uploaded, and a second time what it was made into the first time.
+
+    One at a time in a process, and without a database connection, save in a transaction: so it is called
+    before that begins, and again by the form. Raises ShopError 429 where too many wait.
+    """
+    kept = upload.__dict__
+    if "shrunk" not in kept:
+        with _decoders().turn():
+            upload.seek(0)
+            try:
+                kept["shrunk"] = shrink(upload)
+            except PictureError as problem:
+                kept["shrunk"] = problem
+    if isinstance(kept["shrunk"], PictureError):
+        raise kept["shrunk"]
+    large, small = kept["shrunk"]
+    return large, small
 
 
 def _smaller(picture: Image.Image) -> Image.Image:

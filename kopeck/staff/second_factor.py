@@ -19,6 +19,8 @@ from django.utils.translation import gettext, ngettext
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from kopeck.slow import spare_database
+
 if TYPE_CHECKING:
     from django_otp.models import Device
 
@@ -114,6 +116,7 @@ def codes_left(user: User) -> int:
 
 def drawn(device: TOTPDevice) -> SafeString:
     """The code to scan, as SVG for the page: black on white in the dark too, for cameras expect that."""
+    spare_database()
     code = segno.make(device.config_url, error="m")
     svg = code.svg_inline(border=4, dark="#000", light="#fff", omitsize=True, svgclass=None, lineclass=None)
     return mark_safe(svg)  # noqa: S308 - rectangles of segno's, with nothing of anybody's text in it
