@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,6 +41,8 @@ def spawn(
     wrapper = [sys.executable, "-I", "-S", str(Path(__file__).resolve())]
     told = [str(os.getpid()), str(int(end_signal)), str(uid), str(gid)]
     with log.open("ab") as output:
+        with suppress(PermissionError):  # it is another account's
+            os.fchmod(output.fileno(), 0o600)
         return subprocess.Popen(
             [*wrapper, *told, *command],
             stdin=subprocess.DEVNULL,

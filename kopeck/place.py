@@ -16,6 +16,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from kopeck.payments.accounts import WEBHOOK_SECRET, ConfigurationError, read_accounts
+from kopeck.private import close
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 ADMIN = "admin"
@@ -180,6 +181,7 @@ def keep(path: Path, make: Callable[[], str]) -> str:
     """The secret in this file, made once."""
     with suppress(FileNotFoundError):
         if kept := path.read_text().strip():
+            close(path)
             return kept
     write_secret(path, made := make())
     return made

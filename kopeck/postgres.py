@@ -24,6 +24,7 @@ from typing import IO
 import psutil
 
 from kopeck.child import Account, spawn, tail
+from kopeck.private import private_folder
 
 VERSION = "18"
 DATABASE = "kopeck"
@@ -92,7 +93,7 @@ def start(data_dir: Path, *, fast: bool = False, say: Say = lambda line: None) -
     they are not under `data_dir`. Raises PostgresFailed.
     """
     data_dir = data_dir.expanduser().resolve()
-    (data_dir / "logs").mkdir(parents=True, exist_ok=True)
+    private_folder(data_dir / "logs")
     log = data_dir / "logs" / "postgres.log"
     lock = _lock(data_dir)
     try:

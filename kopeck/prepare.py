@@ -16,6 +16,7 @@ from django.core.management import call_command
 from django.db import OperationalError, transaction
 
 from kopeck.place import ADMIN, write_secret
+from kopeck.private import close
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -31,6 +32,7 @@ def prepare(password_file: Path, *, own_database: bool, demo: bool = True) -> No
 
     from kopeck.catalog.models import Item
 
+    close(password_file)
     call_command("migrate", interactive=False, verbosity=0, skip_checks=True)
     admin = User.objects.filter(username=ADMIN).first()
     if demo and admin is None and not Item.objects.exists():

@@ -33,6 +33,7 @@ from kopeck.place import (
     sandbox_endpoints,
     shop_env,
 )
+from kopeck.private import private_folder
 from kopeck.serve import granian
 
 LARGEST_LOG = 2_000_000  # bytes, then it is set aside at the next start
@@ -104,7 +105,7 @@ class Run:
         if place.sandbox:
             require_free(place.host, "SANDBOX_PORT", place.sandbox_port)
         try:
-            (place.data / "logs").mkdir(parents=True, exist_ok=True)
+            private_folder(place.data / "logs")
         except OSError as error:
             raise Refused(f"DATA_DIR cannot be {place.data}: {error.strerror}.") from None
         say(f"Starting Kopeck; its data are in {place.data}")

@@ -266,7 +266,8 @@ PROCRASTINATE_ON_APP_READY = "kopeck.logs.watch_jobs"
 EMAIL_HOST = env("EMAIL_HOST")
 #: With no mail server named, mails are files: `make run` shows what it would send.
 EMAIL_BACKEND = env(
-    "EMAIL_BACKEND", f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'filebased'}.EmailBackend"
+    "EMAIL_BACKEND",
+    "django.core.mail.backends.smtp.EmailBackend" if EMAIL_HOST else "kopeck.mail_files.EmailBackend",
 )
 EMAIL_FILE_PATH = DATA_DIR / "mail"
 EMAIL_USE_TLS, EMAIL_USE_SSL = env_bool("EMAIL_USE_TLS"), env_bool("EMAIL_USE_SSL")

@@ -7,10 +7,11 @@ the same session can never both win. What must happen outside the lock (webhooks
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 Obj = dict[str, Any]
@@ -54,6 +55,8 @@ class Store:
         self._lock = threading.RLock()
         self._depth = 0
         self._callbacks: list[Callable[[], object]] = []
+        if path != ":memory:":
+            _keep_private(path)
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
@@ -212,6 +215,18 @@ class Store:
             )
             for (name,) in names:
                 self.sql(f'DELETE FROM "{name}"')  # noqa: S608 - a table's own name
+
+
+def _keep_private(path: str) -> None:
+    """Keys, webhook secrets and buyers' addresses are in it: a file for its owner alone, whatever the umask.
+
+    What SQLite puts beside it gets its mode. A file that can't be made is SQLite's to tell.
+    """
+    with suppress(OSError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    for file in (path, f"{path}-wal", f"{path}-shm"):
+        with suppress(OSError):  # there is none, or it is another account's
+            os.chmod(file, 0o600)
 
 
 def _load(body: str) -> Obj:

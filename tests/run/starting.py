@@ -76,6 +76,7 @@ class Started:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            umask=0,  # nothing is private because somebody's shell is careful
         )
         self.lines: queue.Queue[str] = queue.Queue()
         self.output = ""

@@ -143,3 +143,18 @@ def test_a_stopped_sandbox_hangs_up_on_those_who_keep_their_connection() -> None
         running.stop()
         with pytest.raises(requests.ConnectionError):
             session.get(f"{running.url}/v1/events", timeout=10)
+
+
+def test_what_is_remembered_is_its_owners_alone_whatever_the_umask_and_what_was_there(tmp_path: Path) -> None:
+    new, old = tmp_path / "new.sqlite3", tmp_path / "old.sqlite3"
+    start_checked_sandbox(path=str(old)).stop()
+    old.chmod(0o664)
+    for file in (new, old):
+        command = [sys.executable, "-m", "stripe_sandbox", "--port", "0", "--data", str(file)]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, umask=0) as process:
+            url = address_of(process)
+            client_of(url).v1.customers.create({"email": "buyer@example.com"})
+            modes = {path.name: oct(path.stat().st_mode & 0o777) for path in tmp_path.glob(f"{file.name}*")}
+            process.terminate()
+        assert set(modes) == {file.name, f"{file.name}-wal", f"{file.name}-shm"}
+        assert set(modes.values()) == {"0o600"}, modes

@@ -1,6 +1,7 @@
 """The same mails by other ways: a service of django-anymail's, and files where no mail server is named."""
 
 import json
+import stat
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -70,9 +71,14 @@ def test_a_service_of_anymails_sends_them(
 def test_without_a_mail_server_they_are_files_to_look_at(
     sandbox: ShopSandbox, buyer: Client, deliver: Any, settings: Any, tmp_path: Path
 ) -> None:
-    settings.EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
-    settings.EMAIL_FILE_PATH = tmp_path / "mail"
+    settings.EMAIL_BACKEND = "kopeck.mail_files.EmailBackend"
+    settings.EMAIL_FILE_PATH = folder = tmp_path / "mail"
+    folder.mkdir()
+    (folder / "an-earlier-one.log").write_text("To: buyer@example.com")
+    for path, mode in {folder: 0o755, folder / "an-earlier-one.log": 0o644}.items():
+        path.chmod(mode)
     order = paid_order(sandbox, buyer, deliver)
     work()
-    (file,) = (tmp_path / "mail").iterdir()
+    earlier, file = sorted(folder.iterdir(), key=lambda path: path.name != "an-earlier-one.log")
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (folder, earlier, file)] == [0o700, 0o600, 0o600]
     assert f"Subject: Kopeck: order {order.pk} is paid" in file.read_text()
