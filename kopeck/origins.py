@@ -10,6 +10,7 @@ from functools import wraps
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods
 
 from kopeck.errors import ShopError
 from kopeck.web import ShopRequest
@@ -30,6 +31,26 @@ def asked_here(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]
         return view(request, **address)
 
     return csrf_exempt(checked)
+
+
+def posted_from(
+    page: Callable[..., HttpResponse],
+) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:
+    """For the address that a form posts to: a GET, as of a reload, is led back to the form by `page`.
+
+    Only a POST of our own page reaches the view.
+    """
+
+    def decorate(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        posted = asked_here(view)
+
+        @wraps(view)
+        def either(request: ShopRequest, **address: int) -> HttpResponse:
+            return (page if request.method in ("GET", "HEAD") else posted)(request, **address)
+
+        return csrf_exempt(require_http_methods(["GET", "HEAD", "POST"])(either))
+
+    return decorate
 
 
 def refuse_foreign(request: HttpRequest) -> None:

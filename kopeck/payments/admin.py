@@ -160,13 +160,14 @@ class StripeEventAdmin(ReadOnlyAdmin):
         return [address, *super().get_urls()]
 
     def replay_one(self, request: HttpRequest, event_id: int) -> HttpResponse:
-        """POST works the event off again, whatever became of it before."""
+        """POST works the event off again, whatever became of it before; all else leads to the event."""
         event = StripeEvent.objects.filter(pk=event_id).first()
-        if event is None or request.method != "POST":
+        if event is None:
             raise Http404
         if not self.has_view_permission(request, event):
             raise PermissionDenied
-        self.replay(request, StripeEvent.objects.filter(pk=event_id))
+        if request.method == "POST":
+            self.replay(request, StripeEvent.objects.filter(pk=event_id))
         return HttpResponseRedirect(reverse("admin:payments_stripeevent_change", args=[event_id]))
 
     @admin.action(description=gettext_lazy("Work off again"), permissions=["view"])

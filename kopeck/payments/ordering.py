@@ -9,15 +9,14 @@ from urllib.parse import urlencode
 
 from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
 
 from kopeck.catalog.models import Discount, Item
 from kopeck.errors import ShopError
-from kopeck.orders.access import changeable_order
+from kopeck.orders.access import changeable_order, readable_order
 from kopeck.orders.models import Order
 from kopeck.orders.views import show_order
 from kopeck.orders.wanted import MAX_QUANTITY, Wanted
-from kopeck.origins import asked_here
+from kopeck.origins import posted_from
 from kopeck.payments import checkout
 from kopeck.payments.inputs import Site, site_of
 from kopeck.web import ShopRequest
@@ -27,8 +26,15 @@ NOT_CHANGED = "not_changed"
 _FIELD = re.compile(r"item_(\d{1,18})", re.ASCII)
 
 
-@asked_here
-@require_POST
+def _to_window(request: ShopRequest) -> HttpResponse:
+    return HttpResponseRedirect("/", status=303)
+
+
+def _to_order(request: ShopRequest, order_id: int) -> HttpResponse:
+    return _to(request, readable_order(request, order_id), "")
+
+
+@posted_from(_to_window)
 def place(request: ShopRequest) -> HttpResponse:
     """POST /order: one order a currency from the window's quantities (`item_{id}`); 303 to what was made.
 
@@ -46,7 +52,7 @@ def place(request: ShopRequest) -> HttpResponse:
     dropped = _cancel_others(visitor, by_currency, site)
     if not by_currency:
         if dropped:
-            return HttpResponseRedirect("/", status=303)
+            return _to_window(request)
         raise ShopError("order_empty", _("Please choose at least one item."), status=422)
     orders = [_place_or_change(wanted, visitor, site) for wanted in by_currency.values()]
     if len(orders) == 1:
@@ -70,8 +76,7 @@ def _cancel_others(visitor: str, wanted: dict[str, list[Wanted]], site: Site) ->
     return bool(others)
 
 
-@asked_here
-@require_POST
+@posted_from(_to_order)
 def change_lines(request: ShopRequest, order_id: int) -> HttpResponse:
     """POST /order/{id}/lines: new quantities (`item_{id}`, 0 removes) or `remove={item id}`."""
     order = _changeable(request, order_id)
@@ -93,8 +98,7 @@ def change_lines(request: ShopRequest, order_id: int) -> HttpResponse:
     return _to(request, order, "" if checkout.change(order, act, site_of(request)) else NOT_CHANGED)
 
 
-@asked_here
-@require_POST
+@posted_from(_to_order)
 def change_discount(request: ShopRequest, order_id: int) -> HttpResponse:
     """POST /order/{id}/discount: `code`, or an empty one to take the discount off."""
     order = _changeable(request, order_id)

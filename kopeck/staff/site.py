@@ -1,7 +1,7 @@
-"""Django's admin, but for one thing: a filter that the database cannot take is refused like other bad ones.
+"""Django's admin, but for two things: a GET of the log-out leads back, and one kind of bad filter is refused.
 
-Django itself catches what it finds wrong before it asks. A year past all calendars, a NUL in a text or a
-word that is no address is found when the list is read.
+Of bad filters Django itself catches what it finds wrong before it asks. A year past all calendars, a NUL in
+a text or a word that is no address is found when the list is read.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,8 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.db import DataError
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 
 
 class Rows(ChangeList):
@@ -43,6 +44,14 @@ class Listed(admin.ModelAdmin[Any]):
 
 class Desk(admin.AdminSite):
     """Every list of the back office is one of `Rows`: ours, Django's and those of the libraries."""
+
+    def logout(  # type: ignore[override]
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Django's, whose address is only posted to: a GET, as of a reload, is led back to the first page."""
+        if request.method in ("GET", "HEAD"):
+            return HttpResponseRedirect(reverse("admin:index", current_app=self.name))
+        return super().logout(request, extra_context)
 
     def register(
         self,
