@@ -15,6 +15,7 @@ from PIL import Image
 
 from kopeck.catalog.models import Item
 from kopeck.catalog.pictures import PictureError, shrink
+from tests.shop.colours import DISPLAY_P3, rgb_profile
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 SCRIPT = b"<script>alert(document.domain)</script>"
@@ -133,10 +134,15 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
-def test_the_largest_picture_that_is_taken_fits_into_a_small_servers_memory(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("mode", "how"), [("RGBA", {"icc_profile": rgb_profile(DISPLAY_P3)}), ("I;16", {"transparency": 7})]
+)
+def test_the_largest_picture_that_is_taken_fits_into_a_small_servers_memory(
+    tmp_path: Path, mode: str, how: dict[str, Any]
+) -> None:
     """Forty million pixels with transparency: 160 MB decoded, and not several times as much."""
     big = tmp_path / "big.png"
-    Image.new("RGBA", (6300, 6300)).save(big, "PNG", compress_level=1)
+    Image.new(mode, (6300, 6300)).save(big, "PNG", compress_level=1, **how)
     env = {"SECRET_KEY": "x", "STRIPE_SANDBOX": "1", "ENV_FILE": "/dev/null", "PATH": ""}
     ran = subprocess.run(
         [sys.executable, "-c", MEASURE, str(big)],
