@@ -5,6 +5,8 @@ import os
 import sys
 from pathlib import Path
 
+from kopeck.stopping import end_as_first_process
+
 #: What these say is for a person: a line for each question to Stripe would stand in between.
 FOR_PEOPLE = ("doctor", "mirror", "reconcile", "stripe_webhooks")
 
@@ -33,6 +35,7 @@ def use_local_shop() -> None:
 
 
 if __name__ == "__main__":
+    end_as_first_process()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kopeck.settings")
     use_local_shop()
     if sys.argv[1:2] and sys.argv[1] in FOR_PEOPLE:

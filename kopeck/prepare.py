@@ -17,6 +17,7 @@ from django.db import OperationalError, transaction
 
 from kopeck.place import ADMIN, write_secret
 from kopeck.private import close
+from kopeck.stopping import end_as_first_process
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -51,6 +52,7 @@ def _give_password(admin: "User", password_file: Path) -> None:
 
 
 if __name__ == "__main__":
+    end_as_first_process()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kopeck.settings")
     django.setup()
     words = sys.argv[2:]

@@ -117,7 +117,7 @@ class Run:
         web = self.start_web(env) if place.password_file.exists() else None
         self.prepare(env)
         web = web or self.start_web(env)
-        self.launch("worker", [sys.executable, "manage.py", "worker"], env, patience=8)
+        self.launch("worker", [sys.executable, "manage.py", "worker"], env, patience=20)
         if sandbox:
             self.wait(lambda: _answers(place.sandbox_url, "/"), sandbox, 30)
             self.step("sandbox", "ready, webhooks registered")

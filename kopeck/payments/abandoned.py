@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
+from kopeck import stopping
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
 
@@ -27,7 +28,7 @@ BATCH = 500
 def mark_abandoned(timestamp: int) -> None:
     """Every ten minutes, a batch in a transaction of its own until none is left."""
     while expire() == BATCH:
-        pass
+        stopping.check()
 
 
 def expire() -> int:

@@ -20,6 +20,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from kopeck import stopping
 from kopeck.catalog.models import Discount
 from kopeck.errors import ShopError
 from kopeck.logs import about_its
@@ -327,7 +328,7 @@ def _poll(payment: Payment, deadline: float) -> None:
     pause = 0.02
     while time.monotonic() < deadline:
         release_database()
-        time.sleep(pause)
+        stopping.sleep(pause)
         pause = min(pause * 1.5, 0.3)
         if bulkhead().is_crowded():
             raise unavailable()

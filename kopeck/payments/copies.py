@@ -19,6 +19,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from kopeck import stopping
 from kopeck.catalog.models import Discount, Tax, shown_percent
 from kopeck.locks import one_at_a_time
 from kopeck.payments.gateway import Gateway, StripeRefused, StripeUnavailable, gateway
@@ -229,7 +230,7 @@ def _wait(copy: StripeCopy, deadline: float) -> None:
                 )  # no use in asking a Stripe that fails once for each of us
             return
         release_database()
-        time.sleep(pause)
+        stopping.sleep(pause)
         pause = min(pause * 1.5, 0.3)
     raise StripeUnavailable("Another process is asking Stripe for the same.")
 

@@ -13,6 +13,7 @@ from typing import Any
 import stripe
 from django.conf import settings
 
+from kopeck import stopping
 from kopeck.payments import calls
 from kopeck.payments.accounts import Account
 from kopeck.payments.bulkhead import Full, bulkhead
@@ -57,6 +58,7 @@ class _Watched(stripe.RequestsClient):
     def request(  # type: ignore[override] # as RequestsClient has it, not its base
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
+        stopping.check()  # no more tries: what was asked may have been done, as when no answer comes
         with calls.watch(self.account, method, url) as call:
             body, call.status, answer = super().request(method, url, headers, post_data)
             call.request_id = answer.get("Request-Id", "")
@@ -289,6 +291,7 @@ class Gateway:
 
     def _ask(self, call: Callable[[], stripe.StripeObject]) -> dict[str, Any]:
         release_database()
+        stopping.check()
         try:
             with bulkhead().asking(no_answer=stripe.APIConnectionError):
                 answer: dict[str, Any] = call().to_dict()

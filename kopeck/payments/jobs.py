@@ -11,7 +11,9 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import UniqueViolation
 from procrastinate.jobs import Status
+from procrastinate.manager import JobManager
 
+from kopeck import stopping
 from kopeck.errors import ShopError
 from kopeck.payments import abandoned as abandoned  # found by the worker through this module
 from kopeck.payments import attempts, inbox, sync
@@ -47,14 +49,19 @@ def sweep(timestamp: int) -> None:
 @app.periodic(cron="*/5 * * * *")
 @app.task(queueing_lock="retry_stalled_jobs", pass_context=False)
 async def retry_stalled_jobs(timestamp: int) -> None:
-    """Every five minutes: jobs of a worker that was killed are taken up again. All of ours may run twice."""
-    for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=60):
+    """Every five minutes: jobs of a worker that was killed are taken up again."""
+    await take_up_stalled_jobs(app.job_manager)
+
+
+async def take_up_stalled_jobs(queue: JobManager) -> None:
+    """Puts jobs back into the queue whose worker is gone or silent. All of ours may run twice."""
+    for job in await queue.get_stalled_jobs(seconds_since_heartbeat=60):
         log.warning("job %s (%s) of a dead worker is taken up again", job.id, job.task_name)
         try:
-            await app.job_manager.retry_job(job)
+            await queue.retry_job(job)
         except UniqueViolation:
             # A younger job holds the same queueing lock and does the same work.
-            await app.job_manager.finish_job(job, Status.FAILED, delete_job=False)
+            await queue.finish_job(job, Status.FAILED, delete_job=False)
 
 
 def retry_events() -> int:
@@ -66,7 +73,7 @@ def retry_events() -> int:
     # What fails for ever stands behind the others.
     waiting = waiting.order_by("attempts", "received")[:BATCH]
     done = 0
-    for event in waiting:
+    for event in stopping.each(waiting):
         try:
             inbox.work_off(event)
             done += 1
@@ -84,7 +91,7 @@ def ask_about_payments() -> int:
     over = Q(expires_at__lt=now) & (Q(asked_at=None) | Q(asked_at__lt=now - RETRY))
     live = Payment.objects.filter(status__in=Payment.LIVE, stripe_id__isnull=False).filter(stale | over)
     asked = 0
-    for payment in live.order_by(F("asked_at").asc(nulls_first=True), "pk")[:BATCH]:
+    for payment in stopping.each(live.order_by(F("asked_at").asc(nulls_first=True), "pk")[:BATCH]):
         # Noted before the answer: what can't be asked about must not keep the others from their turn.
         Payment.objects.filter(pk=payment.pk).update(asked_at=now)
         try:

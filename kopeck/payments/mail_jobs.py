@@ -16,6 +16,7 @@ from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
+from kopeck import stopping
 from kopeck.payments.mail_words import write
 from kopeck.payments.mails import SEND, Mail
 from kopeck.slow import release_database
@@ -47,7 +48,7 @@ def send_due(timestamp: int) -> None:
     """Every minute: mails that failed and are due again, and those whose job or sender was lost."""
     due = Mail.objects.filter(status=Status.WAITING, due_at__lte=timezone.now()).order_by("due_at")
     failures = 0
-    for number in list(due.values_list("pk", flat=True)[:BATCH]):
+    for number in stopping.each(list(due.values_list("pk", flat=True)[:BATCH])):
         failures += deliver(number) is False
         if failures == PATIENCE:
             break

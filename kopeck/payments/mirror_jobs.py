@@ -9,6 +9,7 @@ from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
+from kopeck import stopping
 from kopeck.payments import copies, drift, mirror_checks
 from kopeck.payments.gateway import StripeRefused, StripeUnavailable
 from kopeck.payments.models import MirrorCheck, StripeCopy
@@ -46,7 +47,8 @@ def catch_up(timestamp: int) -> None:
     Reads our own notes only; Stripe is asked by the jobs that this defers.
     """
     for account_name in settings.STRIPE_ACCOUNTS:
-        for kind, object_id in copies.out_of_step(account_name, untouched_since=timezone.now() - PATIENCE):
+        found = copies.out_of_step(account_name, untouched_since=timezone.now() - PATIENCE)
+        for kind, object_id in stopping.each(found):
             copy.defer(account_name=account_name, kind=str(kind), object_id=object_id)
 
 

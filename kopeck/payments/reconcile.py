@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from django.db import transaction
 from django.utils import timezone
 
+from kopeck import stopping
 from kopeck.payments import reconcile_books, reconcile_news, reconcile_payments
 from kopeck.payments.endpoints import event_types
 from kopeck.payments.findings import Difference, Finding, ReconcileCursor, ReconcileRun
@@ -187,7 +188,7 @@ def _patiently(ask: Callable[[], T]) -> T:
             return ask()
         except StripeUnavailable as trouble:
             log.info("reconcile: asked again in %s s: %s", pause, trouble)
-            time.sleep(pause)
+            stopping.sleep(pause)
     return ask()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import InterfaceError, OperationalError
 
+from kopeck import stopping
 from kopeck.payments.findings import Finding
 from kopeck.payments.gateway import StripeRefused, StripeUnavailable, gateway
 from kopeck.redaction import scrub
@@ -29,6 +30,7 @@ class Look:
     @contextmanager
     def at(self, kind: str, id: str) -> Iterator[None]:
         """Around the comparison of one object: what fails with it is told, and stops none of the others."""
+        stopping.check()
         self.checked += 1
         self.seen.add(id)
         try:

@@ -13,6 +13,7 @@ from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 
+from kopeck import stopping
 from kopeck.orders.models import Order
 from kopeck.payments import disputes, refund_news, refunds
 from kopeck.payments.gateway import StripeRefused, StripeUnavailable
@@ -63,7 +64,7 @@ def finish() -> int:
     slow = Q(status__in=["pending", "requires_action"], asked_at__lt=now - ASK_AGAIN)
     waiting = Refund.objects.filter(dead | slow).select_related("payment")
     done = 0
-    for refund in waiting.order_by(F("asked_at").asc(nulls_first=True), "pk")[:BATCH]:
+    for refund in stopping.each(waiting.order_by(F("asked_at").asc(nulls_first=True), "pk")[:BATCH]):
         try:
             refunds.finish(refund)
             done += 1

@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
+from kopeck import stopping
 from kopeck.payments.findings import Difference, ReconcileRun
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ def _ways() -> dict[str, Callable[[], int]]:
 
 def _batches(delete: Callable[[], int]) -> Iterator[int]:
     while True:
+        stopping.check()
         count = delete()
         yield count
         if count < BATCH:
