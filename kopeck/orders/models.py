@@ -170,7 +170,7 @@ class Order(models.Model):
         """`place`, in a transaction of the caller's that ends with what is raised here."""
         discount = facts.pop("discount", None)
         order = cls(visitor=visitor, **facts)
-        order.rewrite(wanted, discount, list(Tax.objects.filter(active=True, is_default=True)))
+        order.rewrite(wanted, discount, todays_taxes())
         admit()
         order.is_new = True
         return order
@@ -208,10 +208,14 @@ class Order(models.Model):
         return self
 
     def holds(self, wanted: Sequence[Wanted]) -> bool:
-        """Whether the lines are exactly these, at today's names and prices."""
-        mine = sorted((line.item_id, line.name, line.unit_price, line.quantity) for line in self.lines.all())
-        theirs = sorted((w.item.pk, w.item.name, w.item.price, w.quantity) for w in wanted)
-        return mine == theirs and self.currency == wanted[0].item.currency
+        """Whether the lines are exactly these, under today's names, and none costs more than today."""
+        prices = {w.item.pk: w.item.price for w in wanted}
+        mine = sorted((line.item_id, line.name, line.quantity) for line in self.lines.all())
+        return (
+            mine == sorted((w.item.pk, w.item.name, w.quantity) for w in wanted)
+            and self.currency == wanted[0].item.currency
+            and all(line.unit_price <= prices[line.item_id] for line in self.lines.all())
+        )
 
     # The next ones change what is paid for. Call them inside a transaction that holds this order's row, with
     # no payment under way (payments.checkout.change does both), or the buyer could pay the old total.
@@ -220,28 +224,30 @@ class Order(models.Model):
         """Other items or quantities. A discount that does not fit them any more is dropped, with a note."""
         discount = self.discount
         try:
-            self.rewrite(wanted, discount, self._taxes())
+            self.rewrite(wanted, discount, todays_taxes())
         except ShopError as refusal:
             if discount is None or not refusal.code.startswith("discount_"):
                 raise
-            self.rewrite(wanted, None, self._taxes())
+            self.rewrite(wanted, None, todays_taxes())
             self.note(f"The discount {discount} was dropped: {refusal.message}")
 
     def set_discount(self, discount: "Discount | None") -> None:
         """Raises ShopError where the order cannot have it."""
-        self.rewrite(self._wanted(), discount, self._taxes())
+        self.rewrite(self._wanted(), discount, todays_taxes())
 
-    def set_taxes(self, taxes: "Sequence[Tax]") -> None:
-        self.rewrite(self._wanted(), self.discount, taxes)
+    def is_priced_by_today(self) -> bool:
+        """Whether today's catalogue makes the same of its items: prices, names, discount, default taxes."""
+        terms = _terms(self._wanted(), self.discount, todays_taxes())
+        return self.terms == terms and self._discount_still_fits()
 
     def refresh(self) -> bool:
-        """Prices the order anew if its items, discount or taxes have changed.
+        """Prices the order anew if today's catalogue makes another one of it.
 
         Whether the buyer has to look at it again: it became dearer, or is in another currency.
         """
-        wanted, taxes, before = self._wanted(), self._taxes(), (self.total, self.currency)
+        wanted, before = self._wanted(), (self.total, self.currency)
         refuse_lines(wanted)
-        if self.terms == _terms(wanted, self.discount, taxes) and self._discount_still_fits():
+        if self.is_priced_by_today():
             return False
         self.set_lines(wanted)
         return self.total > before[0] or self.currency != before[1]
@@ -311,10 +317,6 @@ class Order(models.Model):
     def _wanted(self) -> list[Wanted]:
         return [Wanted(line.item, line.quantity) for line in self.load().lines.all()]
 
-    def _taxes(self) -> "list[Tax]":
-        """The order's taxes as they are today, without those the owner has switched off."""
-        return [row.tax for row in self.load().taxes.all() if row.tax.active]
-
     def _refuse_impossible(self, totals: Totals) -> None:
         # The subtotal too: Stripe is told the lines before the discount.
         if max(totals.subtotal, totals.total) > CURRENCIES[self.currency].maximum:
@@ -374,6 +376,11 @@ class Order(models.Model):
     def _move(self, status: Status) -> None:
         self.status = status
         self.save(update_fields=["status"])
+
+
+def todays_taxes() -> list[Tax]:
+    """The taxes that every order which is not paid yet is priced with."""
+    return list(Tax.objects.filter(active=True, is_default=True))
 
 
 def _terms(wanted: Sequence[Wanted], discount: Discount | None, taxes: Sequence[Tax]) -> str:

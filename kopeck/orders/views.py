@@ -54,7 +54,10 @@ def item_page(request: ShopRequest, item_id: int) -> HttpResponse:
         "item": item,
         "quantity": max(1, min(int(quantity), item.most)),
         "cancelled": "cancelled" in request.GET,
+        "message": "",
     }
+    if request.GET.get("notice") == "price_changed":
+        context["message"] = _("The price has changed. Please look at it and press Buy if you agree.")
     return private(render(request, "item.html", context))
 
 

@@ -21,6 +21,18 @@ class Wanted:
     quantity: int
 
 
+@dataclass(frozen=True, slots=True)
+class Price:
+    """A unit price, in minor units, as a page has shown it."""
+
+    amount: int
+    currency: str
+
+    def covers(self, amount: int, currency: str) -> bool:
+        """Whether the buyer who has seen this price may be asked for that one."""
+        return currency == self.currency and amount <= self.amount
+
+
 def refuse_lines(wanted: Sequence[Wanted]) -> None:
     """ShopError for what cannot be one order."""
     if not wanted:

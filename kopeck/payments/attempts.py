@@ -15,18 +15,17 @@ from typing import Any, NoReturn
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max, Q
+from django.db.models import Case, When
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from kopeck import stopping
-from kopeck.catalog.models import Discount
 from kopeck.errors import ShopError
 from kopeck.logs import about_its
 from kopeck.orders import stock
 from kopeck.orders.models import Order
-from kopeck.payments import mirror, sync
+from kopeck.payments import mirror, sync, uses
 from kopeck.payments.accounts import Account, for_currency
 from kopeck.payments.bulkhead import bulkhead
 from kopeck.payments.figures import Verdict, compare, read_figures
@@ -38,6 +37,8 @@ from kopeck.slow import release_database
 log = logging.getLogger(__name__)
 Status, Kind = Payment.Status, Payment.Kind
 NO_COPIES = mirror.Copies(None, ())
+
+LIVE_FIRST = Case(When(status__in=Payment.LIVE, then=0), default=1)
 
 #: How long a session can be paid. Stripe wants 30 minutes from when it is asked; the rest is for retries.
 SESSION_LIFE = timedelta(minutes=35)
@@ -65,11 +66,16 @@ class Turn(Enum):
 
 
 class PriceChanged(ShopError):
-    """The order became dearer; the page of the order `order_id` shows the new total."""
+    """What is bought is dearer than the buyer has seen.
 
-    def __init__(self, order_id: int) -> None:
-        message = _(
-            "Something in your order has become dearer. Please look at the new total and pay if you agree."
+    The page of the order `order_id` shows the new total, or without one the item's page the new price.
+    """
+
+    def __init__(self, order_id: int | None = None) -> None:
+        message = (
+            _("Something in your order has become dearer. Please look at the new total and pay if you agree.")
+            if order_id
+            else _("The price has changed. Please look at it and press Buy if you agree.")
         )
         super().__init__("price_changed", message, status=409)
         self.order_id = order_id
@@ -87,7 +93,8 @@ def start(order_id: int, site: Site, kind: Payment.Kind = Kind.CHECKOUT) -> Paym
                 return handed_out
             case Turn.CREATE:
                 made, healed = _make(payment, healed)
-                if made:
+                # One of the other kind, left by a try that got no answer, is closed at the next turn.
+                if made and made.kind == kind:
                     return made
             case Turn.MIRROR:
                 _mirror(order_id)
@@ -108,9 +115,10 @@ def _take_turn(order_id: int, site: Site, kind: Payment.Kind) -> tuple[Turn, Any
     with transaction.atomic():
         order = Order.objects.select_for_update().get(pk=order_id)
         _refuse_unpayable(order)
-        live = order.payments.filter(status__in=Payment.LIVE).first()
-        if live is None:
-            return _begin(order, site, kind)
+        # The live one if there is one, else the latest: its number is the last.
+        live = order.payments.order_by(LIVE_FIRST, "-attempt").first()
+        if live is None or not live.is_live:
+            return _begin(order, site, kind, live.attempt + 1 if live else 1)
         if not live.stripe_id:
             if live.lease_until and live.lease_until > now:
                 return Turn.WAIT, live
@@ -133,7 +141,7 @@ def _refuse_unpayable(order: Order) -> None:
         raise ShopError("order_cancelled", _("This order was cancelled."), status=409)
 
 
-def _begin(order: Order, site: Site, kind: Payment.Kind) -> tuple[Turn, Payment | None]:
+def _begin(order: Order, site: Site, kind: Payment.Kind, number: int) -> tuple[Turn, Payment | None]:
     """A new attempt, unless the order became dearer or Stripe lacks its coupon or a tax rate."""
     if order.refresh():
         return Turn.DEARER, None
@@ -145,11 +153,11 @@ def _begin(order: Order, site: Site, kind: Payment.Kind) -> tuple[Turn, Payment 
     if copies is None:
         return Turn.MIRROR, None
     # Each locks its rows, after the order's: everywhere in this order, or two could wait for each other.
-    _hold_discount(order)
+    uses.hold(order)
     stock.hold(order)
     site.asker.spend(order)
     order.mark_open()
-    payment = _new_attempt(order, account, kind, site)
+    payment = _new_attempt(order, account, kind, site, number)
     payment.asked_from = site.asker.address
     payment.inputs = (
         session_inputs(order, payment, site, copies)
@@ -172,33 +180,14 @@ def currency_not_accepted(currency: str) -> ShopError:
     return ShopError("currency_not_accepted", message, status=422)
 
 
-def _hold_discount(order: Order) -> None:
-    """Refuses a discount whose last use is taken: by orders that were paid, or that can be paid right now.
-
-    The discount's row is locked, after the order's: of many buyers with the last code one gets a session.
-    """
-    if order.discount_id is None:
-        return
-    discount = Discount.objects.select_for_update().get(pk=order.discount_id)
-    if discount.max_redemptions is None:
-        return
-    paid = Q(status__in=[*Order.WAS_PAID, Order.Status.PROCESSING])
-    payable = Q(payments__status__in=Payment.LIVE)
-    taken = Order.objects.filter(paid | payable, discount=discount).exclude(pk=order.pk).distinct().count()
-    if taken >= discount.max_redemptions:
-        message = _("This code has been used as often as it may be. Take it off to pay without it.")
-        raise ShopError("discount_used_up", message, status=409)
-
-
-def _new_attempt(order: Order, account: Account, kind: Payment.Kind, site: Site) -> Payment:
-    last = order.payments.aggregate(last=Max("attempt"))["last"] or 0
+def _new_attempt(order: Order, account: Account, kind: Payment.Kind, site: Site, number: int) -> Payment:
     return Payment(
         order=order,
         account=account.name,
         kind=kind,
         amount=order.total,
         currency=order.currency,
-        attempt=last + 1,
+        attempt=number,
         fingerprint=order.terms,
         expires_at=timezone.now() + SESSION_LIFE,
         lease_until=timezone.now() + LEASE,
@@ -221,32 +210,43 @@ def _create(payment: Payment) -> tuple[Payment | None, bool]:
 
     None: the attempt is closed, and a new one may do better.
     """
-    ours = Payment.objects.filter(pk=payment.pk)
+    # Once another request has taken the lease over, it decides: what we hear is no news any more.
+    ours = Payment.objects.filter(pk=payment.pk, stripe_id=None, lease_until=payment.lease_until)
     try:
-        made = gateway(payment.account).create(
-            payment.kind, payment.inputs, idempotency_key=payment.idempotency_key
-        )
+        made = _ask_for(payment)
     except StripeUnavailable as trouble:
         # The lease ends, the attempt stays: the next one who asks finds what Stripe may have made.
         ours.update(lease_until=None, problem=str(trouble))
         log.warning("order %s: Stripe is not available: %s", payment.order_id, trouble)
         raise unavailable() from trouble
     except StripeRefused as refusal:
-        ours.filter(stripe_id=None).update(status=Status.REFUSED, lease_until=None, problem=str(refusal))
-        if refusal.param == "expires_at" or _forget_copies(payment, refusal):
+        is_ours = ours.update(status=Status.REFUSED, lease_until=None, problem=str(refusal))
+        if not is_ours or refusal.param == "expires_at" or _forget_copies(payment, refusal):
             return None, False
         log.error("order %s: Stripe refuses the session: %s", payment.order_id, refusal)
         raise refused() from refusal
     except BaseException:
         ours.update(lease_until=None)
         raise
-    if payment.kind == Kind.CHECKOUT and made["line_items"]["has_more"]:
-        lines = gateway(payment.account).session_lines(made["id"])
-        made["line_items"] = {"data": lines, "has_more": False}
-    payment, verdict, is_ready = _store(payment, made)
+    payment, verdict, is_stray = _store(payment, made)
     if verdict is Verdict.REFUSE:
         _refuse_other_total(payment)
-    return payment, is_ready
+    if is_stray:
+        _close_stray(payment, made["id"])
+    return payment, verdict is not None and payment.expires_at - TOO_LATE > timezone.now()
+
+
+def _ask_for(payment: Payment) -> dict[str, Any]:
+    made = gateway(payment.account).create(
+        payment.kind, payment.inputs, idempotency_key=payment.idempotency_key
+    )
+    if payment.kind == Kind.CHECKOUT and made["line_items"]["has_more"]:
+        try:
+            lines = gateway(payment.account).session_lines(made["id"])
+        except StripeRefused as refusal:  # of a session that was made: no refusal of the attempt
+            raise StripeUnavailable(str(refusal)) from refusal
+        made["line_items"] = {"data": lines, "has_more": False}
+    return made
 
 
 def _forget_copies(payment: Payment, refusal: StripeRefused) -> bool:
@@ -268,28 +268,43 @@ def _mirror(order_id: int) -> None:
         raise refused() from refusal
 
 
-def _store(payment: Payment, made: dict[str, Any]) -> tuple[Payment, Verdict, bool]:
-    """Keeps what Stripe made, and Stripe's figures where they may take ours' place; may it be handed out?
+def _store(payment: Payment, made: dict[str, Any]) -> tuple[Payment, Verdict | None, bool]:
+    """Keeps what Stripe made, and its amounts where they may take ours' place; is it a stray, to be closed?
 
-    Not where anything has happened to order or attempt since: Stripe repeats its first answer for an object
-    that is over by now. `_take_turn` then looks at both anew.
+    The verdict is None where the answer came too late: the attempt is over or has its object by now, the
+    order has other terms or can't be paid. Then nothing of the order changes.
     """
     with transaction.atomic():
         order = Order.objects.select_for_update().get(pk=payment.order_id)
         payment = Payment.objects.get(pk=payment.pk)
         payment.order = order
-        is_ready = payment.status == Status.CREATING and not payment.stripe_id
-        verdict = _judge(order, payment, made)
-        payment.stripe_id, payment.url = made["id"], made.get("url") or payment.url
-        payment.lease_until, payment.problem = None, ""
+        if payment.stripe_id:  # another request has stored its answer, most often the same one
+            return payment, None, payment.stripe_id != made["id"]
+        is_awaited = payment.status == Status.CREATING and order.status in Order.PAYABLE
+        is_awaited = is_awaited and payment.fingerprint == order.terms
+        verdict = _judge(order, payment, made) if is_awaited else None
         if payment.status == Status.CREATING:
             payment.status = Status.OPEN
+        payment.stripe_id, payment.url = made["id"], made.get("url") or ""
+        payment.lease_until, payment.problem = None, ""
         payment.save(
             update_fields=["stripe_id", "url", "status", "amount", "fingerprint", "lease_until", "problem"]
         )
-        is_ready = is_ready and payment.fingerprint == order.terms and order.status in Order.PAYABLE
-        is_ready = is_ready and payment.expires_at - TOO_LATE > timezone.now()
-    return payment, verdict, is_ready
+    return payment, verdict, not is_awaited
+
+
+def _close_stray(payment: Payment, stripe_id: str) -> None:
+    """Closes what Stripe made for an attempt that is over, or besides the object that the attempt has."""
+    log.warning("order %s: %s is no way to pay any more and is closed", payment.order_id, stripe_id)
+    if payment.stripe_id == stripe_id:
+        return withdraw(payment)
+    try:
+        gateway(payment.account).withdraw(payment.kind, stripe_id)
+    except StripeUnavailable as trouble:
+        raise unavailable() from trouble
+    except StripeRefused as refusal:
+        raise refused() from refusal
+    return None
 
 
 def _judge(order: Order, payment: Payment, made: dict[str, Any]) -> Verdict:

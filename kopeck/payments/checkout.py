@@ -12,18 +12,28 @@ from django.utils.translation import gettext as _
 
 from kopeck.errors import ShopError
 from kopeck.orders.models import Order
-from kopeck.orders.wanted import Wanted
-from kopeck.payments.attempts import busy, start, withdraw
+from kopeck.orders.wanted import Price, Wanted
+from kopeck.payments.attempts import PriceChanged, busy, start, withdraw
 from kopeck.payments.inputs import Site
 from kopeck.payments.models import Payment
 
 Kind, Status = Payment.Kind, Payment.Status
 
 
-def buy(wanted: Wanted, *, visitor: str, site: Site, kind: Payment.Kind = Kind.CHECKOUT) -> Payment:
-    """The visitor's open session or intent for this item and quantity. Raises ShopError."""
+def buy(
+    wanted: Wanted,
+    *,
+    visitor: str,
+    site: Site,
+    kind: Payment.Kind = Kind.CHECKOUT,
+    shown: Price | None = None,
+) -> Payment:
+    """The visitor's open session or intent for this item and quantity, at no more than was `shown`.
+
+    Raises ShopError; PriceChanged for what costs more than the buyer has seen.
+    """
     for _attempt in range(3):
-        order = order_for(wanted, visitor=visitor, site=site)
+        order = order_for(wanted, visitor=visitor, site=site, shown=shown)
         try:
             payment = start(order.pk, site, kind)
             if payment.order.holds([wanted]):
@@ -34,15 +44,54 @@ def buy(wanted: Wanted, *, visitor: str, site: Site, kind: Payment.Kind = Kind.C
     raise _try_again()
 
 
-def order_for(wanted: Wanted, *, visitor: str, site: Site) -> Order:
-    """The visitor's open order of just this item and quantity."""
+def order_for(wanted: Wanted, *, visitor: str, site: Site, shown: Price | None = None) -> Order:
+    """The visitor's open order of just this item and quantity, at no more than was `shown`."""
     site.asker.spend_if_new()
+
+    def admit() -> None:
+        _refuse_dearer(wanted, shown)
+        site.asker.spend()
+
+    def act(locked: Order) -> None:
+        _refuse_dearer(wanted, shown)
+        locked.set_lines([wanted])
+
     for _attempt in range(3):
-        order = Order.place_for_buy(wanted, visitor=visitor, admit=site.asker.spend)
-        if order.is_new or order.holds([wanted]) or set_lines(order, [wanted], site):
+        order = Order.place_for_buy(wanted, visitor=visitor, admit=admit)
+        if order.is_new or _is_agreed(order, wanted, shown):
+            return order
+        (line,) = order.lines.all()
+        before = Price(line.unit_price, order.currency)
+        if change(order, act, site, done=lambda it: _is_agreed(it, wanted, shown)):
+            if shown is None:  # then the price of the order itself is what was seen
+                _refuse_dearer(wanted, before, order.pk)
             return order
         # It was paid in this very moment: what is bought now is a new order.
     raise _try_again()
+
+
+def _refuse_dearer(wanted: Wanted, shown: Price | None, order_id: int | None = None) -> None:
+    if shown is not None and not shown.covers(wanted.item.price, wanted.item.currency):
+        raise PriceChanged(order_id)
+
+
+def _is_agreed(order: Order, wanted: Wanted, shown: Price | None) -> bool:
+    """Whether the order can stay as it is: what the buyer asks for, at a price that they have seen.
+
+    A lower price than today's lasts while its session does. Without one `start` shows the new total first.
+    """
+    if not order.holds([wanted]):
+        return False
+    (line,) = order.lines.all()
+    if shown is None:
+        return True
+    if not shown.covers(line.unit_price, order.currency):
+        return False
+    return line.unit_price == wanted.item.price or _is_live(order)
+
+
+def _is_live(order: Order) -> bool:
+    return order.payments.filter(status__in=Payment.LIVE).exists()
 
 
 def _try_again() -> ShopError:
@@ -51,8 +100,12 @@ def _try_again() -> ShopError:
 
 
 def set_lines(order: Order, wanted: list[Wanted], site: Site) -> bool:
-    """`change` to these lines; an order that holds them by now keeps its open session."""
-    return change(order, lambda it: it.set_lines(wanted), site, done=lambda it: it.holds(wanted))
+    """`change` to these lines. An order that holds them keeps its open session and the prices of that."""
+
+    def done(it: Order) -> bool:
+        return it.holds(wanted) and (_is_live(it) or it.is_priced_by_today())
+
+    return done(order) or change(order, lambda it: it.set_lines(wanted), site, done=done)
 
 
 class _Rehearsed(Exception):

@@ -105,8 +105,10 @@ QUESTIONS = (
     ),
     Question(
         "kopeck_held_payments",
-        "Payments that Stripe took and no order may have: a person decides.",
-        "SELECT count(*) FROM payments_payment WHERE status = 'held'",
+        "Payments that Stripe took, no order may have, and nobody has refunded yet.",
+        "SELECT count(*) FROM payments_payment AS held WHERE status = 'held' AND NOT EXISTS"
+        " (SELECT FROM payments_refund AS refund WHERE payment_id = held.id"
+        " AND refund.status IN ('pending', 'requires_action', 'succeeded'))",
     ),
     Question(
         "kopeck_refunds_under_way",

@@ -107,7 +107,9 @@ def _payment_of(event: StripeEvent) -> Payment | None:
     key = declines.key_in(event.payload["data"]["object"].get("metadata"))
     if key is None:
         return None
-    return ours.filter(key=key, stripe_id__isnull=True).first()
+    # The intent of a Checkout attempt carries its key too, and is not the object that the attempt waits for.
+    kind = Payment.Kind.CHECKOUT if event.type.startswith("checkout.") else Payment.Kind.INTENT
+    return ours.filter(key=key, kind=kind, stripe_id__isnull=True).first()
 
 
 def _store(account_name: str, event: dict[str, Any]) -> StripeEvent:

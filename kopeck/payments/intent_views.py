@@ -16,17 +16,18 @@ from kopeck.payments import attempts, checkout
 from kopeck.payments.gateway import StripeRefused, StripeUnavailable, gateway
 from kopeck.payments.inputs import site_of
 from kopeck.payments.models import Payment
-from kopeck.payments.views import asked_quantity
+from kopeck.payments.views import asked_quantity, shown_price
 from kopeck.web import ShopRequest, read_only
 
 
 @asked_here
 @require_http_methods(["GET"])
 def intent(request: ShopRequest, item_id: int) -> HttpResponse:
-    """GET /intent/{id}: the PaymentIntent of an item as JSON. `quantity` 1 to 99."""
+    """GET /intent/{id}: an item's PaymentIntent as JSON. `quantity`, `price`, `currency`: see `buy`."""
     wanted = Wanted(item_on_sale(item_id), asked_quantity(request))
     site, visitor = site_of(request), request.visitor.key
-    return _as_json(checkout.buy(wanted, visitor=visitor, site=site, kind=Payment.Kind.INTENT))
+    kind, shown = Payment.Kind.INTENT, shown_price(request)
+    return _as_json(checkout.buy(wanted, visitor=visitor, site=site, kind=kind, shown=shown))
 
 
 @asked_here

@@ -6,8 +6,10 @@ Periodic and cheap; every answer goes through `sync`, so a job and a webhook at 
 import logging
 from datetime import timedelta
 
+from django.db import InterfaceError, OperationalError
 from django.db.models import F, Q
 from django.utils import timezone
+from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import UniqueViolation
 from procrastinate.jobs import Status
@@ -15,6 +17,7 @@ from procrastinate.manager import JobManager
 
 from kopeck import stopping
 from kopeck.errors import ShopError
+from kopeck.orders.models import Order
 from kopeck.payments import abandoned as abandoned  # found by the worker through this module
 from kopeck.payments import attempts, inbox, sync
 from kopeck.payments import limit_jobs as limit_jobs  # found by the worker through this module
@@ -64,6 +67,19 @@ async def take_up_stalled_jobs(queue: JobManager) -> None:
             await queue.finish_job(job, Status.FAILED, delete_job=False)
 
 
+@app.task(
+    retry=RetryStrategy(
+        max_attempts=5, exponential_wait=4, retry_exceptions=(ShopError, OperationalError, InterfaceError)
+    )
+)
+def close(payment_id: int) -> None:
+    """Closes what could pay an order that another payment has paid. Deferred by `sync` as it is paid."""
+    payment = Payment.objects.select_related("order").get(pk=payment_id)
+    # One without an id is closed by the request that creates it.
+    if payment.is_live and payment.stripe_id and payment.order.status not in Order.PAYABLE:
+        attempts.withdraw(payment)
+
+
 def retry_events() -> int:
     """Works off events that failed or were cut off; how many."""
     before = timezone.now() - RETRY
@@ -97,7 +113,8 @@ def ask_about_payments() -> int:
         try:
             payment = sync.refresh(payment)
             asked += 1
-            if payment.status == Payment.Status.OPEN and payment.expires_at < now:
+            is_over = payment.expires_at < now or payment.order.status in Order.WAS_PAID
+            if payment.status == Payment.Status.OPEN and is_over:
                 attempts.withdraw(payment)  # an intent never ends by itself
         except (StripeUnavailable, StripeRefused, ShopError) as trouble:
             log.warning("payment %s: %s", payment, trouble)

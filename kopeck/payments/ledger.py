@@ -118,22 +118,14 @@ class Refund(models.Model):
         return self.status in self.GIVEN
 
     @property
-    def of_second_payment(self) -> bool:
-        """Whether it gives back money that came on top of what the order costs."""
-        payment = self.payment
-        twice = self.reason == self.Reason.DUPLICATE or payment.problem == payment.PAID_BEFORE
-        return payment.status != "paid" and twice
-
-    @property
-    def of_other_amount(self) -> bool:
-        """Whether it gives back a payment that was held because Stripe took another amount."""
-        return self.payment.status == "held" and not self.of_second_payment
-
-    @property
-    def of_sold_out(self) -> bool:
-        """Whether the shop gives back by itself what was paid for something that was gone."""
-        late = self.payment.status == "paid" and self.source == self.Source.SHOP
-        return late and bool(self.order.sold_out)
+    def cause(self) -> str:
+        """Why it is made by itself: `sold_out` or a `Payment.Review`; "" where somebody asked for it."""
+        if self.payment.status != "held":
+            by_itself = self.payment.status == "paid" and self.source == self.Source.SHOP
+            return "sold_out" if by_itself and self.order.sold_out else ""
+        if self.reason == self.Reason.DUPLICATE:
+            return "paid_before"
+        return str(self.payment.review_reason) or "amount"
 
     @property
     def shares(self) -> list[Share]:
@@ -207,6 +199,11 @@ class Dispute(models.Model):
         """
         stage = 2 if status in Dispute.CLOSED else 0 if status in Dispute.TO_DO else 1
         return stage if status.startswith("warning_") else 3 + stage
+
+
+def still_held(order: Order) -> Any:
+    """The order's held payments of which nothing was refunded yet."""
+    return order.payments.filter(status="held").exclude(refunds__status__in=Refund.GIVEN)
 
 
 def given_back(payment: Any) -> int:

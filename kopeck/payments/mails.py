@@ -113,7 +113,7 @@ def owe_apology(payment: "Payment") -> None:
 def owe_refund(refund: Refund) -> None:
     """Money is on its way back. That of an apology needs no second mail."""
     payment = refund.payment
-    if not refund.of_sold_out:
+    if refund.cause != "sold_out":
         _owe(payment, Mail.Kind.REFUND, refund)
 
 

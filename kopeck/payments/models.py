@@ -26,7 +26,7 @@ class Payment(models.Model):
         CREATING = "creating", _("being created")
         OPEN = "open", _("open")
         PROCESSING = "processing", _("processing")
-        HELD = "held", _("held: Stripe took another amount")
+        HELD = "held", _("held: needs review")
         PAID = "paid", _("paid")
         EXPIRED = "expired", _("expired")
         FAILED = "failed", _("failed")
@@ -34,8 +34,15 @@ class Payment(models.Model):
 
     #: Something that can still become money.
     LIVE = (Status.CREATING, Status.OPEN, Status.PROCESSING)
-    #: Why a second payment is held; any other problem of a held one is about its amount.
-    PAID_BEFORE = "This order was paid before by another payment."
+
+    class Review(models.TextChoices):
+        """Why a payment that arrived did not make its order paid."""
+
+        AMOUNT = "amount", _("Stripe took another amount")
+        PAID_BEFORE = "paid_before", _("another payment had paid the order")
+        TERMS = "terms", _("the order was changed")
+        CANCELLED = "cancelled", _("the order was cancelled")
+        CODE = "code", _("the discount code was used up")
 
     order = models.ForeignKey(Order, models.PROTECT, related_name="payments", verbose_name=_("order"))
     account = models.CharField(_("Stripe account"), max_length=20)
@@ -60,6 +67,15 @@ class Payment(models.Model):
     card_brand = models.CharField(_("card"), max_length=20, blank=True)
     card_last4 = models.CharField(_("last four"), max_length=4, blank=True)
     problem = models.TextField(_("problem"), blank=True)
+    #: Of a held payment. Only the owner decides about another amount; whatever else is refunded by itself.
+    review_reason = models.CharField(
+        _("needs review because"),
+        max_length=15,
+        choices=Review.choices,
+        blank=True,
+        default="",
+        db_default="",
+    )
     #: The shop's address and language as this buyer had them: for links and words in mails.
     site = models.CharField(max_length=255, blank=True, default="", db_default="")
     language = models.CharField(max_length=15, blank=True, default="", db_default="")

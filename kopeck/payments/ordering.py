@@ -63,7 +63,7 @@ def place(request: ShopRequest) -> HttpResponse:
 def _place_or_change(wanted: list[Wanted], visitor: str, site: Site) -> tuple[Order, str]:
     site.asker.spend_if_new()
     order = Order.place_in_window(wanted, visitor=visitor, admit=site.asker.spend)
-    if order.holds(wanted) or checkout.set_lines(order, wanted, site):
+    if order.is_new or checkout.set_lines(order, wanted, site):
         return order, ""
     return order, NOT_CHANGED
 

@@ -40,7 +40,7 @@ REFUSED_AGAIN = timedelta(days=1)
 
 @app.task(retry=BACKOFF)
 def give_back(payment_id: int) -> None:
-    """Refunds a second payment, or a late one. Deferred by `sync`, in the transaction that finds it so."""
+    """Refunds a payment that nobody can want, or a late one. Deferred by `sync`, as it finds it so."""
     try:
         refunds.give_back(payment_id)
     except StripeRefused as refusal:
@@ -76,7 +76,7 @@ def finish() -> int:
 
 
 def give_back_all() -> int:
-    """Defers `give_back` for second and late payments of which no refund was asked for; how many.
+    """Defers `give_back` for surplus and late payments of which no refund was asked for; how many.
 
     One that Stripe refused is asked for again each day, but not while the buyer's bank has the money.
     """
@@ -87,7 +87,8 @@ def give_back_all() -> int:
     paid = Payment.objects.filter(order=OuterRef("order"), status=Payment.Status.PAID)
     given = Refund.objects.filter(payment=OuterRef("pk"), status__in=Refund.GIVEN)
     held = Payment.objects.filter(status=Payment.Status.HELD).exclude(payment_intent="")
-    second = held.filter(Exists(paid), ~Exists(asked), ~Exists(disputed), ~Exists(given))[:BATCH]
+    surplus = held.filter(Exists(paid) | ~Q(review_reason__in=refunds.OWNER_DECIDES))
+    second = surplus.filter(~Exists(asked), ~Exists(disputed), ~Exists(given))[:BATCH]
     kept = Order.objects.filter(status__in=[Order.Status.PAID, Order.Status.PARTLY_REFUNDED])
     late = Payment.objects.filter(
         ~Exists(asked), ~Exists(disputed), status=Payment.Status.PAID, order__in=kept.exclude(sold_out="")

@@ -34,6 +34,8 @@ WHAT = [
     ("amount", gettext_lazy("An amount")),
     ("lines", gettext_lazy("Some pieces")),
 ]
+#: Refusals of a form that can't be sent again as it is.
+NEW_FORM = ("refund_changed", "refund_form_used")
 
 
 class RefundForm(forms.Form):
@@ -120,7 +122,7 @@ def _work_off(model_admin: Any, request: HttpRequest, order: Order, form: Refund
     except ShopError as refusal:
         fresh = RefundForm(refunds.left_of(order), None)
         messages.error(request, refusal.message)
-        return _render(model_admin, request, order, fresh if refusal.code == "refund_changed" else form)
+        return _render(model_admin, request, order, fresh if refusal.code in NEW_FORM else form)
     if is_new:
         model_admin.log_change(request, order, f"Refund of {in_words(refund.amount, refund.currency)}")
         _send(request, refund)

@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from kopeck.errors import ShopError
+from kopeck.locks import one_at_a_time
 from kopeck.money import CURRENCIES, in_words
 from kopeck.orders.models import Order
 from kopeck.payments import refund_news, shares
@@ -119,7 +120,15 @@ def request(order_id: int, wish: Wish, form: Form) -> tuple[Refund, bool]:
     """The row of a refund, and whether it is new: a form sent twice finds its first row. ShopError."""
     with transaction.atomic():
         order = Order.objects.select_for_update().get(pk=order_id)
-        known = Refund.objects.filter(key=form.key, order=order).first()
+        one_at_a_time(
+            f"refund {form.key}"
+        )  # the order's lock keeps nobody off who sends it for another order
+        known = Refund.objects.filter(key=form.key).first()
+        if known is not None and known.order_id != order.pk:
+            message = _(
+                "This form was used for another order. Please open the refund page of this one again."
+            )
+            raise ShopError("refund_form_used", message, status=409)
         if known is not None:
             return known, False
         left = left_of(order)
@@ -208,9 +217,12 @@ def give_back(payment_id: int) -> Refund | None:
             if amount < 1:
                 return None  # somebody was faster, at Stripe's dashboard
             refund = Refund(source=Refund.Source.SHOP, currency=currency)
-            if is_surplus(payment):
-                refund.reason = Refund.Reason.DUPLICATE
-                order.note(f"It was paid twice: {in_words(amount, currency)} is given back.")
+            if payment.status == Payment.Status.HELD:
+                if order.status in Order.WAS_PAID:
+                    refund.reason = Refund.Reason.DUPLICATE
+                    order.note(f"It was paid twice: {in_words(amount, currency)} is given back.")
+                else:
+                    order.note(f"{in_words(amount, currency)} is refunded: {payment.problem}")
             _insert(refund, payment, amount)
     return send(refund) if refund.status == Status.CREATING else refund
 
@@ -226,10 +238,20 @@ def received_at_stripe(payment: Payment) -> tuple[int, str]:
     return int(intent["amount_received"]), str(intent["currency"])
 
 
+#: Held payments that nothing but the owner's word refunds; "": held before reasons were kept.
+OWNER_DECIDES = ("", Payment.Review.AMOUNT)
+
+
 def is_surplus(payment: Payment) -> bool:
-    """Whether this payment's money came for an order that another payment had paid."""
-    held = payment.status == Payment.Status.HELD and bool(payment.payment_intent)
-    return held and payment.order.payments.filter(status=Payment.Status.PAID).exists()
+    """Whether nobody can want this payment: the order was changed, cancelled or paid by another one.
+
+    About another amount than the order's the owner decides, until another payment has paid the order.
+    """
+    if payment.status != Payment.Status.HELD:
+        return False
+    if payment.review_reason not in OWNER_DECIDES:
+        return True
+    return payment.order.payments.filter(status=Payment.Status.PAID).exists()
 
 
 def is_too_late(payment: Payment) -> bool:

@@ -18,14 +18,16 @@ from kopeck.logs import about_its
 from kopeck.money import in_words
 from kopeck.orders import stock
 from kopeck.orders.models import EMAIL_LENGTH, Order
-from kopeck.payments import mails
+from kopeck.payments import mails, uses
 from kopeck.payments.gateway import StripeRefused, gateway
 from kopeck.payments.ledger import given_back
 from kopeck.payments.models import Payment
 
 log = logging.getLogger(__name__)
 Status = Payment.Status
-GIVE_BACK = "kopeck.payments.refund_jobs.give_back"
+#: Jobs by their names: they import this module. Deferred in the transaction that makes them necessary.
+REFUND = "kopeck.payments.refund_jobs.give_back"
+CLOSE = "kopeck.payments.jobs.close"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,8 @@ def _may_revive(order: Order, payment: Payment) -> bool:
     """Whether an attempt that was taken for lost can have back what it held: stock and a discount's use."""
     if payment.status != Status.EXPIRED or order.status not in Order.PAYABLE:
         return False
+    if payment.fingerprint != order.terms:
+        return False  # nobody wants what it would pay for
     limited = order.discount is not None and order.discount.max_redemptions is not None
     if limited or order.payments.filter(status__in=Payment.LIVE).exists():
         return False
@@ -105,7 +109,8 @@ def _move(order: Order, payment: Payment, truth: Truth) -> None:
                 order.mark_failed()
         case Status.FAILED:
             payment.settle(Status.FAILED, payment_intent=truth.payment_intent)
-            order.mark_failed()
+            if not order.payments.filter(status__in=Payment.LIVE).exists():
+                order.mark_failed()
         case Status.EXPIRED:
             payment.settle(Status.EXPIRED)
             if not order.payments.filter(status__in=Payment.LIVE).exists():
@@ -118,31 +123,64 @@ def _move(order: Order, payment: Payment, truth: Truth) -> None:
 
 
 def _pay(order: Order, payment: Payment, truth: Truth) -> None:
-    """The order is paid, unless the amount is another one or the order was paid before: then it is held."""
+    """The order is paid, if this is the payment of what it is now; else the payment needs review."""
+    review = _review(order, payment, truth)
+    if review is not None:
+        return _hold(order, payment, truth, review)
     at = truth.paid_at or timezone.now()
-    problem = ""
-    if (truth.amount, truth.currency) != (payment.amount, payment.currency):
-        theirs, mine = in_words(truth.amount, truth.currency), in_words(payment.amount, payment.currency)
-        problem = f"Stripe took {theirs}, not {mine}."
-        order.mark_processing()
-    elif not order.mark_paid(at, email=truth.email):
-        problem = Payment.PAID_BEFORE
-    if problem:
-        log.error("payment %s of order %s is held: %s", payment, order.pk, problem)
-        payment.settle(Status.HELD, problem=problem, payment_intent=truth.payment_intent)
-        if order.status in Order.WAS_PAID:
-            # By its name: refunds import this module. In this transaction: held if and only if there's a job.
-            app.configure_task(GIVE_BACK).defer(payment_id=payment.pk)
-        return
+    order.mark_paid(at, email=truth.email)
     gone = stock.take(order, held=payment.is_live)
     card = {"card_brand": truth.card_brand, "card_last4": truth.card_last4}
     payment.settle(Status.PAID, paid_at=at, payment_intent=truth.payment_intent, **card)
     log.info("order %s is paid: %s %s", order.pk, payment.amount, payment.currency)
+    # One that was taken for lost has paid: what was made since must not be paid as well.
+    for other in order.payments.filter(status__in=Payment.LIVE):
+        app.configure_task(CLOSE).defer(payment_id=other.pk)
     if gone:
         _give_up(order, payment, gone)
     else:
         mails.owe_receipt(payment)
     order.mark_refunded(given_back(payment))
+    return None
+
+
+def _review(order: Order, payment: Payment, truth: Truth) -> Payment.Review | None:
+    """Why this payment does not pay for the order as it is now; None where it does."""
+    Review = Payment.Review
+    if order.status in Order.WAS_PAID:
+        return Review.PAID_BEFORE
+    if order.status == Order.Status.CANCELLED:
+        return Review.CANCELLED
+    if payment.fingerprint != order.terms:
+        return Review.TERMS
+    if {(truth.amount, truth.currency), (payment.amount, payment.currency)} != {
+        (order.total, order.currency)
+    }:
+        return Review.AMOUNT
+    # A live payment has held its use of the code till now.
+    return Review.CODE if not payment.is_live and uses.is_used_up(order) else None
+
+
+def _hold(order: Order, payment: Payment, truth: Truth, review: Payment.Review) -> None:
+    """Keeps the money apart. It is refunded by itself, but for another amount: then the owner decides."""
+    Review = Payment.Review
+    took, mine = in_words(truth.amount, truth.currency), in_words(payment.amount, payment.currency)
+    problem = {
+        Review.AMOUNT: f"Stripe took {took}, not {in_words(order.total, order.currency)}.",
+        Review.PAID_BEFORE: "This order was paid before by another payment.",
+        Review.TERMS: "The order was changed since this payment was started.",
+        Review.CANCELLED: "The order was cancelled before this payment came.",
+        Review.CODE: "The order's discount code was used up when this payment came.",
+    }[review]
+    if took != mine:
+        problem = f"Stripe took {took}, not {mine}."  # whatever else there is
+    log.error("payment %s of order %s is held: %s", payment, order.pk, problem)
+    payment.settle(Status.HELD, problem=problem, review_reason=review, payment_intent=truth.payment_intent)
+    order.note(f"A payment of {took} needs review: {problem}")
+    if review == Payment.Review.AMOUNT:
+        order.mark_processing()  # nothing else is to be paid before the owner has decided
+    elif truth.amount:
+        app.configure_task(REFUND).defer(payment_id=payment.pk)
 
 
 def _give_up(order: Order, payment: Payment, gone: list[str]) -> None:
@@ -150,7 +188,7 @@ def _give_up(order: Order, payment: Payment, gone: list[str]) -> None:
     order.mark_sold_out(gone)
     order.note(f"The payment came too late: {order.sold_out} is sold out. All of it is given back.")
     log.error("order %s is paid, but sold out: %s", order.pk, order.sold_out)
-    app.configure_task(GIVE_BACK).defer(payment_id=payment.pk)
+    app.configure_task(REFUND).defer(payment_id=payment.pk)
     mails.owe_apology(payment)
 
 
@@ -212,11 +250,14 @@ def _session_status(session: dict[str, Any], intent: dict[str, Any]) -> Status:
 
 
 def _lost(payment: Payment) -> Payment:
-    """Stripe knows no such session (other keys, a sandbox that was reset): it can't be paid any more."""
+    """Stripe knows no such object (other keys, a sandbox that was reset): it can't be paid any more.
+
+    An attempt without an id is left alone: what was asked about is none of its own.
+    """
     with transaction.atomic():
         order = Order.objects.select_for_update().get(pk=payment.order_id)
         payment = Payment.objects.get(pk=payment.pk)
-        if payment.is_live:
+        if payment.is_live and payment.stripe_id:
             problem = "Stripe knows no such object."
             log.warning("payment %s of order %s: %s", payment, order.pk, problem)
             payment.asked_at = timezone.now()

@@ -1,6 +1,7 @@
 """Buy, the way back from Checkout, and Stripe's webhooks."""
 
 import logging
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
@@ -13,14 +14,15 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from kopeck.catalog.views import item_on_sale
 from kopeck.errors import ShopError
+from kopeck.money import CURRENCIES
 from kopeck.orders.access import changeable_order, key_in, readable_order
-from kopeck.orders.wanted import MAX_QUANTITY, Wanted
+from kopeck.orders.wanted import MAX_QUANTITY, Price, Wanted
 from kopeck.origins import asked_here
 from kopeck.payments import attempts, checkout, inbox, sync
 from kopeck.payments.gateway import BadEvent, StripeRefused, StripeUnavailable, read_event
 from kopeck.payments.inputs import site_of
 from kopeck.payments.models import Payment
-from kopeck.web import ShopRequest, mend_database, read_only, wants_json
+from kopeck.web import ShopRequest, error_response, mend_database, read_only, wants_json
 
 log = logging.getLogger(__name__)
 #: Refusals that the item's and the order's own pages explain.
@@ -32,26 +34,44 @@ SHORT = ("sold_out", "not_enough_stock")
 def buy(request: ShopRequest, item_id: int) -> HttpResponse:
     """GET /buy/{id}: the session as JSON. POST: 303 to its page. `quantity` 1 to 99.
 
+    `price` (minor units) and `currency`: what the page showed; more than that is 409 `price_changed`.
+
     GET creates, because that is the contract; it is safe to repeat: the same visitor gets the same session.
     """
-    item = item_on_sale(item_id)
-    wanted = Wanted(item, asked_quantity(request))
-    if request.method == "POST" and settings.PAYMENT_FLOW == "intent":
-        order = checkout.order_for(wanted, visitor=request.visitor.key, site=site_of(request))
-        return HttpResponseRedirect(f"{order.get_absolute_url()}/pay", status=303)
+    wanted = Wanted(item_on_sale(item_id), asked_quantity(request))
+    asked: dict[str, Any] = {
+        "visitor": request.visitor.key,
+        "site": site_of(request),
+        "shown": shown_price(request),
+    }
     try:
-        payment = checkout.buy(wanted, visitor=request.visitor.key, site=site_of(request))
+        if request.method == "POST" and settings.PAYMENT_FLOW == "intent":
+            order = checkout.order_for(wanted, **asked)
+            return HttpResponseRedirect(f"{order.get_absolute_url()}/pay", status=303)
+        return _to_checkout(request, checkout.buy(wanted, **asked))
     except ShopError as refusal:
-        if request.method != "POST" or wants_json(request):
-            raise
-        if isinstance(refusal, attempts.PriceChanged):  # and the item's page knows no total
-            address = reverse("order", args=[refusal.order_id])
-            return HttpResponseRedirect(f"{address}?notice={refusal.code}", status=303)
-        if refusal.code not in SHORT:
-            raise
-        # The page says what is left.
-        return HttpResponseRedirect(f"/item/{item.pk}?quantity={wanted.quantity}", status=303)
-    return _to_checkout(request, payment)
+        return _led_to(request, refusal, _page_that_explains(refusal, wanted))
+
+
+def _led_to(request: ShopRequest, refusal: ShopError, page: str) -> HttpResponse:
+    """A form is led to the page that explains the refusal; a program, and our script, is told its address."""
+    if request.method == "POST" and not wants_json(request):
+        return HttpResponseRedirect(page, status=303)
+    answer = error_response(request, refusal)
+    answer["Location"] = page
+    return answer
+
+
+def _page_that_explains(refusal: ShopError, wanted: Wanted) -> str:
+    """The address of the page that shows what is left, or what it costs now. Raises other refusals again."""
+    if isinstance(refusal, attempts.PriceChanged) and refusal.order_id:
+        return f"{reverse('order', args=[refusal.order_id])}?notice={refusal.code}"
+    address = f"{reverse('item', args=[wanted.item.pk])}?quantity={wanted.quantity}"
+    if refusal.code in SHORT:
+        return address
+    if isinstance(refusal, attempts.PriceChanged):
+        return f"{address}&notice={refusal.code}"
+    raise refusal
 
 
 @asked_here
@@ -62,11 +82,11 @@ def buy_order(request: ShopRequest, order_id: int) -> HttpResponse:
     try:
         payment = attempts.start(order.pk, site_of(request))
     except ShopError as refusal:
-        if refusal.code not in ("price_changed", *SHORT) or request.method != "POST":
+        if refusal.code not in ("price_changed", *SHORT):
             raise
         key = key_in(request, order)
         shown = f"?notice={refusal.code}{f'&key={key}' if key else ''}"
-        return HttpResponseRedirect(f"{order.get_absolute_url()}{shown}", status=303)
+        return _led_to(request, refusal, f"{order.get_absolute_url()}{shown}")
     return _to_checkout(request, payment)
 
 
@@ -85,6 +105,20 @@ def _to_checkout(request: ShopRequest, payment: Payment) -> HttpResponse:
     answer["Cache-Control"] = "no-store"
     answer["X-Robots-Tag"] = "noindex"
     return answer
+
+
+def shown_price(request: ShopRequest) -> Price | None:
+    """The price that the buyer has seen: `price` in minor units, and its `currency`. None for a program."""
+    asked = request.POST if request.method == "POST" else request.GET
+    price, currency = asked.get("price", ""), asked.get("currency", "")
+    if not price and not currency:
+        return None
+    if not (price.isascii() and price.isdigit() and len(price) < 16 and currency in CURRENCIES):
+        message = _(
+            "Give the price that was shown in minor units, and its currency: price=4820&currency=usd."
+        )
+        raise ShopError("bad_price", message, status=422)
+    return Price(int(price), currency)
 
 
 def asked_quantity(request: ShopRequest) -> int:

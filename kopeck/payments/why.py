@@ -18,9 +18,9 @@ from django.utils.translation import gettext as _
 
 from kopeck.money import format_money
 from kopeck.orders.models import Order
-from kopeck.payments import inbox, sync
+from kopeck.payments import inbox, refunds, sync
 from kopeck.payments.gateway import StripeRefused, StripeUnavailable
-from kopeck.payments.ledger import Dispute, Refund
+from kopeck.payments.ledger import Dispute, Refund, still_held
 from kopeck.payments.mails import Mail
 from kopeck.payments.models import Payment, StripeEvent
 from kopeck.web import money_locale
@@ -133,8 +133,11 @@ def dashboard_link(payment: Payment) -> str:
 def next_step(order: Order, locale: Locale) -> str:
     """What the shop does next by itself, or whose turn it is; amounts are written as the locale does."""
     live = order.payments.filter(status__in=Payment.LIVE).first()
-    held = order.payments.filter(status=Payment.Status.HELD).first()
-    to_do = [_("A payment is held: %(problem)s") % {"problem": held.problem}] if held is not None else []
+    held, to_do = still_held(order).first(), []
+    if held is not None:
+        by_itself = _("A payment that needs review is refunded by itself: %(problem)s")
+        decide = _("A payment is held: %(problem)s")
+        to_do = [(by_itself if refunds.is_surplus(held) else decide) % {"problem": held.problem}]
     # An answer that comes too late loses the dispute: it is never hidden behind "it was paid".
     undecided = order.disputes.filter(closed=None)
     to_do += [_about(dispute, locale) for dispute in undecided if dispute.is_to_do or not held]

@@ -36,8 +36,7 @@ const PATIENCE = 5;
 
 async function askForSession(form, tries = 2) {
   const address = new URL(form.action);
-  const quantity = form.elements.quantity;
-  if (quantity) address.searchParams.set("quantity", quantity.value);
+  for (const [name, value] of new FormData(form)) address.searchParams.set(name, value);
   let response, body;
   try {
     response = await fetch(address, { headers: { Accept: "application/json" }, cache: "no-store" });
@@ -49,6 +48,12 @@ async function askForSession(form, tries = 2) {
   if (response.status === 429 && tries > 1 && pause <= PATIENCE) {
     await new Promise((resolve) => setTimeout(resolve, 1000 * pause));
     return askForSession(form, tries - 1);
+  }
+  const page = response.headers.get("Location");
+  if (body.error?.code === "price_changed" && page) {
+    // What became dearer is paid only once it was seen.
+    location.assign(page);
+    return new Promise(() => {}); // the button stays busy until that page is there
   }
   if (!response.ok) throw new Error(body.error?.message);
   return body;

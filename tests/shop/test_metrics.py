@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from kopeck.orders.models import Order
 from kopeck.payments import gauges, tallies
+from kopeck.payments.ledger import Refund
 from kopeck.payments.models import Payment, StripeEvent, Tally
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.mirroring import forget_jobs, make_discount, work
@@ -232,6 +233,10 @@ def test_payments_that_need_somebody_are_seen(figure: Figures, sandbox: ShopSand
     Payment.objects.update(status="held")
     assert figure("kopeck_held_payments") == 1
     assert figure("kopeck_live_payments", status="open") == 0
+    payment = Payment.objects.get()
+    about = {"account": "default", "amount": 1, "currency": "usd", "created": timezone.now()}
+    Refund.objects.create(order=payment.order, payment=payment, stripe_id="re_1", status="pending", **about)
+    assert figure("kopeck_held_payments") == 0  # refunded: nobody has to look at it any more
 
 
 def test_the_worker_and_its_jobs_are_seen(figure: Figures, sandbox: ShopSandbox) -> None:

@@ -268,3 +268,39 @@ def test_the_orders_page_in_the_admin_lists_refunds_and_leads_to_more(
     assert owner.get(f"/admin/payments/refund/{refund.pk}/change/").status_code == 200
     assert str(refund.stripe_id) in owner.get("/admin/payments/refund/").content.decode()
     assert "Refund of 8.20 USD" in owner.get(f"/admin/orders/order/{order.pk}/history/").content.decode()
+
+
+def test_a_form_of_one_order_sent_for_another_refunds_nothing_and_says_so(
+    sandbox: ShopSandbox, buyer: Client, stranger: Client, owner: Client, deliver: Deliver
+) -> None:
+    first, second = paid_order(sandbox, buyer, deliver), paid_order(sandbox, stranger, deliver)
+    used, other = Desk(owner, first).preview(), Desk(owner, second)
+    Desk(owner, first).confirm(used)
+    page = other.confirm({**other.preview(), "key": used["key"]})
+    assert "This form was used for another order" in page
+    assert at_stripe(sandbox) == [4820]
+    assert "48.20 USD" not in "".join(second.notes.values_list("text", flat=True))
+    form = {**other.preview(), "key": fields(page)["key"]}
+    assert form["key"] != used["key"]
+    other.confirm(form)
+    assert at_stripe(sandbox) == [4820, 4820]
+
+
+def test_one_form_sent_for_two_orders_at_once_refunds_one_of_them(
+    sandbox: ShopSandbox, buyer: Client, stranger: Client, owner: Client, deliver: Deliver
+) -> None:
+    orders = [paid_order(sandbox, buyer, deliver), paid_order(sandbox, stranger, deliver)]
+    forms = [Desk(owner, order).preview() for order in orders]
+    key = forms[0]["key"]
+    start = threading.Barrier(2)
+
+    def press(number: int) -> int:
+        start.wait()
+        address = Desk(owner, orders[number]).address
+        status: int = owner.post(address, {**forms[number], "key": key}).status_code
+        connection.close()
+        return status
+
+    with ThreadPoolExecutor(2) as pool:
+        assert set(pool.map(press, range(2))) <= {200, 302}
+    assert at_stripe(sandbox) == [4820]

@@ -303,3 +303,39 @@ def test_events_of_three_api_versions_do_the_same(
         assert deliver(thin).json()["status"] == "done"
     order.refresh_from_db()
     assert order.status == "paid"
+
+
+@pytest.mark.parametrize(
+    "type_", ["payment_intent.succeeded", "payment_intent.payment_failed", "payment_intent.x"]
+)
+def test_the_intent_of_a_checkout_attempt_that_is_still_being_created_is_not_taken_for_its_session(
+    sandbox: ShopSandbox, buyer: Client, deliver: Deliver, type_: str
+) -> None:
+    sandbox.control("PUT", "faults", {"error_rate": 1})
+    assert buyer.get(f"/buy/{make_item().pk}").status_code == 503
+    sandbox.control("PUT", "faults", {"error_rate": 0})
+    attempt = Payment.objects.get()
+    body = {"id": "pi_1", "object": "payment_intent", "metadata": {"kopeck_payment": str(attempt.key)}}
+    answer = deliver({"id": "evt_1", "object": "event", "type": type_, "data": {"object": body}})
+    # A declined card is counted, whatever becomes of the rest.
+    said = "done" if type_.endswith("failed") else "ignored"
+    assert (answer.status_code, answer.json()) == (200, {"status": said})
+    attempt.refresh_from_db()
+    assert (attempt.status, attempt.stripe_id) == ("creating", None)
+
+
+@pytest.mark.parametrize(
+    ("way", "type_"), [("buy", "checkout.session.expired"), ("intent", "payment_intent.canceled")]
+)
+def test_an_object_that_stripe_does_not_know_does_not_end_an_attempt_that_is_being_created(
+    sandbox: ShopSandbox, buyer: Client, deliver: Deliver, way: str, type_: str
+) -> None:
+    sandbox.control("PUT", "faults", {"error_rate": 1})
+    assert buyer.get(f"/{way}/{make_item().pk}").status_code == 503
+    sandbox.control("PUT", "faults", {"error_rate": 0})
+    attempt = Payment.objects.get()
+    body = {"id": "cs_1", "metadata": {"kopeck_payment": str(attempt.key)}}
+    answer = deliver({"id": "evt_1", "object": "event", "type": type_, "data": {"object": body}})
+    assert (answer.status_code, answer.json()) == (200, {"status": "done"})
+    attempt.refresh_from_db()
+    assert (attempt.status, attempt.stripe_id) == ("creating", None)
