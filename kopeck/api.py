@@ -22,6 +22,7 @@ from kopeck.orders.views import find_orders_of_item
 from kopeck.orders.wanted import MAX_LINES, MAX_QUANTITY, Wanted
 from kopeck.origins import refuse_foreign
 from kopeck.payments.budgets import asker_of
+from kopeck.typed import read_code
 from kopeck.web import ShopRequest, error_response
 
 #: PostgreSQL's largest bigint: a larger number is no id.
@@ -175,7 +176,8 @@ def make_order(request: ShopRequest, body: OrderIn) -> Status[dict[str, Any]]:
             raise ShopError("item_not_found", message, status=404)
     wanted = [Wanted(items[number], quantity) for number, quantity in quantities.items()]
     stock.refuse_short(wanted)
-    discount = Discount.by_code(body.discount_code) if body.discount_code.strip() else None
+    code = read_code(body.discount_code)
+    discount = Discount.by_code(code) if code else None
     asker = asker_of(request)
     asker.spend_if_new()
     order = Order.place(wanted, visitor=request.visitor.key, discount=discount, admit=asker.spend)

@@ -72,7 +72,7 @@ def env_list(name: str, default: str = "") -> list[str]:
 
 DATA_DIR = Path(env("DATA_DIR", str(BASE_DIR / ".data"))).resolve()
 DEBUG = env_bool("DEBUG")
-SHOP_NAME = env("SHOP_NAME", "Kopeck")
+SHOP_NAME = read_or_exit("SHOP_NAME", values.read_name, "Kopeck")
 
 _key_file = DATA_DIR / "secret-key"
 SECRET_KEY = env("SECRET_KEY") or (_key_file.read_text().strip() if _key_file.is_file() else "")

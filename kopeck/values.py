@@ -9,8 +9,17 @@ from zoneinfo import ZoneInfo
 
 import dj_database_url
 
+from kopeck.typed import is_blank
+
 Network = IPv4Network | IPv6Network
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+def read_name(text: str) -> str:
+    """A name with something to see."""
+    if is_blank(text):
+        raise ValueError("there is nothing to see in this name")
+    return text
 
 
 def read_level(text: str) -> str:

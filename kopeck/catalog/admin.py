@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from kopeck.catalog import pictures
 from kopeck.catalog.countries import read_country
 from kopeck.catalog.models import Discount, Item, Tax, shown_percent
+from kopeck.fields import AmountField, CodeField, CountField, NameField, NoteField
 from kopeck.money import CURRENCIES, Currency, MoneyError, format_money, to_decimal, to_minor
 from kopeck.web import money_locale
 
@@ -26,7 +27,7 @@ from kopeck.web import money_locale
 class StockForm(forms.ModelForm[Item]):
     """The stock, and beside it the one that the page had shown: buyers may have taken some since."""
 
-    stock = forms.IntegerField(
+    stock = CountField(
         label=_("Stock"),
         required=False,
         min_value=0,
@@ -45,7 +46,7 @@ class StockForm(forms.ModelForm[Item]):
 class ItemForm(StockForm):
     """The price as a decimal number of the currency; refuses more decimals than the currency has."""
 
-    price = forms.DecimalField(label=_("Price"), min_value=0, help_text=_("As people write it: 48.20"))
+    price = AmountField(label=_("Price"), min_value=0, help_text=_("As people write it: 48.20"))
     currency = forms.ChoiceField(
         label=_("Currency"), initial="usd", choices=[(code, code.upper()) for code in sorted(CURRENCIES)]
     )
@@ -60,6 +61,7 @@ class ItemForm(StockForm):
     class Meta:
         model = Item
         fields = ["name", "description", "price", "currency", "stock", "image", "active", "position"]
+        field_classes = {"name": NameField, "description": NoteField, "position": CountField}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -166,12 +168,12 @@ class DiscountForm(forms.ModelForm[Discount]):
 
     MONEY = ("amount_off", "minimum_subtotal")
 
-    amount_off = forms.DecimalField(
+    amount_off = AmountField(
         label=_("Amount off"),
         required=False,
         help_text=_("As people write it: 5.00. Or a percentage, above."),
     )
-    minimum_subtotal = forms.DecimalField(
+    minimum_subtotal = AmountField(
         label=_("Minimum subtotal"), required=False, min_value=0, help_text=_("Before discount and tax.")
     )
     currency = forms.ChoiceField(
@@ -195,6 +197,12 @@ class DiscountForm(forms.ModelForm[Discount]):
             "max_redemptions",
             "active",
         ]
+        field_classes = {
+            "name": NameField,
+            "code": CodeField,
+            "percent_off": AmountField,
+            "max_redemptions": CountField,
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -262,6 +270,13 @@ class TaxForm(forms.ModelForm[Tax]):
             "is_default",
             "active",
         ]
+        field_classes = {
+            "display_name": NameField,
+            "percentage": AmountField,
+            "country": CodeField,
+            "state": NoteField,
+            "jurisdiction": NoteField,
+        }
 
     def clean_country(self) -> str:
         typed: str = self.cleaned_data["country"]

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from kopeck.catalog import pictures
 from kopeck.errors import ShopError
 from kopeck.money import CURRENCIES
+from kopeck.typed import read_code
 
 _STEP_100 = [c.code for c in CURRENCIES.values() if c.step == 100]
 _STEP_10 = [c.code for c in CURRENCIES.values() if c.step == 10]
@@ -184,7 +185,7 @@ class Discount(models.Model):
     @classmethod
     def by_code(cls, code: str) -> "Discount":
         """The discount of this code, or ShopError `discount_unknown` (422)."""
-        code = code.strip()
+        code = read_code(code)
         found = cls.objects.filter(code__iexact=code).first() if code and "\x00" not in code else None
         if found is None:
             raise ShopError("discount_unknown", gettext("We know no such code."), status=422)

@@ -14,6 +14,7 @@ from kopeck.orders.access import key_in, may_change, readable_order, reads_all_o
 from kopeck.orders.lines import OrderLine
 from kopeck.orders.lists import Page, orders_of_visitor, orders_with_item
 from kopeck.orders.models import Order
+from kopeck.typed import read_number
 from kopeck.web import ShopRequest, read_only
 
 #: How often the page of an unconfirmed payment asks again, every three seconds.
@@ -47,7 +48,7 @@ def item_page(request: ShopRequest, item_id: int) -> HttpResponse:
     item = stock.with_left(Item.objects.on_sale().filter(pk=item_id), own).first()
     if item is None:
         raise not_on_sale()
-    quantity = request.GET.get("quantity", "")
+    quantity = read_number(request.GET.get("quantity", ""))
     quantity = quantity if quantity.isascii() and quantity.isdigit() and len(quantity) <= 2 else "1"
     item.most = stock.most(item.left)
     context = {

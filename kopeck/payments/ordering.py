@@ -19,6 +19,7 @@ from kopeck.orders.wanted import MAX_QUANTITY, Wanted
 from kopeck.origins import posted_from
 from kopeck.payments import checkout
 from kopeck.payments.inputs import Site, site_of
+from kopeck.typed import read_code, read_number
 from kopeck.web import ShopRequest
 
 #: The notice of an order that could not be changed any more; its page says by its status why.
@@ -102,7 +103,7 @@ def change_lines(request: ShopRequest, order_id: int) -> HttpResponse:
 def change_discount(request: ShopRequest, order_id: int) -> HttpResponse:
     """POST /order/{id}/discount: `code`, or an empty one to take the discount off."""
     order = _changeable(request, order_id)
-    code = request.POST.get("code", "")[:100].strip()
+    code = read_code(request.POST.get("code", "")[:100])
     try:
         discount = Discount.by_code(code) if code else None
         changed = checkout.change(order, lambda it: it.set_discount(discount), site_of(request))
@@ -126,7 +127,7 @@ def _quantities(request: ShopRequest) -> dict[int, int]:
     quantities = {}
     for name, value in request.POST.items():
         if field := _FIELD.fullmatch(name):
-            digits = str(value).strip().lstrip("0") or "0"
+            digits = read_number(str(value)).lstrip("0") or "0"
             # The length first: int() refuses, by a ValueError, what has thousands of digits.
             if not (
                 digits.isascii() and digits.isdigit() and len(digits) <= 2 and int(digits) <= MAX_QUANTITY

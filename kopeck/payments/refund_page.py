@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from kopeck.errors import ShopError
+from kopeck.fields import AmountField, CountField
 from kopeck.money import MoneyError, format_money, in_words, to_decimal, to_minor
 from kopeck.orders.models import Order
 from kopeck.payments import refunds
@@ -42,7 +43,7 @@ class RefundForm(forms.Form):
     """What to give back, of this much that is left."""
 
     what = forms.ChoiceField(choices=WHAT, widget=forms.RadioSelect, initial="rest")
-    amount = forms.DecimalField(required=False, min_value=0)
+    amount = AmountField(required=False, min_value=0)
     reason = forms.ChoiceField(required=False, choices=[("", "—"), *Refund.Reason.choices])
     comment = forms.CharField(required=False, max_length=1000, widget=forms.Textarea(attrs={"rows": 2}))
     restock = forms.BooleanField(required=False)
@@ -54,7 +55,7 @@ class RefundForm(forms.Form):
         start = {"key": uuid4(), "version": left.version, "amount": to_decimal(left.amount, self.currency)}
         super().__init__(data, initial=start)
         for share in left.shares:
-            self.fields[f"line_{share.line}"] = forms.IntegerField(
+            self.fields[f"line_{share.line}"] = CountField(
                 required=False, min_value=0, max_value=share.quantity, initial=0, disabled=not share.quantity
             )
 

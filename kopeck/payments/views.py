@@ -22,6 +22,7 @@ from kopeck.payments import attempts, checkout, inbox, sync
 from kopeck.payments.gateway import BadEvent, StripeRefused, StripeUnavailable, read_event
 from kopeck.payments.inputs import site_of
 from kopeck.payments.models import Payment
+from kopeck.typed import read_number
 from kopeck.web import ShopRequest, error_response, mend_database, read_only, wants_json
 
 log = logging.getLogger(__name__)
@@ -123,7 +124,7 @@ def shown_price(request: ShopRequest) -> Price | None:
 
 def asked_quantity(request: ShopRequest) -> int:
     asked = request.POST if request.method == "POST" else request.GET
-    value = asked.get("quantity", "1")
+    value = read_number(asked.get("quantity", "1"))
     if not (value.isascii() and value.isdigit() and len(value) <= 2 and 1 <= int(value) <= MAX_QUANTITY):
         raise ShopError("bad_quantity", _("Please choose a quantity from 1 to 99."), status=422)
     return int(value)

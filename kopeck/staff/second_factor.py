@@ -20,6 +20,7 @@ from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from kopeck.slow import spare_database
+from kopeck.typed import read_code
 
 if TYPE_CHECKING:
     from django_otp.models import Device
@@ -132,7 +133,7 @@ def secret_text(device: TOTPDevice) -> str:
 
 def _tidy(token: str) -> str:
     """As people copy them: with spaces, hyphens, capitals."""
-    return "".join(token.split()).replace("-", "").lower()[:32]
+    return "".join(read_code(token[:200]).split()).replace("-", "").lower()[:32]
 
 
 def _check(device: "Device | None", token: str) -> TokenRefused | None:

@@ -6,6 +6,11 @@ const button = form.querySelector("[type=submit]");
 const problem = form.querySelector("[role=alert]");
 const label = button.textContent;
 
+// A pasted address brings letters that nobody sees: the browser and Stripe would refuse it for them.
+form.elements.email.addEventListener("change", ({ target }) => {
+  target.value = target.value.normalize("NFKC").replace(/[\p{Default_Ignorable_Code_Point}\s]/gu, "");
+});
+
 const say = (text) => {
   problem.textContent = text;
 };
@@ -48,7 +53,7 @@ async function pay(stripe, elements) {
   button.textContent = form.dataset.busy;
   say("");
   // Not receipt_email: the shop mails the receipt, and Stripe would send a second one.
-  const billing = { email: form.elements.email.value.trim() };
+  const billing = { email: form.elements.email.value };
   const confirmParams = { return_url: form.dataset.return, payment_method_data: { billing_details: billing } };
   // Comes back only with an error; else the buyer is on the way to the order's page, which asks Stripe itself.
   const { error } = await stripe.confirmPayment({ elements, confirmParams });

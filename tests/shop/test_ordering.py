@@ -82,7 +82,7 @@ def test_pressing_order_twice_makes_one_order(buyer: Client) -> None:
     assert Order.objects.count() == 1
 
 
-@pytest.mark.parametrize("value", ["100", "-1", "x", "1.5", "9" * 400, "٣", "00500", "0999", "0100"])
+@pytest.mark.parametrize("value", ["100", "-1", "x", "1.5", "9" * 400, "²", "00500", "0999", "0100"])
 def test_a_bad_quantity_changes_nothing(buyer: Client, value: str) -> None:
     pot = make_item()
     answer = buyer.post("/order", {f"item_{pot.pk}": value})

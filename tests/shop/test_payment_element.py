@@ -46,6 +46,17 @@ def to_the_pay_page(page: Page, shop: str, item: Item) -> None:
     expect(page.locator("[data-testid=pay-intent]")).to_be_enabled()
 
 
+def test_an_address_is_read_without_what_was_pasted_along(
+    context: BrowserContext, shop: str, item: Item
+) -> None:
+    page = context.new_page()
+    to_the_pay_page(page, shop, item)
+    page.fill("form[data-pay] [name=email]", "\ufeffbu\u200byer\uff20exam\u00adple.com\u00a0")
+    page.focus("[data-testid=pay-intent]")
+    expect(page.locator("form[data-pay] [name=email]")).to_have_value("buyer@example.com")
+    assert page.eval_on_selector("form[data-pay] [name=email]", "field => field.validity.valid")
+
+
 def test_a_good_card_pays_on_our_own_page(
     context: BrowserContext, shop: str, item: Item, sandbox: ShopSandbox
 ) -> None:
