@@ -71,6 +71,9 @@ def order_page(request: ShopRequest, order_id: int) -> HttpResponse:
 def show_order(request: ShopRequest, order: Order, *, status: int = 200, **more: Any) -> HttpResponse:
     """The order's page. `more` replaces parts of its context: a code that was refused, say."""
     title, text, stamp = _state(order)
+    payments = list(order.payments.all())
+    if order.status in Order.PAYABLE and any(payment.status == "held" for payment in payments):
+        text = _("A payment came that was not for this order as it is now. It goes back to you.")
     can_pay = order.status in Order.PAYABLE and may_change(request, order)
     lines = list(stock.lines_with_left(order) if can_pay else order.lines.all())
     short = [line for line in lines if can_pay and line.left is not None and line.left < line.quantity]
@@ -79,7 +82,7 @@ def show_order(request: ShopRequest, order: Order, *, status: int = 200, **more:
         "lines": lines,
         "short": short,
         "order_taxes": order.taxes.all(),
-        "payment": order.payments.filter(status="paid").first(),
+        "payment": next((payment for payment in payments if payment.status == "paid"), None),
         "status_title": title,
         "status_text": text,
         "stamp_class": stamp,

@@ -102,6 +102,8 @@ def test_money_for_one_piece_does_not_pay_an_order_of_five(
     work()
     assert at_stripe(sandbox) == [1000]
     page = buyer.get(f"/order/{order.pk}").content.decode()
+    assert "was not for this order as it is now" in page
+    assert "Nothing was charged. Your order is kept" not in page
     assert "Payment from before the order was changed, refunded" in page
     assert "was changed before your payment for it came" in mail_of_refund()
     # And the order as it is now can be paid.

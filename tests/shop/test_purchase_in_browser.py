@@ -177,3 +177,25 @@ def test_no_page_scrolls_sideways(browser: Browser, shop: str, item: Item, width
         page.goto(f"{shop}{address}")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, address
     page.close()
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_a_price_that_rose_after_the_page_was_opened_is_shown_before_it_is_paid(
+    browser: Browser, shop: str, item: Item, sandbox: ShopSandbox, javascript: bool
+) -> None:
+    """pain 12"""
+    context = browser.new_context(locale="en-US", java_script_enabled=javascript)
+    page = context.new_page()
+    page.goto(f"{shop}/item/{item.pk}")
+    page.fill("[name=quantity]", "2")
+    Item.objects.update(price=5000)
+    page.click("[data-testid=buy]")
+    page.wait_for_url(f"{shop}/item/{item.pk}?quantity=2&notice=price_changed")
+    expect(page.locator("[data-testid=message]")).to_contain_text("The price has changed")
+    expect(page.locator("[data-testid=price]")).to_have_text("$50.00")
+    assert sandbox.sessions() == []
+    page.click("[data-testid=buy]")
+    page.wait_for_url("**/c/pay/**")
+    (session,) = sandbox.sessions()
+    assert session.amount_total == 10_000
+    context.close()
