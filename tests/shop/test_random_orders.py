@@ -2,8 +2,9 @@
 
 2,000 of them under CI=true, 200 elsewhere (`RANDOM_ORDERS` changes that).
 
-Three currencies of each kind, all forms of discounts and taxes; neither side knows how the other rounds:
-`kopeck/orders/pricing.py` and the sandbox's arithmetic were written apart from each other.
+Some currencies of each kind, amounts from the smallest to the largest, all forms of discounts and taxes.
+Neither side knows how the other rounds: `kopeck/orders/pricing.py` and the sandbox's arithmetic were written
+apart from each other.
 """
 
 import os
@@ -27,7 +28,7 @@ from tests.conftest import ShopSandbox, make_item
 pytestmark = pytest.mark.django_db(transaction=True)
 
 TWO_DECIMALS, ZERO, SPECIAL, THREE = (
-    ["usd", "eur", "gbp"],
+    ["usd", "eur", "gbp", "idr", "cop"],
     ["jpy", "krw", "clp"],
     ["isk", "ugx"],
     ["kwd", "bhd", "tnd"],
@@ -41,8 +42,9 @@ ORDERS = int(os.environ.get("RANDOM_ORDERS") or (2000 if os.environ.get("CI") ==
 
 def goods(rng: random.Random) -> dict[str, list[Item]]:
     def price(code: str) -> int:
-        step = CURRENCIES[code].step
-        return rng.choice([1, 7, 99, 333, 1000, 1999, rng.randrange(1, 90_000)]) * step
+        of = CURRENCIES[code]
+        large = rng.randrange(of.maximum // of.step // 100, of.maximum // of.step)
+        return rng.choice([1, 7, 99, 333, 1000, 1999, rng.randrange(1, 90_000), large]) * of.step
 
     return {
         code: [make_item(name=f"{code} {n}", currency=code, price=price(code)) for n in range(12)]
@@ -54,7 +56,8 @@ def make_discounts(rng: random.Random) -> list[Discount]:
     percents = ["0.01", "5", "10", "12.5", "33.3333", "66.6667", "99.99", "100"]
     made = [Discount.objects.create(name=f"{p} %", percent_off=Decimal(p)) for p in percents]
     for code in CODES:
-        amount = rng.choice([1, 50, 100, 333, 5000]) * CURRENCIES[code].step
+        of = CURRENCIES[code]
+        amount = rng.choice([1, 50, 100, 333, 5000, of.maximum // of.step // 7]) * of.step
         made.append(Discount.objects.create(name=f"off {code}", amount_off=amount, currency=code))
     return made
 

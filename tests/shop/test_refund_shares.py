@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kopeck.money import CURRENCIES
 from kopeck.orders.pricing import DiscountRule, TaxRule, price
 from kopeck.payments import shares
 from kopeck.payments.shares import Share
@@ -25,7 +26,8 @@ DISCOUNTS = st.one_of(
 def orders(draw: st.DrawFn) -> tuple[list[Share], int]:
     """Lines as the shop's own pricing makes them, and the currency's step."""
     step = draw(st.sampled_from([1, 1, 10, 100]))
-    lines = draw(st.lists(st.tuples(st.integers(1, 4000), st.integers(1, 7)), min_size=1, max_size=5))
+    prices = st.integers(1, 4000) | st.integers(1, CURRENCIES["idr"].maximum)
+    lines = draw(st.lists(st.tuples(prices, st.integers(1, 7)), min_size=1, max_size=5))
     discount = draw(DISCOUNTS)
     rule = DiscountRule(amount=discount * step) if isinstance(discount, int) else discount
     taxes = draw(st.lists(st.builds(TaxRule, RATES, st.booleans()), max_size=2))
