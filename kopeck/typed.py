@@ -23,8 +23,7 @@ _SIGNS = {0x066B: ".", 0x066C: ""}
 def read_code(text: str) -> str:
     """A code as it was printed, in the letters of the keyboard: " SUMMER\u201110\u200b" -> "SUMMER-10"."""
     plain = unicodedata.normalize("NFKC", _ODD_SPACES.sub("", _INVISIBLE.sub("", text)))
-    # Once more: the wide form of an invisible letter is one too.
-    return _INVISIBLE.sub("", plain).translate(_HYPHENS).strip()
+    return plain.translate(_HYPHENS).strip()
 
 
 def read_number(text: str) -> str:
