@@ -39,7 +39,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check check-ship chaos audit lock
+.PHONY: help run test check check-ship chaos mutants audit lock
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-18s%s\n", $$1, $$2}'
@@ -65,6 +65,10 @@ check-ship: $(SHIP_STAMP) ## the files of a deployment: compose, Dockerfile, Cad
 
 chaos: $(DEV_STAMP) ## buyers against kills, faults and clock jumps, then Stripe's ledger against the shop (BUYS=1000 SEED=1)
 	@exec $(BIN)/python -m bench.chaos --buys $(or $(BUYS),1000) --seed $(or $(SEED),1)
+
+mutants: $(DEV_STAMP) ## faults put into the code that counts money, and which no test notices (SEED=1 SAMPLE=200 JOBS= MODULE=kopeck/money.py FRESH=1)
+	@exec $(BIN)/python -m bench.mutants --seed $(or $(SEED),1) --sample $(or $(SAMPLE),200) \
+		$(if $(JOBS),--jobs $(JOBS)) $(foreach module,$(MODULE),--module $(module)) $(if $(FRESH),--fresh)
 
 # Only what the service itself said counts: one that could not be asked has proved nothing.
 audit: $(DEV_STAMP) ## known weaknesses of what the shop is made of; fails where nobody can be asked

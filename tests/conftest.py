@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 import stripe
 from django.test import Client
@@ -14,6 +15,9 @@ from tests import database, emptying
 from tests.sandbox.server import CheckedSandbox, start_checked_sandbox
 
 WEBHOOK_SECRET = "whsec_tests"
+# A slow machine makes no random test red.
+hypothesis.settings.register_profile("kopeck", deadline=None)
+hypothesis.settings.load_profile("kopeck")
 
 
 def make_item(**facts: Any) -> Item:

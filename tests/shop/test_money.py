@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from kopeck.money import (
     CURRENCIES,
+    Currency,
     MoneyError,
     currency,
     format_money,
     half_up,
+    in_words,
     to_decimal,
     to_minor,
 )
@@ -50,6 +52,40 @@ def test_an_amount_as_people_write_it_becomes_stripes_minor_units(
 def test_what_a_currency_cannot_express_is_refused_and_never_rounded(written: str, code: str) -> None:
     with pytest.raises(MoneyError):
         to_minor(Decimal(written), code)
+
+
+@pytest.mark.parametrize(
+    ("written", "code", "sentence"),
+    [
+        ("NaN", "usd", "This is not an amount of money."),
+        ("-Infinity", "usd", "This is not an amount of money."),
+        ("1E-31", "usd", "This is not an amount of money."),
+        ("1E-30", "usd", "An amount in USD has at most 2 decimals."),
+        ("48.205", "usd", "An amount in USD has at most 2 decimals."),
+        ("1.5", "jpy", "An amount in JPY has no decimals."),
+        ("0.1", "ugx", "An amount in UGX has no decimals."),
+        ("5.124", "kwd", "An amount in KWD has at most 3 decimals, and Stripe wants the last one to be 0."),
+        ("1E+21", "usd", "This amount is larger than Stripe takes."),
+        ("1000000.00", "usd", "This amount is larger than Stripe takes."),
+        ("-1000000.00", "usd", "This amount is larger than Stripe takes."),
+        ("1", "xyz", "Stripe takes no payments in the currency 'xyz'."),
+    ],
+)
+def test_a_refused_amount_is_told_in_a_sentence_why(written: str, code: str, sentence: str) -> None:
+    with pytest.raises(MoneyError) as refused:
+        to_minor(Decimal(written), code)
+    assert str(refused.value) == sentence
+
+
+def test_an_absurd_amount_is_refused_at_once_and_makes_no_number_of_millions_of_digits() -> None:
+    for written in ("1E-999999999", "1E+999999999", "-1E+999999999"):
+        with pytest.raises(MoneyError):
+            to_minor(Decimal(written), "usd")
+
+
+def test_less_than_nothing_is_read_too_for_whoever_asks_has_a_better_sentence() -> None:
+    assert to_minor(Decimal("-48.20"), "usd") == -4820
+    assert to_minor(Decimal("-999999.99"), "usd") == -99_999_999
 
 
 @given(st.data(), st.sampled_from(sorted(CURRENCIES)))
@@ -91,6 +127,31 @@ def test_ties_are_rounded_up_as_stripe_rounds_tax() -> None:
     assert half_up(Fraction(43, 2)) == 22
     assert half_up(Fraction(-45, 2)) == -23
     assert half_up(Fraction(2249, 100)) == 22
+    assert [half_up(Fraction(n, 2)) for n in (-1, 0, 1)] == [-1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("minor", "code", "words"),
+    [
+        (4820, "usd", "48.20 USD"),
+        (6800, "jpy", "6800 JPY"),
+        (500, "isk", "5 ISK"),
+        (5120, "kwd", "5.120 KWD"),
+    ],
+)
+def test_notes_and_logs_name_an_amount_with_its_currency(minor: int, code: str, words: str) -> None:
+    assert in_words(minor, code) == words
+
+
+def test_people_see_the_decimals_of_stripes_unit_but_for_crowns_and_shillings_that_have_none() -> None:
+    unlike = {code: of.shown for code, of in CURRENCIES.items() if of.shown != of.digits}
+    assert unlike == {"isk": 0, "ugx": 0}
+
+
+def test_a_currency_of_which_nothing_is_said_has_two_decimals_and_eight_digits() -> None:
+    usual = Currency("xxx", digits=2, shown=2, step=1, minimum=0, maximum_digits=8)
+    assert Currency("xxx") == usual
+    assert usual.smallest == 1
 
 
 def test_the_minimums_are_those_of_stripes_table() -> None:

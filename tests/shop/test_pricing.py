@@ -63,6 +63,7 @@ def test_the_worked_numbers(
         ([1000, 1000, 1000], 1000, [333, 333, 334]),
         ([333, 333, 333], 100, [33, 33, 34]),
         ([1, 1, 1], 2, [0, 1, 1]),  # the last line can't bear the rest
+        ([3] * 10, 29, [2] + [3] * 9),  # nor can those before it, which have their part already
         ([0, 500], 100, [0, 100]),
         ([100], 250, [100]),
         ([0, 0], 100, [0, 0]),

@@ -133,11 +133,71 @@ def test_an_amount_is_shared_by_weight_and_the_last_line_takes_the_rest() -> Non
 
 @pytest.mark.parametrize("quantities", [{1: 3}, {1: -1}, {2: 1}])
 def test_more_than_is_left_of_a_line_is_refused(quantities: dict[int, int]) -> None:
-    with pytest.raises(ValueError):
+    ((line, quantity),) = quantities.items()
+    with pytest.raises(ValueError, match=f"^line {line} has no {quantity} left$"):
         shares.of_lines([Share(1, 2, 2000, 0, 0, 0)], quantities)
 
 
 @pytest.mark.parametrize("amount", [0, -1, 2001, 150])
 def test_an_amount_that_is_not_there_is_refused(amount: int) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=f"^{amount} can't be taken of 2000$"):
         shares.of_amount([Share(1, 2, 2000, 0, 0, 0)], amount, step=100)
+
+
+def test_a_share_is_nothing_only_when_goods_price_and_tax_are_all_gone() -> None:
+    assert not Share(1, 0, 0, 0, 0, 0)
+    assert Share(1, 2, 0, 0, 0, 0)
+    assert Share(1, 0, 300, 300, 0, 0)
+    assert Share(1, 0, 0, 0, 7, 0)
+
+
+def test_what_is_left_when_the_last_is_taken_goes_whole_and_lines_without_anything_are_no_part_of_it() -> (
+    None
+):
+    """Goods that cost nothing go back too."""
+    gift, done, paid = Share(1, 1, 500, 500, 0, 0), Share(2, 0, 0, 0, 0, 0), Share(3, 2, 2000, 0, 380, 0)
+    assert shares.of_amount([gift, done, paid], 2380) == [gift, paid]
+
+
+def test_lines_that_are_asked_for_none_are_skipped_and_one_that_is_whole_is_taken_as_it_is() -> None:
+    whole = [Share(1, 3, 1000, 1, 100, 99), Share(2, 1, 50, 0, 0, 0)]
+    assert shares.of_lines(whole, {1: 3, 2: 0, 7: 0}) == whole[:1]
+    assert shares.of_lines(whole, {}) == []
+
+
+def test_money_of_a_line_takes_its_part_of_discount_and_of_both_kinds_of_tax() -> None:
+    """Half of 100.00, less 10.00, with 9.00 of tax inside and 18.00 on top: 54.00 of 108.00."""
+    line = Share(line=7, quantity=4, subtotal=10000, discount=1000, tax=2700, tax_included=900)
+    assert line.amount == 10800
+    (half,) = shares.of_amount([line], 5400)
+    assert half == Share(line=7, quantity=0, subtotal=5000, discount=500, tax=1350, tax_included=450)
+    (piece,) = shares.of_lines([line], {7: 1})
+    assert piece == Share(line=7, quantity=1, subtotal=2500, discount=250, tax=675, tax_included=225)
+    assert (piece.amount, piece.added) == (2700, 450)
+    (three,) = shares.of_lines([line], {7: 3})
+    assert three == Share(line=7, quantity=3, subtotal=7500, discount=750, tax=2025, tax_included=675)
+    for share in (half, piece, three):
+        assert all(type(amount) is int for amount in share.as_dict().values())
+
+
+def test_parts_are_whole_steps_of_the_currency() -> None:
+    """A third of 1,000 crowns, less 100, with 90 of tax inside and 180 on top."""
+    line = Share(line=7, quantity=3, subtotal=100000, discount=10000, tax=27000, tax_included=9000)
+    (piece,) = shares.of_lines([line], {7: 1}, step=100)
+    assert piece == Share(line=7, quantity=1, subtotal=33300, discount=3300, tax=9000, tax_included=3000)
+    (money,) = shares.of_amount([line], 10000, step=100)
+    assert money == Share(line=7, quantity=0, subtotal=9300, discount=900, tax=2400, tax_included=800)
+
+
+def test_lines_that_can_bear_no_more_leave_the_rest_to_those_before_them() -> None:
+    lines = [Share(number, 1, 3, 0, 0, 0) for number in range(10)]
+    taken = shares.of_amount(lines, 29)
+    assert [share.amount for share in taken] == [2] + [3] * 9
+    assert {share.quantity for share in taken} == {0}
+    small = [Share(number, 1, 1, 0, 0, 0) for number in range(3)]
+    assert [share.line for share in shares.of_amount(small, 2)] == [1, 2]
+
+
+def test_a_share_is_kept_as_plain_numbers() -> None:
+    fields = {"line": 1, "quantity": 2, "subtotal": 3, "discount": 4, "tax": 5, "tax_included": 6}
+    assert Share(**fields).as_dict() == fields

@@ -1,0 +1,1 @@
+"""Do the tests notice? Each small fault in the code that counts money should turn a test red."""

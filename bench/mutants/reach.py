@@ -1,0 +1,153 @@
+"""Which tests reach which lines: each test is run once under coverage, in a context of its own.
+
+As a plugin of pytest (`-p bench.mutants.reach`) this appends a line a test to the file that KOPECK_REACH
+names, so a run that was stopped goes on where it was. Only what runs in the test's own process counts.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import coverage
+import pytest
+
+FILE = "KOPECK_REACH"
+MODULES = "KOPECK_REACH_MODULES"
+#: Files whose tests have servers and browsers of their own, or are many: they reach the modules in other
+#: processes, or reach what others reach in less time.
+LEFT_OUT = (
+    *("_in_browser", "_stress", "test_random_orders", "test_arrivals", "test_races", "test_restarts"),
+    *("test_memory", "test_nasty_input", "test_charsets", "test_attack_script", "test_api_conformance"),
+    *("test_reconcile_walk", "test_login", "test_doctor", "test_picture", "test_hostile_pictures"),
+)
+
+
+class Unrecorded(RuntimeError):
+    """pytest itself failed; a test that is red is only left out."""
+
+
+@dataclass(frozen=True)
+class Reach:
+    """A test that passes, with its seconds and the lines that it runs, by module."""
+
+    test: str
+    seconds: float
+    lines: dict[str, frozenset[int]]
+
+
+def files(root: Path) -> list[str]:
+    """The test files that are looked at."""
+    found = sorted((root / "tests" / "shop").glob("test_*.py"))
+    names = [path.relative_to(root).as_posix() for path in found]
+    return [name for name in names if not any(part in name for part in LEFT_OUT)]
+
+
+def stamp(root: Path, modules: list[str], name: str) -> str:
+    """Of a test file and the modules: what was recorded of another stamp no longer counts."""
+    found = hashlib.sha256()
+    for part in (name, *sorted(modules)):
+        found.update((root / part).read_bytes())
+    return found.hexdigest()[:12]
+
+
+def record(root: Path, modules: list[str], store: Path, jobs: int) -> list[Reach]:
+    """What every test reaches. Only files that are new or changed since the last time are run."""
+    stamps = {name: stamp(root, modules, name) for name in files(root)}
+    missing = [name for name, is_now in stamps.items() if _finished(store).get(name) != is_now]
+    for start in range(0, len(missing), 8):  # a few at a time, so that little is lost when it is stopped
+        some = missing[start : start + 8]
+        print(f"recording what tests reach: {start} of {len(missing)} files done", flush=True)
+        _run(root, modules, store, some, jobs)
+        with store.open("a") as file:
+            for name in some:
+                file.write(json.dumps({"file": name, "stamp": stamps[name]}) + "\n")
+    return _read(store, stamps)
+
+
+def _run(root: Path, modules: list[str], store: Path, names: list[str], jobs: int) -> None:
+    env = os.environ | {FILE: str(store), MODULES: json.dumps(modules)}
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "bench.mutants.reach",
+        "-n",
+        str(jobs if jobs > 1 else 0),
+    ]
+    command += ["-m", "not browser", "-p", "no:cacheprovider", *names]
+    done = subprocess.run(command, cwd=root, env=env, check=False, capture_output=True, text=True)
+    if done.returncode > 1:
+        raise Unrecorded(f"the tests could not be run:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+
+
+def _lines_of(store: Path) -> Iterator[dict[str, Any]]:
+    if store.exists():
+        for line in store.read_text().splitlines():
+            yield json.loads(line)
+
+
+def _finished(store: Path) -> dict[str, str]:
+    return {line["file"]: line["stamp"] for line in _lines_of(store) if "file" in line}
+
+
+def _read(store: Path, stamps: dict[str, str]) -> list[Reach]:
+    found: dict[str, Reach] = {}
+    for line in _lines_of(store):
+        if "test" in line and line["test"].partition("::")[0] in stamps:
+            lines = {module: frozenset(numbers) for module, numbers in line["lines"].items()}
+            found[line["test"]] = Reach(line["test"], line["seconds"], lines)
+            if not line["passed"]:
+                del found[line["test"]]
+    return list(found.values())
+
+
+class Recorder:
+    """The plugin's state, in each process that runs tests."""
+
+    def __init__(self, store: Path, modules: list[str], root: Path) -> None:
+        self.store, self.root = store, root
+        self.modules = {str(root / module): module for module in modules}
+        self.coverage = coverage.Coverage(data_file=None, include=list(self.modules), config_file=False)
+        self.coverage.set_option("run:disable_warnings", ["no-data-collected", "module-not-imported"])
+        self.failed: set[str] = set()
+        self.seconds: dict[str, float] = defaultdict(float)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        self.coverage.erase()
+        self.coverage.start()
+        try:
+            return (yield)
+        finally:
+            self.coverage.stop()
+            data = self.coverage.get_data()
+            lines = {module: sorted(data.lines(path) or []) for path, module in self.modules.items()}
+            said = {
+                "test": item.nodeid,
+                "seconds": round(self.seconds[item.nodeid], 3),
+                "passed": item.nodeid not in self.failed,
+                "lines": {module: numbers for module, numbers in lines.items() if numbers},
+            }
+            with self.store.open("a") as file:
+                file.write(json.dumps(said) + "\n")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call":  # what is made once a run counts for no test
+            self.seconds[report.nodeid] += report.duration
+        if report.failed or report.skipped:
+            self.failed.add(report.nodeid)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if FILE in os.environ and (hasattr(config, "workerinput") or not config.getoption("numprocesses", None)):
+        store, modules = Path(os.environ[FILE]), json.loads(os.environ[MODULES])
+        config.pluginmanager.register(Recorder(store, modules, config.rootpath))
