@@ -1,4 +1,4 @@
-"""Where a request comes from: the shop's own page, another site, an address that was typed, a program.
+"""Where a request comes from: our own page, another site, a typed address, a program, a browser's first time.
 
 A browser says it itself, in headers that no page can set. So no form needs a token: a page is the same for
 everybody, and a program without cookies is asked for none.
@@ -14,6 +14,9 @@ from django.views.decorators.http import require_http_methods
 
 from kopeck.errors import ShopError
 from kopeck.web import ShopRequest
+
+#: In the query of a request that was sent round for its cookie: it is not sent round again.
+SENT_ROUND = "round"
 
 
 def asked_here(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -51,6 +54,38 @@ def posted_from(
         return csrf_exempt(require_http_methods(["GET", "HEAD", "POST"])(either))
 
     return decorate
+
+
+def known_first(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """For what makes something: a browser without our cookie gets it first, and only its next request counts.
+
+    The answer is 307 to the same address, which keeps method and body. Two presses on a slow line are two
+    requests without a cookie, and each gets another one; but the browser goes on with one of the two, or
+    drops the first request altogether, so what is made belongs to one visitor.
+    """
+
+    @wraps(view)
+    def known(request: ShopRequest, **address: int) -> HttpResponse:
+        if request.visitor.known_key or SENT_ROUND in request.GET or not _is_browser(request):
+            return view(request, **address)
+        request.visitor.introduce()
+        query = request.GET.copy()
+        query[SENT_ROUND] = "1"
+        answer = HttpResponse(status=307, headers={"Location": f"{request.path}?{query.urlencode()}"})
+        answer["Cache-Control"] = "no-store"
+        return answer
+
+    return known
+
+
+def keeps_no_cookies(request: ShopRequest) -> bool:
+    """Whether this browser was given its cookie and came back without: its orders open by link alone."""
+    return SENT_ROUND in request.GET and (request.visitor.is_new or not request.visitor.known_key)
+
+
+def _is_browser(request: HttpRequest) -> bool:
+    """By what forms and scripts of pages always say, and programs do not unless they are told to."""
+    return "Sec-Fetch-Mode" in request.headers or "text/html" in request.headers.get("Accept", "")
 
 
 def refuse_foreign(request: HttpRequest) -> None:

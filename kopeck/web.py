@@ -79,9 +79,13 @@ class Visitor:
     @property
     def key(self) -> str:
         """64 hexadecimal digits that own orders; a visitor without a cookie gets one with this answer."""
+        self.introduce()
+        return self.known_key
+
+    def introduce(self) -> None:
+        """Gives a visitor without a cookie one, which comes with this answer."""
         if not self.token:
             self.token, self.is_new = secrets.token_urlsafe(32), True
-        return self.known_key
 
     @property
     def known_key(self) -> str:

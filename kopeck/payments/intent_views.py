@@ -11,7 +11,7 @@ from kopeck.errors import ShopError
 from kopeck.orders.access import changeable_order, key_in
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
-from kopeck.origins import asked_here, is_foreign
+from kopeck.origins import asked_here, is_foreign, known_first
 from kopeck.payments import attempts, checkout
 from kopeck.payments.gateway import StripeRefused, StripeUnavailable, gateway
 from kopeck.payments.inputs import site_of
@@ -22,6 +22,7 @@ from kopeck.web import ShopRequest, read_only
 
 @asked_here
 @require_http_methods(["GET"])
+@known_first
 def intent(request: ShopRequest, item_id: int) -> HttpResponse:
     """GET /intent/{id}: an item's PaymentIntent as JSON. `quantity`, `price`, `currency`: see `buy`."""
     wanted = Wanted(item_on_sale(item_id), asked_quantity(request))

@@ -16,7 +16,7 @@ from kopeck.orders.access import changeable_order, readable_order
 from kopeck.orders.models import Order
 from kopeck.orders.views import show_order
 from kopeck.orders.wanted import MAX_QUANTITY, Wanted
-from kopeck.origins import posted_from
+from kopeck.origins import keeps_no_cookies, known_first, posted_from
 from kopeck.payments import checkout
 from kopeck.payments.inputs import Site, site_of
 from kopeck.typed import read_code, read_number
@@ -36,6 +36,7 @@ def _to_order(request: ShopRequest, order_id: int) -> HttpResponse:
 
 
 @posted_from(_to_window)
+@known_first
 def place(request: ShopRequest) -> HttpResponse:
     """POST /order: one order a currency from the window's quantities (`item_{id}`); 303 to what was made.
 
@@ -49,6 +50,10 @@ def place(request: ShopRequest) -> HttpResponse:
     for number, item in sorted(items.items()):
         if quantities[number]:
             by_currency[item.currency].append(Wanted(item, quantities[number]))
+    if len(by_currency) > 1 and keeps_no_cookies(request):
+        # Only one order's page can be shown, and the others would be in no list of theirs.
+        message = _("Your browser keeps no cookies, so please order one currency at a time.")
+        raise ShopError("cookies_needed", message, status=422)
     visitor, site = request.visitor.key, site_of(request)
     dropped = _cancel_others(visitor, by_currency, site)
     if not by_currency:
@@ -57,7 +62,8 @@ def place(request: ShopRequest) -> HttpResponse:
         raise ShopError("order_empty", _("Please choose at least one item."), status=422)
     orders = [_place_or_change(wanted, visitor, site) for wanted in by_currency.values()]
     if len(orders) == 1:
-        return _to(request, *orders[0])
+        ((order, notice),) = orders
+        return _to(request, order, notice, key=order.key if keeps_no_cookies(request) else "")
     return HttpResponseRedirect("/orders", status=303)
 
 
@@ -137,8 +143,8 @@ def _quantities(request: ShopRequest) -> dict[int, int]:
     return quantities
 
 
-def _to(request: ShopRequest, order: Order, notice: str) -> HttpResponse:
-    """303 to the order's page."""
-    query = {"key": request.GET.get("key", ""), "notice": notice}
+def _to(request: ShopRequest, order: Order, notice: str, *, key: str = "") -> HttpResponse:
+    """303 to the order's page, with the key that the request brought, or with this one."""
+    query = {"key": key or request.GET.get("key", ""), "notice": notice}
     shown = urlencode({name: value for name, value in query.items() if value})
     return HttpResponseRedirect(f"{order.get_absolute_url()}{'?' if shown else ''}{shown}", status=303)

@@ -17,7 +17,7 @@ from kopeck.errors import ShopError
 from kopeck.money import CURRENCIES
 from kopeck.orders.access import changeable_order, key_in, readable_order
 from kopeck.orders.wanted import MAX_QUANTITY, Price, Wanted
-from kopeck.origins import asked_here
+from kopeck.origins import asked_here, keeps_no_cookies, known_first
 from kopeck.payments import attempts, checkout, inbox, sync
 from kopeck.payments.gateway import BadEvent, StripeRefused, StripeUnavailable, read_event
 from kopeck.payments.inputs import site_of
@@ -32,6 +32,7 @@ SHORT = ("sold_out", "not_enough_stock")
 
 @asked_here
 @require_http_methods(["GET", "POST"])
+@known_first
 def buy(request: ShopRequest, item_id: int) -> HttpResponse:
     """GET /buy/{id}: the session as JSON. POST: 303 to its page. `quantity` 1 to 99.
 
@@ -48,7 +49,8 @@ def buy(request: ShopRequest, item_id: int) -> HttpResponse:
     try:
         if request.method == "POST" and settings.PAYMENT_FLOW == "intent":
             order = checkout.order_for(wanted, **asked)
-            return HttpResponseRedirect(f"{order.get_absolute_url()}/pay", status=303)
+            key = f"?key={order.key}" if keeps_no_cookies(request) else ""
+            return HttpResponseRedirect(f"{order.get_absolute_url()}/pay{key}", status=303)
         return _to_checkout(request, checkout.buy(wanted, **asked))
     except ShopError as refusal:
         return _led_to(request, refusal, _page_that_explains(refusal, wanted))
