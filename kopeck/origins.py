@@ -102,6 +102,19 @@ def is_foreign(request: HttpRequest) -> bool:
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site in ("cross-site", "same-site")
-    # Over plain HTTP, and from browsers of before 2023, the address of the page that asked is all there is.
+    return _page_host(request) not in (None, request.get_host())
+
+
+def is_from_our_page(request: HttpRequest) -> bool:
+    """Whether a page of the shop made a browser send this: its form or its script, with cookies or without.
+
+    A program can say so too, so this tells only who did not even try to look like a buyer.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    return site == "same-origin" if site is not None else _page_host(request) == request.get_host()
+
+
+def _page_host(request: HttpRequest) -> str | None:
+    """The host of the page that asked: all there is over plain HTTP and from browsers of before 2023."""
     page = request.headers.get("Origin", request.headers.get("Referer") or None)
-    return page is not None and page.partition("://")[2].partition("/")[0] != request.get_host()
+    return page if page is None else page.partition("://")[2].partition("/")[0]

@@ -36,6 +36,7 @@ urlpatterns = [
     path("healthz", healthz),
     path("readyz", readyz),
     path("metrics", metrics_page),
+    path("robots.txt", web.robots),
     path("media/<path:path>", web.media),
 ]
 handler400 = "kopeck.web.bad_request"

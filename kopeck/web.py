@@ -46,6 +46,8 @@ from kopeck.errors import ShopError
 log = logging.getLogger(__name__)
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
+#: Whatever begins like one of these; "/order" is every order and the list of one's own.
+NOT_FOR_CRAWLERS = ("/buy/", "/intent/", "/order", "/item/by_order/", "/admin", "/api/")
 VISITOR_COOKIE = settings.VISITOR_COOKIE_NAME
 #: When the visitor was first shown a page: under attack (payments/declines.py) nobody buys without one.
 SINCE_COOKIE = "kopeck_since"
@@ -327,6 +329,15 @@ def _locale(header: str, page_language: str) -> Locale:
         except (UnknownLocaleError, ValueError):
             continue
     return Locale.parse(page_language, sep="-")
+
+
+@read_only
+def robots(request: HttpRequest) -> HttpResponse:
+    """GET /robots.txt: no crawler starts a payment, and none looks at what belongs to a buyer."""
+    lines = ("User-agent: *", *(f"Disallow: {path}" for path in NOT_FOR_CRAWLERS), "")
+    answer = HttpResponse("\n".join(lines), content_type="text/plain; charset=utf-8")
+    answer["Cache-Control"] = "public, max-age=3600"
+    return answer
 
 
 @read_only

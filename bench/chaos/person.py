@@ -40,6 +40,8 @@ class Person:
         self.world, self.dice, self.told = world, dice, told
         self.browser = requests.Session()
         self.browser.trust_env = False
+        # What a browser says of what the shop's own pages ask for: pieces are held for it.
+        self.browser.headers["Sec-Fetch-Site"] = "same-origin"
 
     def come_from(self, number: int) -> None:
         """An address of one's own, as a proxy would tell it; of the range that is kept for such tests."""

@@ -22,6 +22,8 @@ class OrderLine(models.Model):
     name = models.CharField(gettext_lazy("name"), max_length=250)
     unit_price = models.PositiveBigIntegerField(gettext_lazy("unit price"))
     quantity = models.PositiveSmallIntegerField(gettext_lazy("quantity"))
+    #: Pieces of a limited item that the order's live payment holds (orders/stock.py); null is all of them.
+    held = models.PositiveSmallIntegerField(null=True, blank=True, editable=False)
     discount_amount = models.PositiveBigIntegerField(gettext_lazy("discount"), default=0)
     tax_amount = models.PositiveBigIntegerField(gettext_lazy("tax"), default=0)
     tax_included = models.PositiveBigIntegerField(gettext_lazy("tax included in prices"), default=0)
@@ -46,6 +48,9 @@ class OrderLine(models.Model):
                 ),
                 name="a_lines_total_adds_up",
             ),
+            models.CheckConstraint(
+                condition=Q(held__lte=F("quantity")), name="a_line_holds_no_more_than_it_has"
+            ),
             models.UniqueConstraint(fields=["order", "item"], name="an_item_stands_once_in_an_order"),
         ]
         indexes = [models.Index(fields=["item", "order"], name="orders_of_an_item")]
@@ -66,6 +71,11 @@ class OrderLine(models.Model):
             tax_included=totals.tax_included,
             total=totals.total,
         )
+
+    @property
+    def holds(self) -> int:
+        """How many pieces are held while a payment of the order is live."""
+        return self.quantity if self.held is None else self.held
 
     @property
     def subtotal(self) -> int:

@@ -2,9 +2,15 @@
 
 Held pieces are counted, not stored: they are those of orders with a live payment, so whatever ends a payment
 releases them and nothing can be forgotten. Pieces come off `Item.stock` in the transaction that pays.
+
+Anybody may order what is there, but a hold keeps it from everybody else for half an hour, at no price. So
+only who asks from a page of the shop holds anything, and one address at most half of what is there. A payment
+that holds too little is paid like a late one: it takes what is there, or is refunded by itself.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Case, F, OuterRef, Q, Subquery, Sum, Value, When
@@ -20,6 +26,15 @@ from kopeck.orders.wanted import MAX_QUANTITY, Wanted
 
 #: States of a payment that can still become money: `Payment.LIVE`, which orders do not import.
 LIVE = ("creating", "open", "processing")
+HELD = Coalesce("held", "quantity")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Pieces of an item that live payments hold: all of them, and those of one address."""
+
+    all: int = 0
+    nearby: int = 0
 
 
 def with_left(items: ItemQuerySet, own: Q | None = None) -> Any:
@@ -64,35 +79,53 @@ def _held(lines: Any, own: Q | None) -> Any:
     held = lines.filter(order__payments__status__in=LIVE)
     if own is not None:
         held = held.exclude(own)
-    return held.order_by().values("item").annotate(sum=Sum("quantity"))
+    return held.order_by().values("item").annotate(sum=Sum(HELD))
 
 
 # The next ones are called with the order's row locked, in the transaction that starts or ends a payment.
 
 
-def hold(order: Order) -> None:
-    """Refuses what is not there, or what others may pay for right now. ShopError 409.
+def hold(order: Order, *, shown: bool, address: str) -> None:
+    """Refuses what `require` does; then the live payment that the caller writes holds pieces of the order.
 
-    From then on the pieces are this order's, for the live payment that the caller writes.
+    None where the buyer was not `shown` a page. Else all of them, as long as this `address` (a hash,
+    Payment.asked_from) has no more than half of what other addresses leave; one piece it may always hold.
     """
+    for line, held in _require(order, address):
+        free = (line.item.stock or 0) - (held.all - held.nearby)
+        holds = max(0, min(line.quantity, max(1, free // 2) - held.nearby)) if shown else 0
+        if holds != line.holds:
+            OrderLine.objects.filter(pk=line.pk).update(held=holds)
+
+
+def require(order: Order) -> None:
+    """Refuses what is not there, or what others hold right now. ShopError 409.
+
+    A payment that is live from then on holds what the order's last one did.
+    """
+    _require(order)
+
+
+def _require(order: Order, address: str = "") -> list[tuple[OrderLine, Held]]:
+    """As `require`: the order's lines of limited items, locked, each with what others hold of its item."""
     lines = _lock(order)
-    held = _held_by_others(order, lines)
+    held = _held_by_others(order, lines, address)
     for line in lines:
-        left = max(0, (line.item.stock or 0) - held.get(line.item_id, 0))
+        left = max(0, (line.item.stock or 0) - held[line.item_id].all)
         if left < line.quantity:
             raise short(line.name, left, is_held=bool(line.item.stock))
+    return [(line, held[line.item_id]) for line in lines]
 
 
 def take(order: Order, *, held: bool) -> list[str]:
     """Takes the order's pieces, which its payment `held` till now; or none, and the names of what is gone.
 
-    A payment that comes late held nothing: what others hold by now is theirs.
+    A payment that comes late held nothing, and one may have held a part: what others hold by now is theirs.
     """
     lines = _lock(order)
-    others = {} if held else _held_by_others(order, lines)
-    gone = [
-        line.name for line in lines if (line.item.stock or 0) - others.get(line.item_id, 0) < line.quantity
-    ]
+    contested = [line for line in lines if not (held and line.holds == line.quantity)]
+    others = _held_by_others(order, contested)
+    gone = [line.name for line in lines if (line.item.stock or 0) - others[line.item_id].all < line.quantity]
     if not gone:
         for line in lines:
             Item.objects.filter(pk=line.item_id).update(stock=F("stock") - line.quantity)
@@ -116,7 +149,7 @@ def take_again(pieces: Mapping[int, int], order: Order) -> tuple[list[str], list
     taken, gone = [], []
     for line in lines:
         wanted = pieces[line.pk]
-        there = max(0, min(wanted, (line.item.stock or 0) - held.get(line.item_id, 0)))
+        there = max(0, min(wanted, (line.item.stock or 0) - held[line.item_id].all))
         if there:
             Item.objects.filter(pk=line.item_id).update(stock=F("stock") - there)
             taken.append(f"{there} × {line.name}")
@@ -163,10 +196,13 @@ def _lock(order: Order) -> list[OrderLine]:
     return list(lines.select_for_update(no_key=True, of=("item",)))
 
 
-def _held_by_others(order: Order, lines: Iterable[OrderLine]) -> dict[int, int]:
-    """Pieces by item. A statement of its own: the one that waited for the locks saw the time before."""
+def _held_by_others(order: Order, lines: Iterable[OrderLine], address: str = "") -> defaultdict[int, Held]:
+    """By item. A statement of its own: the one that waited for the locks saw the time before."""
     numbers = [line.item_id for line in lines]
-    if not numbers:
-        return {}
-    held = _held(OrderLine.objects.filter(item__in=numbers), Q(order=order))
-    return dict(held.values_list("item", "sum"))
+    held: defaultdict[int, Held] = defaultdict(Held)
+    if numbers:
+        of_address = Q(order__payments__asked_from=address)
+        rows = _held(OrderLine.objects.filter(item__in=numbers), Q(order=order))
+        rows = rows.annotate(nearby=Sum(HELD, filter=of_address, default=0))
+        held |= {item: Held(*pieces) for item, *pieces in rows.values_list("item", "sum", "nearby")}
+    return held

@@ -154,7 +154,7 @@ def _begin(order: Order, site: Site, kind: Payment.Kind, number: int) -> tuple[T
         return Turn.MIRROR, None
     # Each locks its rows, after the order's: everywhere in this order, or two could wait for each other.
     uses.hold(order)
-    stock.hold(order)
+    stock.hold(order, shown=site.asker.shown, address=site.asker.address)
     site.asker.spend(order)
     order.mark_open()
     payment = _new_attempt(order, account, kind, site, number)

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from kopeck.errors import ShopError
 from kopeck.orders.models import Order
+from kopeck.origins import is_from_our_page
 from kopeck.proxies import read_address
 
 #: A visitor's first page is this old, in seconds, before Buy works during an attack.
@@ -69,6 +70,8 @@ class Asker:
     address: str = ""
     #: Seconds since the visitor was first shown a page.
     age: float | None = None
+    #: Asked from a page of the shop: pieces are held for them (orders/stock.py).
+    shown: bool = False
     is_spent: bool = False
 
     def spend_if_new(self) -> None:
@@ -147,7 +150,8 @@ def asker_of(request: HttpRequest) -> Asker:
     """By the cookie that the request brought, not by a new one, and its address (kopeck/proxies.py)."""
     visitor = request.visitor  # type: ignore[attr-defined]
     known = "" if visitor.is_new else visitor.known_key
-    return Asker(known, hash_address(request.META.get("REMOTE_ADDR", "")), visitor.age)
+    address = hash_address(request.META.get("REMOTE_ADDR", ""))
+    return Asker(known, address, visitor.age, shown=is_from_our_page(request))
 
 
 def hash_address(text: str) -> str:

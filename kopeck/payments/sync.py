@@ -89,7 +89,7 @@ def _may_revive(order: Order, payment: Payment) -> bool:
     if limited or order.payments.filter(status__in=Payment.LIVE).exists():
         return False
     try:
-        stock.hold(order)
+        stock.require(order)
     except ShopError:
         return False  # others have it: should the money come, it goes back by itself
     return True

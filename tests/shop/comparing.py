@@ -10,6 +10,7 @@ from django.test import Client
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
 from tests.conftest import ShopSandbox, make_item
+from tests.shop.stocking import SHOWN
 
 
 def run(*options: str) -> dict[str, Any]:
@@ -54,8 +55,8 @@ def leaves(*options: str) -> list[str]:
 
 
 def bought(buyer: Client, way: str = "buy", **facts: Any) -> Payment:
-    """An open session (`buy`) or intent (`intent`) of a new item."""
-    answer = buyer.get(f"/{way}/{make_item(**facts).pk}").json()
+    """An open session (`buy`) or intent (`intent`) of a new item, asked for from its page."""
+    answer = buyer.get(f"/{way}/{make_item(**facts).pk}", headers=SHOWN).json()
     return Payment.objects.get(stripe_id=answer.get("session_id") or answer["payment_intent_id"])
 
 

@@ -1,6 +1,8 @@
-"""What the tests of stock share: buyers of few pieces, and late payments."""
+"""What the tests of stock share: buyers of few pieces, each at an address of their own, and late payments."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from threading import Barrier
 from typing import Any
 
@@ -12,21 +14,37 @@ from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
 from tests.conftest import ShopSandbox, make_item
 
+#: What a browser says of what a page of ours makes it ask: for whom pieces are held.
+SHOWN = {"Sec-Fetch-Site": "same-origin"}
+_number = count(1)
+
+
+def new_address() -> str:
+    """One that nobody has had before: of a range that is kept for such tests."""
+    number = next(_number)
+    return f"198.18.{number // 250 % 250}.{number % 250 + 1}"
+
+
+def at_home(client: Client) -> Client:
+    """The same browser, from now on at an address of its own."""
+    client.defaults.setdefault("REMOTE_ADDR", new_address())
+    return client
+
 
 def buy(client: Client, item: Item, quantity: int = 1) -> tuple[int, str]:
-    """Status and session id, or the code of the refusal."""
-    answer = client.get(f"/buy/{item.pk}", {"quantity": quantity})
+    """Presses Buy on the item's page: status and session id, or the code of the refusal."""
+    answer = at_home(client).get(f"/buy/{item.pk}", {"quantity": quantity}, headers=SHOWN)
     body = answer.json()
     return answer.status_code, body["session_id"] if answer.status_code == 200 else body["error"]["code"]
 
 
-def all_at_once(addresses: list[str]) -> list[tuple[int, Any]]:
-    """GETs of as many strangers, from as many threads, at the same moment."""
+def all_at_once(addresses: Sequence[str]) -> list[tuple[int, Any]]:
+    """Buy, pressed by as many strangers, each at home, from as many threads, at the same moment."""
     start = Barrier(len(addresses))
 
     def press(address: str) -> tuple[int, Any]:
         start.wait()
-        answer = Client(raise_request_exception=False).get(address)
+        answer = at_home(Client(raise_request_exception=False)).get(address, headers=SHOWN)
         connection.close()
         return answer.status_code, answer.json()
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from typing import Any
+from urllib.robotparser import RobotFileParser
 
 import pytest
 from django.test import Client
@@ -140,3 +141,16 @@ def test_pages_do_not_wait_for_the_session_or_log_in(buyer: Client) -> None:
         ) as queries:
             buyer.get(address)
         assert len(queries) == 1, address
+
+
+def test_crawlers_are_kept_from_starting_payments_and_let_into_the_shop(client: Client) -> None:
+    answer = client.get("/robots.txt")
+    assert (answer.status_code, answer["Content-Type"]) == (200, "text/plain; charset=utf-8")
+    assert VISITOR_COOKIE not in answer.cookies
+    rules = RobotFileParser()
+    rules.parse(answer.content.decode().splitlines())
+    for path in ("/", "/item/1", "/media/items/a.webp", "/static/kopeck.css"):
+        assert rules.can_fetch("Googlebot", path), path
+    private = ("/order", "/orders", "/order/1", "/order/1/buy", "/order/1/pay", "/item/by_order/1", "/admin/")
+    for path in ("/buy/1", "/buy/1?quantity=50", "/intent/1", "/api/v1/items/1/orders", *private):
+        assert not rules.can_fetch("Googlebot", path), path

@@ -59,12 +59,12 @@ def test_pieces_that_somebody_else_may_pay_for_are_not_offered(
 def test_the_order_says_what_is_not_there_any_more_and_offers_no_payment(
     sandbox: ShopSandbox, buyer: Client, stranger: Client
 ) -> None:
-    item = make_item(stock=3)
-    buyer.post("/order", {f"item_{item.pk}": "3"})
+    item = make_item(stock=2)
+    buyer.post("/order", {f"item_{item.pk}": "2"})
     order = Order.objects.get()
     address = f"/order/{order.pk}"
     assert told(buyer, address) == ""
-    buy(stranger, item, 2)
+    buy(stranger, item, 1)
     assert told(buyer, address) == "Only 1 left"
     buy(Client(), item, 1)
     assert told(buyer, address) == "Sold out for now"
@@ -92,14 +92,14 @@ def test_buy_without_javascript_leads_to_the_page_that_says_what_is_left(buyer: 
 def test_the_api_tells_what_is_left_and_refuses_an_order_of_more(
     sandbox: ShopSandbox, buyer: Client, stranger: Client
 ) -> None:
-    item, mug = make_item(name="Pot", stock=3, position=1), make_item(name="Mug", position=2)
+    item, mug = make_item(name="Pot", stock=4, position=1), make_item(name="Mug", position=2)
     make_item(name="Old", active=False)
     buy(buyer, item, 2)
     listed = stranger.get("/api/v1/items").json()["items"]
-    assert [(one["name"], one["left"]) for one in listed] == [("Pot", 1), ("Mug", None)]
+    assert [(one["name"], one["left"]) for one in listed] == [("Pot", 2), ("Mug", None)]
     assert stranger.get(f"/api/v1/items/{item.pk}").json() == listed[0]
     assert stranger.get("/api/v1/items/99").status_code == 404
-    wanted = {"lines": [{"item": mug.pk}, {"item": item.pk, "quantity": 2}]}
+    wanted = {"lines": [{"item": mug.pk}, {"item": item.pk, "quantity": 3}]}
     answer = stranger.post("/api/v1/orders", wanted, content_type="application/json")
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "not_enough_stock")
     assert Order.objects.count() == 1

@@ -75,6 +75,7 @@ SHOP = {
     "healthz": Rule("/healthz", ALL, 405),
     "readyz": Rule("/readyz", ALL, 405),
     "metrics": Rule("/metrics", 401, 405),  # without its token, which the test sets
+    "robots.txt": Rule("/robots.txt", ALL, 405),
     "media/<path:path>": Rule("/media/items/nothing.webp", 404, 405),
 }
 #: Addresses of the admin that are no model's. Whoever is not logged in is sent to its log-in, but for these:
