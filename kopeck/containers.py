@@ -10,6 +10,8 @@ import secrets
 import sys
 from pathlib import Path
 
+from kopeck.env import env_bool, env_int, read_folder, read_or_exit
+from kopeck.hosts import read_domains
 from kopeck.place import SANDBOX_ACCOUNTS, Refused, given_database, keep, write_secret
 
 WRONG_MIX = (
@@ -24,9 +26,18 @@ def make_secrets(data: Path, folder: Path) -> None:
     Raises Refused for the demo with the owner's keys, and for a DATABASE_URL_FILE without an address.
     """
     keys = ("STRIPE_SECRET_KEY", "STRIPE_PUBLISHABLE_KEY")
-    sandbox = os.environ.get("STRIPE_SANDBOX") == "1"
+    sandbox = env_bool("STRIPE_SANDBOX")
+    read_or_exit("DOMAIN", read_domains)  # Caddy and compose.yaml use it as it is
+    env_int("WORKERS", 1, least=1)  # without one nothing is processed
     if sandbox and any(value and name.startswith(keys) for name, value in os.environ.items()):
         raise Refused(WRONG_MIX)
+    try:
+        _fill(data, folder, sandbox=sandbox)
+    except OSError as problem:
+        raise Refused(f"DATA_DIR or SECRETS_DIR can't be written to: {problem}.") from None
+
+
+def _fill(data: Path, folder: Path, *, sandbox: bool) -> None:
     keep(data / "secret-key", lambda: secrets.token_urlsafe(50))
     password = keep(folder / "database-password", lambda: secrets.token_urlsafe(32))
     # PostgreSQL's container reads it under another account; the volume is closed to everybody else.
@@ -40,8 +51,14 @@ def make_secrets(data: Path, folder: Path) -> None:
         keep(folder / file, lambda: f"whsec_{secrets.token_hex(24)}")
 
 
+def main() -> None:
+    """Raises Refused, or exits in a sentence."""
+    data = read_or_exit("DATA_DIR", read_folder, "/data")
+    make_secrets(data, read_or_exit("SECRETS_DIR", read_folder, "/secrets"))
+
+
 if __name__ == "__main__":
     try:
-        make_secrets(Path(os.environ["DATA_DIR"]), Path(os.environ["SECRETS_DIR"]))
+        main()
     except Refused as refusal:
         sys.exit(f"kopeck: {refusal}")

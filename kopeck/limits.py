@@ -3,7 +3,10 @@
 import re
 from dataclasses import dataclass
 
+from kopeck.env import shown
+
 _RATE = re.compile(r"(\d{1,9})/(\d{0,6})([smhd])", re.ASCII)
+LONGEST = 366 * 86_400  # the longest window in seconds; of a much longer one no date tells the beginning
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -24,6 +27,9 @@ def read_rate(text: str) -> Rate:
     if text == "0":
         return Rate(0, 60)
     found = _RATE.fullmatch("".join(text.split()))
-    if found is None or not int(found[2] or 1):
-        raise ValueError(f"a budget looks like 30/10m (thirty in ten minutes), or 0, not {text!r}")
-    return Rate(int(found[1]), int(found[2] or 1) * _SECONDS[found[3]])
+    seconds = int(found[2] or 1) * _SECONDS[found[3]] if found else 0
+    if found is None or not 0 < seconds <= LONGEST:
+        raise ValueError(
+            f"a budget looks like 30/10m (thirty in ten minutes, a year at the longest), or 0{shown(text)}"
+        )
+    return Rate(int(found[1]), seconds)

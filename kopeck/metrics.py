@@ -4,22 +4,16 @@ Labels are names of routes and calls, never addresses or ids, so their number is
 of one container are summed where PROMETHEUS_MULTIPROC_DIR names a folder they share.
 """
 
-import os
-import sys
 from functools import lru_cache
-from pathlib import Path
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import ResolverMatch
 
+from kopeck.env import made_folder
+
 #: The library reads it when it is imported, and fails at the first count where the folder is not there.
-SHARED = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-if SHARED:
-    try:
-        Path(SHARED).mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        sys.exit(f"kopeck: PROMETHEUS_MULTIPROC_DIR can't be made: {problem}.")
+SHARED = made_folder("PROMETHEUS_MULTIPROC_DIR")
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram  # noqa: E402
 from prometheus_client.multiprocess import MultiProcessCollector  # noqa: E402

@@ -7,6 +7,8 @@ import errno
 import os
 import secrets
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -15,7 +17,9 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from kopeck.payments.accounts import WEBHOOK_SECRET, ConfigurationError, read_accounts
+from kopeck.env import env as value_of
+from kopeck.env import env_int, read_folder, read_or_exit
+from kopeck.payments.accounts import WEBHOOK_SECRET
 from kopeck.private import close
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -61,7 +65,7 @@ class Place:
 
 
 def read_place(*, beside: bool = False) -> Place:
-    """Read the environment and `.env` (ENV_FILE names another). Raises Refused.
+    """Read the environment and `.env` (ENV_FILE names another). Raises Refused, or exits in a sentence.
 
     `beside`: for a command beside a running shop, whose ports it was given only at its start.
     """
@@ -77,48 +81,19 @@ def read_place(*, beside: bool = False) -> Place:
     keys = ("STRIPE_SECRET_KEY", "STRIPE_PUBLISHABLE_KEY")
     place = Place(
         env=env,
-        host=env.get("HOST") or "127.0.0.1",
-        port=_port(env, "PORT", 8000),
-        sandbox_port=_port(env, "SANDBOX_PORT", 8420),
+        host=value_of("HOST", "127.0.0.1", of=env),
+        port=env_int("PORT", 8000, 1, 65535, of=env),
+        sandbox_port=env_int("SANDBOX_PORT", 8420, 1, 65535, of=env),
         data=_data(env),
         sandbox=not any(value and name.upper().startswith(keys) for name, value in env.items()),
     )
     if place.sandbox and place.port == place.sandbox_port:
         raise Refused(f"PORT and SANDBOX_PORT are both {place.port}: set one of them to another.")
-    _require_accounts(place)
     return place
 
 
 def _data(env: Mapping[str, str]) -> Path:
-    return Path(env.get("DATA_DIR") or BASE_DIR / ".data").expanduser().resolve()
-
-
-def _require_accounts(place: Place) -> None:
-    """Raises Refused where the settings would refuse these keys: in its sentence, and before a start."""
-    env = place.env
-    on = {
-        name
-        for name in ("STRIPE_SANDBOX", "DEBUG")
-        if env.get(name, "").lower() in ("1", "true", "yes", "on")
-    }
-    try:
-        read_accounts(
-            env,
-            lambda name: _given(env, name) or env.get(name.lower(), ""),
-            sandbox=place.sandbox or "STRIPE_SANDBOX" in on,
-            debug="DEBUG" in on,
-            api_base=env.get("STRIPE_API_BASE", "").rstrip("/"),
-            js_url=env.get("STRIPE_JS_URL", ""),
-        )
-    except ConfigurationError as problem:
-        raise Refused(str(problem)) from None
-
-
-def _port(env: dict[str, str], name: str, default: int) -> int:
-    value = env.get(name) or str(default)
-    if not (value.isascii() and value.isdigit() and 0 < int(value) < 65536):
-        raise Refused(f"{name} should be a port, a number from 1 to 65535, not {value!r}.")
-    return int(value)
+    return read_or_exit("DATA_DIR", read_folder, str(BASE_DIR / ".data"), of=env)
 
 
 def reachable(host: str) -> str:
@@ -138,9 +113,11 @@ def require_free(host: str, name: str, port: int) -> None:
                 return
         except PermissionError:
             raise Refused(f"Port {port} is not ours to use: set {name} to one above 1023.") from None
+        except UnicodeError:  # two dots in a row, or a part that is too long for a name
+            raise Refused(f"HOST should be an address of this machine, not {host!r}.") from None
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
-                why = error.strerror or error
+                why = (error.strerror or str(error)).partition(" (while")[0]
                 raise Refused(f"HOST should be an address of this machine, not {host!r} ({why}).") from None
             if time.monotonic() > deadline:
                 raise Refused(
@@ -152,16 +129,28 @@ def require_free(host: str, name: str, port: int) -> None:
 
 def given_database(env: Mapping[str, str]) -> str:
     """The owner's own DATABASE_URL, if any."""
-    return _given(env, "DATABASE_URL")
+    return value_of("DATABASE_URL", of=env)
 
 
-def _given(env: Mapping[str, str], name: str) -> str:
-    """What the owner set: the value, or what the file named by NAME_FILE holds. Raises Refused."""
-    file = env.get(f"{name}_FILE")
-    try:
-        return Path(file).read_text().strip() if file else env.get(name, "")
-    except (OSError, UnicodeDecodeError) as problem:
-        raise Refused(f"{name}_FILE can't be read: {problem}.") from None
+def require_settings(place: Place) -> None:
+    """Raises Refused in the sentence with which the shop's settings would refuse this environment."""
+    env = {"SECRET_KEY": "x" * 50, **place.env, "DATA_DIR": str(place.data)}
+    if place.sandbox:
+        env["STRIPE_SANDBOX"] = "1"
+    asked = [sys.executable, "-c", "import kopeck.settings"]
+    ended = subprocess.run(asked, cwd=BASE_DIR, env=env, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        raise Refused(ended.stderr.strip().rpartition("\n")[2].removeprefix("kopeck: "))
+
+
+def refuse_endless_redirects(env: Mapping[str, str]) -> None:
+    """Raises Refused for https that no proxy takes off: our web server itself speaks plain HTTP."""
+    is_https = value_of("SITE_URL", of=env).lower().startswith("https:")
+    if is_https and not value_of("TRUSTED_PROXIES", of=env):
+        raise Refused(
+            "SITE_URL begins with https://, but TRUSTED_PROXIES names no proxy that takes the https off: "
+            "every page would lead to itself."
+        )
 
 
 def require_database(url: str) -> None:
@@ -194,7 +183,7 @@ def shop_env(place: Place, database_url: str | None) -> dict[str, str]:
         env["DATABASE_URL"] = database_url
     if not any(env.get(name) for name in ("SECRET_KEY", "secret_key", "SECRET_KEY_FILE")):
         env["SECRET_KEY"] = keep(place.data / "secret-key", lambda: secrets.token_urlsafe(50))
-    hosts = env.get("ALLOWED_HOSTS") or env.get("allowed_hosts") or "localhost,[::1]"
+    hosts = value_of("ALLOWED_HOSTS", "localhost,[::1]", of=env)
     # Our own question to /readyz and the sandbox's webhooks come by this address.
     env["ALLOWED_HOSTS"] = f"{hosts},127.0.0.1,{reachable(place.host)}"
     if place.sandbox:
@@ -204,7 +193,9 @@ def shop_env(place: Place, database_url: str | None) -> dict[str, str]:
         env["STRIPE_JS_URL"] = env.get("STRIPE_JS_URL") or f"{env['SANDBOX_URL'].rstrip('/')}/v3/"
         for suffix, file in SANDBOX_ACCOUNTS.items():
             name = f"{WEBHOOK_SECRET}{suffix}"
-            env[name] = _given(env, name) or keep(place.data / file, lambda: f"whsec_{secrets.token_hex(24)}")
+            env[name] = value_of(name, of=env) or keep(
+                place.data / file, lambda: f"whsec_{secrets.token_hex(24)}"
+            )
             env.pop(f"{name}_FILE", None)  # said twice, it would be refused
     return env
 

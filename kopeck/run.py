@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from kopeck import postgres
 from kopeck.child import end_with_parent, spawn, tail
+from kopeck.env import env_int
 from kopeck.pauses import Pauses
 from kopeck.place import (
     ADMIN,
@@ -28,8 +29,10 @@ from kopeck.place import (
     Refused,
     given_database,
     read_place,
+    refuse_endless_redirects,
     require_database,
     require_free,
+    require_settings,
     sandbox_endpoints,
     shop_env,
 )
@@ -101,6 +104,8 @@ class Run:
     def start(self) -> None:
         """Every step up to the shop that answers. Raises Refused, Stopped, PostgresFailed."""
         place = self.place
+        refuse_endless_redirects(place.env)
+        require_settings(place)
         require_free(place.host, "PORT", place.port)
         if place.sandbox:
             require_free(place.host, "SANDBOX_PORT", place.sandbox_port)
@@ -154,7 +159,7 @@ class Run:
         self.step("shop", "tables, demo and admin are there")
 
     def start_web(self, env: dict[str, str]) -> Program:
-        threads = int(env.get("WEB_THREADS") or 64)
+        threads = env_int("WEB_THREADS", 64, 1, 1000, of=env)
         command = granian(self.place.host, self.place.port, threads=threads)
         return self.launch("web", command, env, patience=8)
 

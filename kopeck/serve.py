@@ -7,15 +7,18 @@ long gone elsewhere by then, so no request is lost. `python -m kopeck.serve read
 
 import http.client
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+
+from kopeck.env import env, env_int, made_folder
+from kopeck.place import Refused, refuse_endless_redirects, require_free
 
 DRAINING = "KOPECK_DRAINING"  # names the file whose presence says so, to every process of this server
 STOP_SECONDS = 20  # for what is in flight; a request to Stripe may take as long
@@ -42,25 +45,47 @@ def draining() -> bool:
     return file is not None and os.path.exists(file)
 
 
-def number(name: str, default: int, least: int = 1) -> int:
-    value = os.environ.get(name) or str(default)
-    if not (value.isascii() and value.isdigit() and int(value) >= least):
-        sys.exit(f"kopeck: {name} should be a whole number from {least}, not {value!r}.")
-    return int(value)
+@dataclass(frozen=True)
+class Server:
+    """What the environment says of this web server."""
+
+    host: str
+    port: int
+    workers: int
+    threads: int
+    drain_seconds: int
+
+
+def read_server() -> Server:
+    """Exits in a sentence where it could not listen, or nobody could use it."""
+    server = Server(
+        host=env("HOST", "127.0.0.1"),
+        port=env_int("PORT", 8000, 1, 65535),
+        workers=env_int("WEB_WORKERS", 1, 1, 256),
+        threads=env_int("WEB_THREADS", 64, 1, 1000),
+        drain_seconds=env_int("DRAIN_SECONDS", 5, 0, 3600),
+    )
+    try:
+        refuse_endless_redirects(os.environ)
+        require_free(server.host, "PORT", server.port)
+    except Refused as refusal:
+        sys.exit(f"kopeck: {refusal}")
+    return server
+
+
+def empty_figures() -> None:
+    """Removes the figures of dead processes, which would be counted, and nothing else of that folder."""
+    folder = made_folder("PROMETHEUS_MULTIPROC_DIR")
+    for file in folder.glob("*.db") if folder else ():
+        file.unlink(missing_ok=True)
 
 
 def serve() -> int:
     """Run until asked to stop; the status that Granian ended with."""
-    host, port = os.environ.get("HOST") or "127.0.0.1", number("PORT", 8000)
-    workers, threads = number("WEB_WORKERS", 1), number("WEB_THREADS", 64)
-    command = granian(host, port, workers=workers, threads=threads, patience=STOP_SECONDS, respawn=True)
-    drain_seconds = number("DRAIN_SECONDS", 5, least=0)
-    if figures := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):  # those of dead processes would be counted
-        shutil.rmtree(figures, ignore_errors=True)
-        try:
-            Path(figures).mkdir(parents=True, exist_ok=True)
-        except OSError as problem:
-            sys.exit(f"kopeck: PROMETHEUS_MULTIPROC_DIR can't be made: {problem}.")
+    found = read_server()
+    size = {"workers": found.workers, "threads": found.threads, "patience": STOP_SECONDS}
+    command = granian(found.host, found.port, **size, respawn=True)
+    empty_figures()
     asked, hurried = threading.Event(), threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
@@ -76,7 +101,7 @@ def serve() -> int:
         while server.poll() is None and not asked.wait(0.5):
             pass
         note.touch()
-        end = time.monotonic() + drain_seconds
+        end = time.monotonic() + found.drain_seconds
         while server.poll() is None and time.monotonic() < end and not hurried.wait(0.1):
             pass
         server.terminate()
@@ -85,7 +110,7 @@ def serve() -> int:
 
 def ready() -> int:
     """0 when the server of this container answers 200 at /readyz; else 1, and what it says."""
-    connection = http.client.HTTPConnection("127.0.0.1", number("PORT", 8000), timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", env_int("PORT", 8000, 1, 65535), timeout=5)
     try:
         connection.request("GET", "/readyz")
         answer = connection.getresponse()

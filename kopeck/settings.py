@@ -5,77 +5,47 @@ NAME_FILE (Docker and systemd credentials). debug, secret_key and allowed_hosts 
 """
 
 import os
-import re
 import sys
-from collections.abc import Callable
 from datetime import timedelta
-from email.utils import formataddr, parseaddr
+from email.utils import formataddr
 from pathlib import Path
-from typing import TypeVar
 from urllib.parse import urlsplit
 
 import django_stubs_ext
-from django.utils.module_loading import import_string
 from dotenv import load_dotenv
 
-from kopeck import tracing, values
-from kopeck.env import ignore_netrc, spare_proxies
+from kopeck import hosts, tracing, values
+from kopeck.env import (
+    env,
+    env_bool,
+    env_choice,
+    env_int,
+    ignore_netrc,
+    read_folder,
+    read_or_exit,
+    spare_proxies,
+)
 from kopeck.limits import read_rate
 from kopeck.payments.accounts import SANDBOX_API_BASE, ConfigurationError, read_accounts
 
 # Lets generic classes of Django (ModelAdmin[Item]) be written with their type at run time.
 django_stubs_ext.monkeypatch()
 
-T = TypeVar("T")
+SHORTEST_SECRET_KEY = 32
 BASE_DIR = Path(__file__).resolve().parent.parent
 try:
     load_dotenv(os.environ.get("ENV_FILE", BASE_DIR / ".env"))
 except (OSError, UnicodeDecodeError) as problem:
     sys.exit(f"kopeck: .env can't be read (it should be UTF-8): {problem}.")
 
-
-def env(name: str, default: str = "") -> str:
-    """The variable's value, or what the file named by NAME_FILE holds, or the default."""
-    file = os.environ.get(f"{name}_FILE")
-    if file:
-        try:
-            return Path(file).read_text().strip()
-        except (OSError, UnicodeDecodeError) as problem:
-            sys.exit(f"kopeck: {name}_FILE can't be read: {problem}.")
-    return os.environ.get(name) or os.environ.get(name.lower()) or default
-
-
-def env_bool(name: str, default: bool = False) -> bool:
-    value = env(name).strip().lower()
-    if value not in ("", "1", "true", "yes", "on", "0", "false", "no", "off"):
-        sys.exit(f"kopeck: {name} should be 1 or 0, not {value!r}.")
-    return value in ("1", "true", "yes", "on") if value else default
-
-
-def env_int(name: str, default: int, least: int = 0) -> int:
-    value = env(name, str(default))
-    if not (value.isascii() and value.isdigit() and len(value) <= 9 and int(value) >= least):
-        sys.exit(f"kopeck: {name} should be a whole number from {least}, not {value!r}.")
-    return int(value)
-
-
-def read_or_exit(name: str, read: Callable[[str], T], default: str = "") -> T:
-    try:
-        return read(env(name, default).strip())
-    except ValueError as problem:
-        sys.exit(f"kopeck: {name}: {problem}.")
-
-
-def env_list(name: str, default: str = "") -> list[str]:
-    return [part.strip() for part in env(name, default).split(",") if part.strip()]
-
-
-DATA_DIR = Path(env("DATA_DIR", str(BASE_DIR / ".data"))).resolve()
+DATA_DIR = read_or_exit("DATA_DIR", read_folder, str(BASE_DIR / ".data"))
 DEBUG = env_bool("DEBUG")
 SHOP_NAME = read_or_exit("SHOP_NAME", values.read_name, "Kopeck")
 
-_key_file = DATA_DIR / "secret-key"
-SECRET_KEY = env("SECRET_KEY") or (_key_file.read_text().strip() if _key_file.is_file() else "")
+_key_file = str(DATA_DIR / "secret-key")
+SECRET_KEY = env("SECRET_KEY")
+if not SECRET_KEY and os.path.exists(_key_file):
+    SECRET_KEY = env("SECRET_KEY", of={"SECRET_KEY_FILE": _key_file})
 if not SECRET_KEY:
     sys.exit(
         "kopeck: SECRET_KEY is not set: give it a long random string, or start the shop with `make run`."
@@ -83,23 +53,23 @@ if not SECRET_KEY:
 
 # Stripe ---------------------------------------------------------------------------------------------
 STRIPE_SANDBOX = env_bool("STRIPE_SANDBOX")
-STRIPE_API_BASE = env("STRIPE_API_BASE", SANDBOX_API_BASE if STRIPE_SANDBOX else "").rstrip("/")
+STRIPE_API_BASE = read_or_exit("STRIPE_API_BASE", hosts.read_base, SANDBOX_API_BASE if STRIPE_SANDBOX else "")
 #: Where buyers' browsers find the sandbox (its Checkout page, its Stripe.js).
-SANDBOX_URL = env("SANDBOX_URL", STRIPE_API_BASE).rstrip("/") if STRIPE_SANDBOX else ""
-STRIPE_JS_URL = env("STRIPE_JS_URL", f"{SANDBOX_URL}/v3/" if STRIPE_SANDBOX else "https://js.stripe.com/v3/")
+SANDBOX_URL = read_or_exit("SANDBOX_URL", hosts.read_base, STRIPE_API_BASE) if STRIPE_SANDBOX else ""
+STRIPE_JS_URL = read_or_exit(
+    "STRIPE_JS_URL",
+    hosts.read_script,
+    f"{SANDBOX_URL}/v3/" if STRIPE_SANDBOX else "https://js.stripe.com/v3/",
+)
 #: Where Checkout may be: with a custom domain it is the seller's own host too (Content-Security-Policy).
-CHECKOUT_HOSTS = env_list("CHECKOUT_HOSTS", "checkout.stripe.com")
-if wrong := [host for host in CHECKOUT_HOSTS if not re.fullmatch(r"[a-z0-9.-]+(:[0-9]+)?", host)]:
-    sys.exit(f"kopeck: CHECKOUT_HOSTS should be names of hosts (pay.shop.example), not {wrong[0]!r}.")
+CHECKOUT_HOSTS = read_or_exit("CHECKOUT_HOSTS", hosts.read_checkout_hosts, "checkout.stripe.com")
 #: What Buy does: "checkout" leads to Stripe's page, "intent" to our own with the Payment Element.
-PAYMENT_FLOW = env("PAYMENT_FLOW", "checkout")
-if PAYMENT_FLOW not in ("checkout", "intent"):
-    sys.exit(f"kopeck: PAYMENT_FLOW should be checkout or intent, not {PAYMENT_FLOW!r}.")
+PAYMENT_FLOW = env_choice("PAYMENT_FLOW", ("checkout", "intent"), "checkout")
 #: Seconds that one request to Stripe may take; it is tried STRIPE_RETRIES more times.
-STRIPE_TIMEOUT = env_int("STRIPE_TIMEOUT", 10, least=1)
-STRIPE_RETRIES = env_int("STRIPE_RETRIES", 2)
+STRIPE_TIMEOUT = env_int("STRIPE_TIMEOUT", 10, least=1, most=300)
+STRIPE_RETRIES = env_int("STRIPE_RETRIES", 2, most=10)
 #: Threads of a web process. A quarter of them never waits for Stripe: the window answers while Stripe hangs.
-WEB_THREADS = env_int("WEB_THREADS", 64, least=1)
+WEB_THREADS = env_int("WEB_THREADS", 64, least=1, most=1000)
 try:
     STRIPE_ACCOUNTS = read_accounts(
         os.environ,
@@ -118,8 +88,12 @@ ignore_netrc()
 
 # Web ------------------------------------------------------------------------------------------------
 #: The shop's own address (https://shop.example), used in links that leave the shop; empty: as asked for.
-SITE_URL = read_or_exit("SITE_URL", values.read_site)
-ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+SITE_URL = read_or_exit("SITE_URL", hosts.read_site)
+ALLOWED_HOSTS = read_or_exit("ALLOWED_HOSTS", hosts.read_hosts, "localhost,127.0.0.1,[::1]")
+if SITE_URL and (_own := hosts.host_of(SITE_URL)) not in ALLOWED_HOSTS:
+    ALLOWED_HOSTS.append(_own)
+if _wrong := hosts.contradiction(read_or_exit("DOMAIN", hosts.read_domains), SITE_URL):
+    sys.exit(f"kopeck: {_wrong}")
 CSRF_TRUSTED_ORIGINS = [SITE_URL] if SITE_URL else []
 HTTPS = SITE_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = VISITOR_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = HTTPS
@@ -206,11 +180,12 @@ AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = AXES_VERBOSE = False
 AXES_CLIENT_IP_CALLABLE = "kopeck.staff.lockout.client_address"
 AXES_LOCKOUT_CALLABLE = "kopeck.staff.lockout.locked_out"
 #: "required": staff set a second factor up before they get in. By itself so as soon as real money moves.
-STAFF_SECOND_FACTOR = env("STAFF_SECOND_FACTOR") or (
-    "required" if any(account.livemode for account in STRIPE_ACCOUNTS.values()) else "optional"
+_live = any(account.livemode for account in STRIPE_ACCOUNTS.values())
+STAFF_SECOND_FACTOR = env_choice(
+    "STAFF_SECOND_FACTOR", ("optional", "required"), "required" if _live else "optional"
 )
-if STAFF_SECOND_FACTOR not in ("optional", "required"):
-    sys.exit(f"kopeck: STAFF_SECOND_FACTOR should be optional or required, not {STAFF_SECOND_FACTOR!r}.")
+if _live and len(SECRET_KEY) < SHORTEST_SECRET_KEY:
+    sys.exit(f"kopeck: SECRET_KEY should have {SHORTEST_SECRET_KEY} letters or more where real money moves.")
 OTP_TOTP_ISSUER = SHOP_NAME
 OTP_ADMIN_HIDE_SENSITIVE_DATA = True
 
@@ -238,7 +213,7 @@ DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
 DATABASES["default"]["CONN_MAX_AGE"] = 0
 DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
     "min_size": 1,
-    "max_size": env_int("DATABASE_POOL", 10, least=1),
+    "max_size": env_int("DATABASE_POOL", 10, least=1, most=1000),
     "timeout": 10,
     # Else a pool waits twice as long after each try, and minutes after a long absence of PostgreSQL.
     "reconnect_timeout": 5,
@@ -246,7 +221,8 @@ DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "/static/"
 #: Where `collectstatic` puts the files of a built image; empty: they are served from where they lie.
-STATIC_ROOT = env("STATIC_ROOT") or None
+_read_root = values.read_static_target if "collectstatic" in sys.argv else values.read_static_root
+STATIC_ROOT = read_or_exit("STATIC_ROOT", _read_root)
 STATICFILES_DIRS = [BASE_DIR / "kopeck" / "static"]
 WHITENOISE_USE_FINDERS = not STATIC_ROOT
 if STATIC_ROOT:  # names with a hash of what is in them, which may be kept for ever, and compressed copies
@@ -263,34 +239,35 @@ PROCRASTINATE_WORKER_DEFAULTS = {"concurrency": 4}
 PROCRASTINATE_ON_APP_READY = "kopeck.logs.watch_jobs"
 
 # Mail -----------------------------------------------------------------------------------------------
-EMAIL_HOST = env("EMAIL_HOST")
+EMAIL_HOST = read_or_exit("EMAIL_HOST", hosts.read_mail_host)
 #: With no mail server named, mails are files: `make run` shows what it would send.
-EMAIL_BACKEND = env(
+EMAIL_BACKEND = read_or_exit(
     "EMAIL_BACKEND",
+    values.read_backend,
     "django.core.mail.backends.smtp.EmailBackend" if EMAIL_HOST else "kopeck.mail_files.EmailBackend",
 )
 EMAIL_FILE_PATH = DATA_DIR / "mail"
 EMAIL_USE_TLS, EMAIL_USE_SSL = env_bool("EMAIL_USE_TLS"), env_bool("EMAIL_USE_SSL")
-EMAIL_PORT = env_int("EMAIL_PORT", 465 if EMAIL_USE_SSL else 587 if EMAIL_USE_TLS else 25, least=1)
-EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = env("EMAIL_HOST_USER"), env("EMAIL_HOST_PASSWORD")
+EMAIL_PORT = env_int("EMAIL_PORT", 465 if EMAIL_USE_SSL else 587 if EMAIL_USE_TLS else 25, 1, 65535)
+EMAIL_HOST_USER = read_or_exit("EMAIL_HOST_USER", values.read_login)
+EMAIL_HOST_PASSWORD = read_or_exit("EMAIL_HOST_PASSWORD", values.read_login)
 EMAIL_TIMEOUT = 20
-DEFAULT_FROM_EMAIL = env(
+DEFAULT_FROM_EMAIL = read_or_exit(
     "DEFAULT_FROM_EMAIL",
-    formataddr((" ".join(SHOP_NAME.split()), f"shop@{urlsplit(SITE_URL).hostname or 'localhost'}")),
+    values.read_sender,
+    formataddr((SHOP_NAME, f"shop@{urlsplit(SITE_URL).hostname or 'localhost'}")),
 )
 #: django-anymail's settings, by their names: ANYMAIL_POSTMARK_SERVER_TOKEN or ..._FILE and so on.
 ANYMAIL = {
-    name.removeprefix("ANYMAIL_"): env(name)
+    name.removeprefix("ANYMAIL_"): read_or_exit(name, values.read_anymail)
     for name in {given.removesuffix("_FILE") for given in os.environ if given.startswith("ANYMAIL_")}
 }
 if EMAIL_USE_TLS and EMAIL_USE_SSL:
     sys.exit("kopeck: EMAIL_USE_TLS and EMAIL_USE_SSL exclude each other: set one of them.")
-if not parseaddr(DEFAULT_FROM_EMAIL)[1].partition("@")[2]:
-    sys.exit(f"kopeck: DEFAULT_FROM_EMAIL should be an address, not {DEFAULT_FROM_EMAIL!r}.")
-try:
-    import_string(EMAIL_BACKEND)
-except ImportError as problem:
-    sys.exit(f"kopeck: EMAIL_BACKEND should name a mail backend, not {EMAIL_BACKEND!r} ({problem}).")
+if bool(EMAIL_HOST_USER) != bool(EMAIL_HOST_PASSWORD):  # Django would not log in at all
+    sys.exit("kopeck: EMAIL_HOST_USER and EMAIL_HOST_PASSWORD go together: set both, or neither of them.")
+if EMAIL_HOST_USER and not (EMAIL_HOST or env("EMAIL_BACKEND")):
+    sys.exit("kopeck: EMAIL_HOST_USER is set, but EMAIL_HOST names no mail server: mails would be files.")
 
 # Language and time ------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
@@ -311,14 +288,13 @@ os.environ.pop("STRIPE_LOG", None)
 
 # Logs and figures -------------------------------------------------------------------------------------
 #: "json" for machines, "line" for people.
-LOG_FORMAT = env("LOG_FORMAT", "line")
-if LOG_FORMAT not in ("json", "line"):
-    sys.exit(f"kopeck: LOG_FORMAT should be json or line, not {LOG_FORMAT!r}.")
+LOG_FORMAT = env_choice("LOG_FORMAT", ("json", "line"), "line")
 #: Who reads /metrics shows it as a bearer token; empty: only this machine reads it, with the sandbox.
-METRICS_TOKEN = env("METRICS_TOKEN")
+METRICS_TOKEN = read_or_exit("METRICS_TOKEN", values.read_token)
 #: The standard OTEL_ variables ask for traces besides.
 SENTRY_DSN = read_or_exit("SENTRY_DSN", values.read_dsn)
-SENTRY_TRACES_RATE = read_or_exit("SENTRY_TRACES_RATE", tracing.read_share, "0")
+SENTRY_TRACES_RATE = read_or_exit("SENTRY_TRACES_RATE", values.read_share, "0")
+read_or_exit("OTEL_EXPORTER_OTLP_ENDPOINT", hosts.read_base)  # the library itself reads it
 tracing.start(SENTRY_DSN, SENTRY_TRACES_RATE)
 LOGGING = {
     "version": 1,

@@ -18,14 +18,6 @@ WITH_QUERIES = ("http.url", "http.target", "url.full", "url.query")
 _NUMBER = re.compile(r"/\d+(?=/|$)")
 
 
-def read_share(text: str) -> float:
-    """A share from 0 to 1. ValueError."""
-    rate = float(text)
-    if not 0 <= rate <= 1:
-        raise ValueError(f"{text} is no share from 0 to 1")
-    return rate
-
-
 def wanted() -> bool:
     """Whether the standard variables ask for traces."""
     asked = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")

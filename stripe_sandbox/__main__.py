@@ -66,7 +66,7 @@ def read_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace
     try:
         names = (*options.allowed_host, read_names(os.environ.get(SETTING, "")))
     except ValueError as error:
-        parser.error(str(error))
+        sys.exit(str(error))
     options.allowed = [name for given in names for name in given]
     return options
 

@@ -29,7 +29,7 @@ def _read_name(text: str) -> str:
         name = hostname(bare.encode("ascii" if bare.isascii() else "idna").decode())
     except (ValueError, UnicodeError):
         name = ""
-    if not name.strip("."):
+    if not name.strip(".") or ".." in name:
         raise ValueError(f"{SETTING} is a list of names like sandbox or 192.168.1.5, not {text!r}.")
     return name
 

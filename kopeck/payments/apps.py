@@ -1,4 +1,9 @@
+import sys
+
 from django.apps import AppConfig
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.mail import get_connection
 from django.utils.translation import gettext_lazy as _
 
 
@@ -18,3 +23,14 @@ class PaymentsConfig(AppConfig):
         )
 
         mirror.connect()
+        _require_mail_service()
+
+
+def _require_mail_service() -> None:
+    """Exits in a sentence where a mail service lacks its token: it would refuse every mail."""
+    if not settings.EMAIL_BACKEND.startswith("anymail."):
+        return
+    try:
+        get_connection()
+    except ImproperlyConfigured as problem:
+        sys.exit(f"kopeck: EMAIL_BACKEND: {' '.join(str(problem).split())}")

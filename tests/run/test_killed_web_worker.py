@@ -87,6 +87,8 @@ def test_a_worker_that_is_killed_is_followed_by_another(start: Start, tmp_path: 
 
 
 def test_a_server_whose_workers_cannot_start_ends(start: Start, tmp_path: Path) -> None:
-    server = start(WEB_WORKERS="2", SITE_URL="https://shop.example", STRIPE_SANDBOX="0")
+    server = start(
+        WEB_WORKERS="2", SITE_URL="https://shop.example", TRUSTED_PROXIES="127.0.0.1", STRIPE_SANDBOX="0"
+    )
     assert server.wait(SECONDS) == 1
     assert "crash loop" in (tmp_path / "log").read_text()

@@ -32,7 +32,7 @@ def test_a_file_without_an_address_is_refused_and_no_other_database_taken(
     if content is not None:
         (tmp_path / "url").write_text(content)
     monkeypatch.setenv("DATABASE_URL_FILE", str(tmp_path / "url"))
-    with pytest.raises(Refused, match="DATABASE_URL_FILE"):
+    with pytest.raises((Refused, SystemExit), match="DATABASE_URL_FILE"):
         make_secrets(tmp_path, tmp_path)
     assert not (tmp_path / "database-url").exists()
 
@@ -56,6 +56,14 @@ def test_compose_hands_the_owners_file_to_what_reads_it() -> None:
         environment("web", DATABASE_URL_FILE="/run/own/url")["DATABASE_URL_FILE"] == "/secrets/database-url"
     )
     assert not environment("secrets")["DATABASE_URL_FILE"]
+
+
+def test_compose_hands_on_what_the_first_start_refuses() -> None:
+    """A DOMAIN that Caddy and the shop would read differently, and no worker at all."""
+    assert environment("secrets", WORKERS="0")["WORKERS"] == "0"
+    assert "WORKERS" not in environment("web", WORKERS="0")
+    for service in ("secrets", "web", "worker"):
+        assert environment(service, DOMAIN="https://shop.example")["DOMAIN"] == "https://shop.example"
 
 
 def test_compose_takes_the_owners_proxies() -> None:
