@@ -1,0 +1,192 @@
+"""Guards of money that stand alone: each of these tests is red when just one of them is taken away."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from kopeck.catalog.models import Discount, Tax
+from kopeck.orders import stock
+from kopeck.orders.models import Order
+from kopeck.orders.wanted import Wanted
+from kopeck.payments import gateway as wire
+from kopeck.payments import refunds, sync
+from kopeck.payments.gateway import StripeUnavailable
+from kopeck.payments.ledger import Refund
+from kopeck.payments.models import Payment
+from tests.conftest import ShopSandbox, make_item
+from tests.shop.comparing import states
+from tests.shop.refunding import Deliver, events_of, forget_jobs
+from tests.shop.stocking import paid_too_late
+from tests.shop.test_present_terms import open_session, ordered, take_for_lost
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def answer_with(monkeypatch: pytest.MonkeyPatch, change: Callable[[dict[str, Any]], None]) -> None:
+    """What Stripe made is changed on its way to the shop."""
+    create = wire.Gateway.create
+
+    def otherwise(self: wire.Gateway, *args: Any, **how: Any) -> dict[str, Any]:
+        made: dict[str, Any] = create(self, *args, **how)
+        change(made)
+        return made
+
+    monkeypatch.setattr(wire.Gateway, "create", otherwise)
+
+
+def once(meanwhile: Callable[[], Any]) -> Callable[[dict[str, Any]], None]:
+    """Something that happens while the first answer is on its way."""
+    todo = [meanwhile]
+    return lambda _made: todo.pop()() if todo else None
+
+
+def test_amounts_that_are_near_enough_are_not_adopted_in_another_currency(
+    sandbox: ShopSandbox, buyer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Tax.objects.create(display_name="Sales tax", percentage=Decimal(5), is_default=True)
+    items = [make_item(price=450) for _ in range(3)]
+    buyer.post("/order", {f"item_{item.pk}": "1" for item in items})
+    sandbox.control("PUT", "faults", {"rounding": "half_even"})
+    answer_with(monkeypatch, lambda made: made.update(currency="eur"))
+    order = Order.objects.get()
+    answer = buyer.get(f"/order/{order.pk}/buy")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (502, "amount_mismatch")
+    order.refresh_from_db()
+    assert (order.total, order.tax_total) == (1419, 69)
+    assert [line.tax_amount for line in order.lines.all()] == [23, 23, 23]
+    assert [note.text[:7] for note in order.notes.all()] == ["Refused"]
+    assert [session.status for session in sandbox.sessions()] == ["expired"]
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "status", "code"),
+    [
+        (lambda: Order.objects.update(status="cancelled"), 409, "order_cancelled"),
+        (lambda: Order.objects.update(status="processing"), 409, "order_processing"),
+    ],
+)
+def test_the_answer_for_an_order_that_cannot_be_paid_any_more_is_handed_to_nobody(
+    sandbox: ShopSandbox, buyer: Client, monkeypatch: pytest.MonkeyPatch,
+    meanwhile: Callable[[], Any], status: int, code: str,
+) -> None:  # fmt: skip
+    order = ordered(buyer)
+    answer_with(monkeypatch, once(meanwhile))
+    answer = buyer.get(f"/order/{order.pk}/buy")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+    assert [session.status for session in sandbox.sessions()] == ["expired"]
+    assert not order.notes.exists()
+
+
+def test_the_answer_for_an_order_of_other_terms_by_now_is_handed_to_nobody(
+    sandbox: ShopSandbox, buyer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = ordered(buyer)
+    terms = order.terms
+    answer_with(monkeypatch, once(lambda: Payment.objects.update(fingerprint="of yesterday")))
+    session_id = buyer.get(f"/order/{order.pk}/buy").json()["session_id"]
+    first, second = order.payments.order_by("attempt")
+    assert (first.status, first.fingerprint) == ("expired", "of yesterday")
+    assert (second.stripe_id, second.fingerprint) == (session_id, terms)
+    assert [session.id for session in sandbox.sessions() if session.status == "open"] == [session_id]
+
+
+def test_the_answer_for_an_attempt_that_was_given_up_is_handed_to_nobody(
+    sandbox: ShopSandbox, buyer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = ordered(buyer)
+    answer_with(monkeypatch, once(lambda: Payment.objects.update(status="refused", lease_until=None)))
+    session_id = buyer.get(f"/order/{order.pk}/buy").json()["session_id"]
+    assert order.payments.get(status="open").stripe_id == session_id
+    assert [session.id for session in sandbox.sessions() if session.status == "open"] == [session_id]
+
+
+def test_an_answer_that_came_when_the_session_is_nearly_over_is_followed_by_a_new_session(
+    sandbox: ShopSandbox, buyer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = ordered(buyer)
+    soon = timezone.now() + timedelta(seconds=55)
+    answer_with(monkeypatch, once(lambda: Payment.objects.update(expires_at=soon)))
+    session_id = buyer.get(f"/order/{order.pk}/buy").json()["session_id"]
+    assert states(order) == ("open", ["expired", "open"])
+    assert order.payments.get(status="open").stripe_id == session_id
+
+
+def test_a_payment_that_was_paid_is_not_lost_with_the_keys_of_its_account(
+    sandbox: ShopSandbox, buyer: Client, settings: Any
+) -> None:
+    order = ordered(buyer)
+    payment = open_session(buyer, order)
+    sandbox.pay(payment.stripe_id or "")
+    sync.refresh(payment)
+    assert states(order) == ("paid", ["paid"])
+    before = Payment.objects.values().get()
+    with pytest.raises(AssertionError, match="paid"):
+        take_for_lost(payment, settings)  # which says what it is: still paid
+    assert states(order) == ("paid", ["paid"])
+    assert Payment.objects.values().get() == before
+
+
+def test_a_refund_that_is_being_created_has_no_share_of_the_lines_until_stripe_has_it(
+    sandbox: ShopSandbox, buyer: Client, stranger: Client, deliver: Deliver
+) -> None:
+    """Stripe may refuse it, or make it of another amount: what went back elsewhere has the lines first."""
+    forget_jobs()
+    order = paid_too_late(sandbox, buyer, stranger)
+    for event in events_of(sandbox, "checkout.session.completed"):
+        deliver(event)
+    payment = order.payments.get()
+    sandbox.control(
+        "PUT", "faults", {"next": [{"kind": "cut_before", "path": "/v1/refunds", "method": "POST"}]}
+    )
+    with pytest.raises(StripeUnavailable):
+        refunds.give_back(payment.pk)
+    sandbox.stripe.v1.refunds.create({"payment_intent": payment.payment_intent, "amount": 1000})
+    for event in events_of(sandbox, "refund."):
+        deliver(event)
+    creating, elsewhere = Refund.objects.order_by("pk")
+    assert (creating.status, creating.shares) == ("creating", [])
+    assert [share.amount for share in elsewhere.shares] == [1000]
+
+
+def test_an_order_uses_a_code_once_however_often_it_was_tried_to_pay(
+    sandbox: ShopSandbox, buyer: Client, stranger: Client
+) -> None:
+    Discount.objects.create(name="Twice", code="TWICE", percent_off=10, max_redemptions=2)
+    first = ordered(buyer)
+    buyer.post(f"/order/{first.pk}/discount", {"code": "twice"})
+    for _try in range(2):
+        payment = open_session(buyer, first)
+        sandbox.stripe.v1.checkout.sessions.expire(payment.stripe_id or "")
+        sync.refresh(payment)
+    payment = open_session(buyer, first)
+    sandbox.pay(payment.stripe_id or "")
+    sync.refresh(payment)
+    assert states(first) == ("paid", ["expired", "expired", "paid"])
+    second = ordered(stranger)
+    stranger.post(f"/order/{second.pk}/discount", {"code": "twice"})
+    assert open_session(stranger, second).amount == 900
+
+
+@pytest.mark.parametrize("way", ["hold", "take", "take_again", "put_back"])
+def test_rows_of_items_are_locked_in_the_order_of_their_numbers_whatever_locks_them(way: str) -> None:
+    """Two who lock the same two items the other way round would wait for each other for ever."""
+    one, two = make_item(stock=9), make_item(stock=9)
+    order = Order.place([Wanted(two, 1), Wanted(one, 1)], visitor="v" * 64)
+    pieces = {line.pk: 1 for line in order.lines.all()}
+    ways: dict[str, Callable[[], Any]] = {
+        "hold": lambda: stock.hold(order),
+        "take": lambda: stock.take(order, held=True),
+        "take_again": lambda: stock.take_again(pieces, order),
+        "put_back": lambda: stock.put_back(pieces),
+    }
+    with transaction.atomic(), CaptureQueriesContext(connection) as queries:
+        ways[way]()
+    (locking,) = [query["sql"] for query in queries if 'OF "catalog_item"' in query["sql"]]
+    assert 'ORDER BY "orders_orderline"."item_id" ASC' in locking
