@@ -32,6 +32,14 @@ from kopeck.payments.figures import Verdict, compare, read_figures
 from kopeck.payments.gateway import StripeRefused, StripeUnavailable, gateway
 from kopeck.payments.inputs import Site, intent_inputs, session_inputs
 from kopeck.payments.models import Payment
+from kopeck.payments.refusals import (
+    PriceChanged,
+    busy,
+    currency_not_accepted,
+    refused,
+    told_to_the_buyer,
+    unavailable,
+)
 from kopeck.slow import release_database
 
 log = logging.getLogger(__name__)
@@ -65,31 +73,29 @@ class Turn(Enum):
     DEARER = auto()
 
 
-class PriceChanged(ShopError):
-    """What is bought is dearer than the buyer has seen.
-
-    The page of the order `order_id` shows the new total, or without one the item's page the new price.
-    """
-
-    def __init__(self, order_id: int | None = None) -> None:
-        message = (
-            _("Something in your order has become dearer. Please look at the new total and pay if you agree.")
-            if order_id
-            else _("The price has changed. Please look at it and press Buy if you agree.")
-        )
-        super().__init__("price_changed", message, status=409)
-        self.order_id = order_id
-
-
 @about_its(lambda order_id, *rest: {"order": order_id})
 def start(order_id: int, site: Site, kind: Payment.Kind = Kind.CHECKOUT) -> Payment:
     """The order's open Checkout Session or PaymentIntent, made if there is none. Raises ShopError."""
+    payment = _go_on(order_id, site, kind)
+    if payment is None:
+        raise busy()
+    return payment
+
+
+@about_its(lambda order_id, *rest: {"order": order_id})
+def close(order_id: int, site: Site) -> None:
+    """Closes whatever could pay the order, an attempt without an answer included. Raises ShopError."""
+    _go_on(order_id, site, None)
+
+
+def _go_on(order_id: int, site: Site, kind: Payment.Kind | None) -> Payment | None:
+    """Turn by turn to an open payment of this kind, or to none at all."""
     deadline, healed = time.monotonic() + PATIENCE, 0
     for _attempt in range(8):
         turn, payment = _take_turn(order_id, site, kind)
         match turn:
             case Turn.HAND_OUT:
-                handed_out: Payment = payment
+                handed_out: Payment | None = payment
                 return handed_out
             case Turn.CREATE:
                 made, healed = _make(payment, healed)
@@ -109,15 +115,18 @@ def start(order_id: int, site: Site, kind: Payment.Kind = Kind.CHECKOUT) -> Paym
     raise busy()
 
 
-def _take_turn(order_id: int, site: Site, kind: Payment.Kind) -> tuple[Turn, Any]:
-    """Decides, with the order locked and for a moment only, who does what."""
+def _take_turn(order_id: int, site: Site, kind: Payment.Kind | None) -> tuple[Turn, Any]:
+    """Decides, with the order locked and for a moment only, who does what. No kind: nothing is wanted."""
     now = timezone.now()
     with transaction.atomic():
         order = Order.objects.select_for_update().get(pk=order_id)
-        _refuse_unpayable(order)
+        if kind is not None:
+            _refuse_unpayable(order)
         # The live one if there is one, else the latest: its number is the last.
         live = order.payments.order_by(LIVE_FIRST, "-attempt").first()
         if live is None or not live.is_live:
+            if kind is None:
+                return Turn.HAND_OUT, None
             return _begin(order, site, kind, live.attempt + 1 if live else 1)
         if not live.stripe_id:
             if live.lease_until and live.lease_until > now:
@@ -173,11 +182,6 @@ def _account_of(order: Order) -> Account:
     if account is None:
         raise currency_not_accepted(order.currency)
     return account
-
-
-def currency_not_accepted(currency: str) -> ShopError:
-    message = _("We take no payments in %(currency)s at the moment.") % {"currency": currency.upper()}
-    return ShopError("currency_not_accepted", message, status=422)
 
 
 def _new_attempt(order: Order, account: Account, kind: Payment.Kind, site: Site, number: int) -> Payment:
@@ -259,13 +263,12 @@ def _forget_copies(payment: Payment, refusal: StripeRefused) -> bool:
 
 def _mirror(order_id: int) -> None:
     order = Order.objects.get(pk=order_id)
-    try:
-        mirror.ensure(_account_of(order).name, order)
-    except StripeUnavailable as trouble:
-        raise unavailable() from trouble
-    except StripeRefused as refusal:
-        log.error("order %s: its discount or taxes can't be made at Stripe: %s", order_id, refusal)
-        raise refused() from refusal
+    with told_to_the_buyer():
+        try:
+            mirror.ensure(_account_of(order).name, order)
+        except StripeRefused as refusal:
+            log.error("order %s: its discount or taxes can't be made at Stripe: %s", order_id, refusal)
+            raise
 
 
 def _store(payment: Payment, made: dict[str, Any]) -> tuple[Payment, Verdict | None, bool]:
@@ -297,14 +300,10 @@ def _close_stray(payment: Payment, stripe_id: str) -> None:
     """Closes what Stripe made for an attempt that is over, or besides the object that the attempt has."""
     log.warning("order %s: %s is no way to pay any more and is closed", payment.order_id, stripe_id)
     if payment.stripe_id == stripe_id:
-        return withdraw(payment)
-    try:
+        withdraw(payment)
+        return
+    with told_to_the_buyer():
         gateway(payment.account).withdraw(payment.kind, stripe_id)
-    except StripeUnavailable as trouble:
-        raise unavailable() from trouble
-    except StripeRefused as refusal:
-        raise refused() from refusal
-    return None
 
 
 def _judge(order: Order, payment: Payment, made: dict[str, Any]) -> Verdict:
@@ -359,38 +358,19 @@ def _poll(payment: Payment, deadline: float) -> None:
 
 def withdraw(payment: Payment) -> None:
     """Closes the object at Stripe, or learns that it was paid. Raises ShopError."""
-    try:
-        now = gateway(payment.account).withdraw(payment.kind, payment.stripe_id or "")
-    except StripeUnavailable as trouble:
-        raise unavailable() from trouble
-    except StripeRefused as refusal:
-        if not refusal.missing:
-            raise refused() from refusal
-        _ask(payment)
-    else:
-        sync.apply(payment, now)
+    with told_to_the_buyer():
+        try:
+            now = gateway(payment.account).withdraw(payment.kind, payment.stripe_id or "")
+        except StripeRefused as refusal:
+            if not refusal.missing:
+                raise
+            sync.refresh(payment)
+        else:
+            sync.apply(payment, now)
 
 
 def _ask(payment: Payment) -> None:
-    try:
+    with told_to_the_buyer():
         payment = sync.refresh(payment)
-    except StripeUnavailable as trouble:
-        raise unavailable() from trouble
-    except StripeRefused as refusal:
-        raise refused() from refusal
     if payment.status == Status.OPEN and payment.expires_at <= timezone.now():
         withdraw(payment)  # our clock is ahead of Stripe's
-
-
-def unavailable() -> ShopError:
-    message = _("Our payment service does not answer. Nothing was charged. Please try again in a minute.")
-    return ShopError("stripe_unavailable", message, status=503)
-
-
-def refused() -> ShopError:
-    message = _("Our payment service could not start this payment. Nothing was charged; we look into it.")
-    return ShopError("stripe_refused", message, status=502)
-
-
-def busy() -> ShopError:
-    return ShopError("busy", _("This order is being worked on. Please try again in a moment."), status=503)

@@ -13,9 +13,10 @@ from django.utils.translation import gettext as _
 from kopeck.errors import ShopError
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Price, Wanted
-from kopeck.payments.attempts import PriceChanged, busy, start, withdraw
+from kopeck.payments.attempts import close, start
 from kopeck.payments.inputs import Site
 from kopeck.payments.models import Payment
+from kopeck.payments.refusals import PriceChanged, busy
 
 Kind, Status = Payment.Kind, Payment.Status
 
@@ -139,5 +140,5 @@ def change(
             with suppress(_Rehearsed), transaction.atomic():
                 act(locked)
                 raise _Rehearsed
-        withdraw(live if live.stripe_id else start(order.pk, site, Kind(live.kind)))
+        close(order.pk, site)
     raise busy()

@@ -13,9 +13,10 @@ from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
 from kopeck.origins import asked_here, is_foreign, known_first
 from kopeck.payments import attempts, checkout
-from kopeck.payments.gateway import StripeRefused, StripeUnavailable, gateway
+from kopeck.payments.gateway import gateway
 from kopeck.payments.inputs import site_of
 from kopeck.payments.models import Payment
+from kopeck.payments.refusals import currency_not_accepted, told_to_the_buyer
 from kopeck.payments.views import asked_quantity, shown_price
 from kopeck.web import ShopRequest, read_only
 
@@ -42,14 +43,10 @@ def order_intent(request: ShopRequest, order_id: int) -> HttpResponse:
 def _as_json(payment: Payment) -> HttpResponse:
     account = settings.STRIPE_ACCOUNTS.get(payment.account)
     if account is None:
-        raise attempts.currency_not_accepted(payment.currency)
-    try:
+        raise currency_not_accepted(payment.currency)
+    with told_to_the_buyer():
         # Asked for anew each time: whoever has the secret can confirm the payment, so we keep none.
         secret = gateway(payment.account).retrieve_intent(payment.stripe_id or "")["client_secret"]
-    except StripeUnavailable as trouble:
-        raise attempts.unavailable() from trouble
-    except StripeRefused as refusal:
-        raise attempts.refused() from refusal
     answer = JsonResponse(
         {
             "payment_intent_id": payment.stripe_id,

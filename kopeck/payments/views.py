@@ -18,7 +18,7 @@ from kopeck.money import CURRENCIES
 from kopeck.orders.access import changeable_order, key_in, readable_order
 from kopeck.orders.wanted import MAX_QUANTITY, Price, Wanted
 from kopeck.origins import asked_here, keeps_no_cookies, known_first
-from kopeck.payments import attempts, checkout, inbox, sync
+from kopeck.payments import attempts, checkout, inbox, refusals, sync
 from kopeck.payments.gateway import BadEvent, StripeRefused, StripeUnavailable, read_event
 from kopeck.payments.inputs import site_of
 from kopeck.payments.models import Payment
@@ -67,12 +67,12 @@ def _led_to(request: ShopRequest, refusal: ShopError, page: str) -> HttpResponse
 
 def _page_that_explains(refusal: ShopError, wanted: Wanted) -> str:
     """The address of the page that shows what is left, or what it costs now. Raises other refusals again."""
-    if isinstance(refusal, attempts.PriceChanged) and refusal.order_id:
+    if isinstance(refusal, refusals.PriceChanged) and refusal.order_id:
         return f"{reverse('order', args=[refusal.order_id])}?notice={refusal.code}"
     address = f"{reverse('item', args=[wanted.item.pk])}?quantity={wanted.quantity}"
     if refusal.code in SHORT:
         return address
-    if isinstance(refusal, attempts.PriceChanged):
+    if isinstance(refusal, refusals.PriceChanged):
         return f"{address}&notice={refusal.code}"
     raise refusal
 
@@ -96,7 +96,7 @@ def buy_order(request: ShopRequest, order_id: int) -> HttpResponse:
 def _to_checkout(request: ShopRequest, payment: Payment) -> HttpResponse:
     account = settings.STRIPE_ACCOUNTS.get(payment.account)
     if account is None:  # its keys were taken away while the session was open
-        raise attempts.currency_not_accepted(payment.currency)
+        raise refusals.currency_not_accepted(payment.currency)
     answer: HttpResponse
     if request.method == "POST":
         answer = HttpResponseRedirect(payment.url, status=303)

@@ -11,7 +11,7 @@ from kopeck.errors import ShopError
 from kopeck.money import MoneyError, to_minor
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
-from kopeck.payments import attempts
+from kopeck.payments import refusals
 from kopeck.web import VISITOR_COOKIE, Visitor, error_response
 from tests.conftest import make_item
 
@@ -140,8 +140,8 @@ def psycopg_params() -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("error", "title"),
     [
-        (attempts.busy(), "Just a moment, please"),
-        (attempts.unavailable(), "The payment service does not answer"),
+        (refusals.busy(), "Just a moment, please"),
+        (refusals.unavailable(), "The payment service does not answer"),
     ],
     ids=["busy", "unavailable"],
 )

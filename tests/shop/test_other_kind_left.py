@@ -3,6 +3,7 @@
 import pytest
 from django.test import Client
 
+from kopeck.catalog.models import Item
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
 from tests.conftest import ShopSandbox, make_item
@@ -42,3 +43,22 @@ def test_pay_leads_to_checkout_after_the_outage(sandbox: ShopSandbox, buyer: Cli
     answer = buyer.post(f"/order/{order.pk}/buy")
     (session,) = sandbox.sessions()
     assert (answer.status_code, answer["Location"]) == (303, session.url)
+
+
+def test_a_change_closes_what_an_outage_left_and_makes_no_new_way_to_pay_for_it(
+    sandbox: ShopSandbox, buyer: Client
+) -> None:
+    """Stripe refuses the old attempt by now, and there are too few pieces for another: fewer are wanted."""
+    item = make_item(stock=5)
+    buyer.post("/order", {f"item_{item.pk}": "5"})
+    order = Order.objects.get()
+    once = {"kind": "cut_before", "path": PATHS["buy"], "method": "POST"}
+    sandbox.control("PUT", "faults", {"next": [once]})
+    assert buyer.get(f"/order/{order.pk}/buy").status_code == 503
+    left = Payment.objects.get()
+    left.inputs["expires_at"] -= 1200  # as if twenty minutes had passed since
+    left.save()
+    Item.objects.update(stock=2)
+    assert buyer.post(f"/order/{order.pk}/lines", {f"item_{item.pk}": "2"}).status_code == 303
+    assert order.lines.get().quantity == 2
+    assert (states(order), sandbox.sessions()) == (("open", ["refused"]), [])
