@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
 
 import pytest
 import requests
@@ -67,7 +68,9 @@ def without_script(visitor: requests.Session, shop: str, item: Item) -> str:
 
 
 def without_cookies(visitor: requests.Session, shop: str, item: Item) -> str:
+    """A browser that keeps none."""
     visitor.cookies.clear()
+    visitor.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     return with_script(visitor, shop, item)
 
 
