@@ -40,6 +40,8 @@ SURFACES = ("pages", "intent_pages", "element_page", "stripe_js", "dashboard", "
 
 VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.\w+)?")
 Pairs = list[tuple[str, str]]
+#: Of a request's environ, for the server: how many milliseconds its answer is held back.
+HELD_BACK = "sandbox.held_back_ms"
 
 
 def create_app(box: Box, allowed: Sequence[str] = ()) -> Flask:
@@ -115,10 +117,11 @@ class Api:
             publishable=key.publishable,
             base_url=self._box.public_url or request.host_url.rstrip("/"),
         )
-        with self._keys.claim(key.account, call.idempotency_key):
+        account = self._box.faults.account_of(key.account)
+        with self._keys.claim(account, call.idempotency_key):
             self._box.faults.before(call.method, call.url)
-            response = self._once(route, key.account, call)
-        self._box.faults.after(call.method, call.url)
+            response = self._once(route, account, call)
+        request.environ[HELD_BACK] = self._box.faults.after()
         return response
 
     def _once(self, route: Route, account: str, call: Call) -> Response:

@@ -20,9 +20,14 @@ from .errors import StripeError
 if TYPE_CHECKING:
     from .box import Box
 
-ONE_SHOTS = ("latency", "error", "error_after", "rate_limit", "lock_timeout", "cut_before", "cut_after")
+ONE_SHOTS = (
+    *("latency", "error", "error_after", "rate_limit", "lock_timeout", "cut_before", "cut_after"),
+    "held_back",
+)
+#: What the fault `other_account` puts behind the name of an account.
+ELSEWHERE = "_elsewhere"
 ROUNDINGS = ("half_up", "half_even", "total")
-AFTER_KINDS = frozenset({"error_after", "cut_after"})
+AFTER_KINDS = frozenset({"error_after", "cut_after", "held_back"})
 
 
 class CutConnection(Exception):
@@ -107,8 +112,8 @@ def _check_match(name: str, value: Mapping[str, Any]) -> None:
 
 
 def _queue(name: str, value: Any) -> Any:
-    """`[{"kind", "path"?, "method"?, "times"?: 1, "ms"?: 1000 (latency only)}]`; a request takes the first
-    that fits it."""
+    """`[{"kind", "path"?, "method"?, "times"?: 1, "ms"?: 1000}]` (ms: of latency and held_back); a
+    request takes the first that fits it."""
     if not isinstance(value, list):
         raise BadFault(f"{name} is a list of faults.")
     queue = []
@@ -140,6 +145,7 @@ SPEC: dict[str, tuple[Any, Callable[[str, Any], Any], str]] = {
     "cut_after_rate": (0, _rate, "close the connection after the work is done"),
     "only": (None, _filter, "strike only these: {path: prefix or ^regex, method}; not used for next"),
     "next": ([], _queue, "one-shot faults, first fit first: [{kind, path, method, times, ms}]"),
+    "other_account": (False, _flag, "take every key for another account's: it knows nothing of this one"),
     "seed": (None, _seed, "seed of the dice, set again at every PUT that names it"),
     "rounding": ("half_up", _rounding, "how Checkout rounds tax: " + ", ".join(ROUNDINGS)),
     "webhook_drop_rate": (0, _rate, "never send this event by itself (it can be sent by hand)"),
@@ -216,6 +222,8 @@ class Faults:
             return
         with self._lock:
             wait, kind = self._plan(method, path)
+            if kind == "held_back":  # which keeps the answer waiting, and not the work
+                self._request.hold, wait = wait, 0
             if kind:
                 self.counts[kind] += 1
         if wait:
@@ -227,12 +235,26 @@ class Faults:
         elif kind:
             self._strike(kind)
 
-    def after(self, method: str, path: str) -> None:
-        """Called when a request's work is committed: may raise StripeError or CutConnection."""
+    def after(self) -> float:
+        """Called when a request's work is committed: may raise StripeError or CutConnection.
+
+        How many milliseconds the answer is held back on its way.
+        """
         kind = getattr(self._request, "later", None)
         self._request.later = None
+        if kind == "held_back":
+            return float(self._request.hold)
         if kind:
             self._strike(kind)
+        return 0
+
+    def account_of(self, account: str) -> str:
+        """The account that a key is taken for."""
+        with self._lock:
+            if not self._values["other_account"]:
+                return account
+            self.counts["other_account"] += 1
+            return f"{account}{ELSEWHERE}"
 
     def draw(self, name: str) -> bool:
         """Throw the dice for the webhook rate `name`, and count a hit."""
@@ -260,6 +282,8 @@ class Faults:
             item["times"] -= 1
             if not item["times"]:
                 self._values["next"].remove(item)
+            if item["kind"] == "held_back":
+                return self._draw_span(item.get("ms", 1000)), "held_back"
             if item["kind"] == "latency":
                 return wait + self._draw_span(item.get("ms", 1000)), None
             return wait, str(item["kind"])

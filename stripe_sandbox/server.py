@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import socket
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from .app import create_app
+from .app import HELD_BACK, create_app
 from .box import Box
 from .sweep import sweep
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
 
 SWEEP_SECONDS = 1.0
+#: Seconds between two interim answers while an answer is held back: less than any client's read times out.
+SIGN_OF_LIFE = 0.5
 
 
 class Connections:
@@ -75,6 +78,7 @@ class Handler(WSGIRequestHandler):
         environ["wsgi.input"] = io.BytesIO(self._body(environ))
         environ["wsgi.input_terminated"] = True
         status, headers, body = _run(self.server.app, environ)
+        self._hold_back(environ.get(HELD_BACK, 0) / 1000)
         code, _, reason = status.partition(" ")
         self.send_response(int(code), reason)
         for name, value in headers:
@@ -85,6 +89,15 @@ class Handler(WSGIRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
         self.wfile.flush()
+
+    def _hold_back(self, seconds: float) -> None:
+        """As on a line that loses nearly everything: what comes through keeps the client's read from timing
+        out, and the answer comes late. An interim answer is skipped by every client (RFC 9110, 15.2)."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.wfile.flush()
+            time.sleep(min(left, SIGN_OF_LIFE))
 
     def _body(self, environ: dict[str, Any]) -> bytes:
         stream = environ["wsgi.input"]

@@ -10,6 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
+from bench.chaos import plan
 from bench.chaos.storm import FIGURES, Report, storm
 from bench.chaos.world import Broken
 from kopeck.postgres import PostgresFailed
@@ -20,11 +21,17 @@ def main() -> int:
     parser.add_argument("--buys", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="a folder for data and logs, which are kept there")
+    choices = (plan.HOLD, plan.KEYS)
+    parser.add_argument("--without", nargs="*", default=(), choices=choices, help="faults to leave out")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # everything is stopped, as after Ctrl-C
     try:
         report = storm(
-            options.buys, options.seed, keep=options.keep, say=lambda line: print(line, flush=True)
+            options.buys,
+            options.seed,
+            without=options.without,
+            keep=options.keep,
+            say=lambda line: print(line, flush=True),
         )
     except (Broken, PostgresFailed) as problem:
         print(f"chaos: {problem}", file=sys.stderr)

@@ -5,6 +5,7 @@ One purchase each, all choices from the seed and the buyer's number.
 
 import random
 import re
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -16,6 +17,7 @@ from bench.chaos.world import World
 TWISTS = {
     "nothing": 25,
     "double_click": 15,
+    "second_tab_goes_on": 8,
     "change": 8,
     "change_while_paying": 8,
     "other_way": 6,
@@ -56,8 +58,8 @@ class Buyer(Person):
         self.ask("GET", f"/item/{self.item['id']}")
         if self.by_order and not self.place():
             return []
-        if self.twist == "double_click":
-            return self._double_click()
+        if self.twist in ("double_click", "second_tab_goes_on"):
+            return self._double_click() if self.twist == "double_click" else self._second_tab_goes_on()
         opened = self.open(self.way)
         if opened is None:
             return []
@@ -86,7 +88,7 @@ class Buyer(Person):
         self.order = int(answer.json()["id"])
         return True
 
-    def open(self, way: str, dice: random.Random | None = None) -> Opened | None:
+    def open(self, way: str, *, agreed: bool = False) -> Opened | None:
         """Presses Buy; None where the shop refuses in a sentence."""
         path = f"/order/{self.order}/{way}" if self.order else f"/{way}/{self.item['id']}"
         query = {} if self.order else {"quantity": str(self.quantity)}
@@ -95,6 +97,8 @@ class Buyer(Person):
             return Opened(answer.json())
         code = answer.json()["error"]["code"]
         self.told(f"refused: {code}")
+        if code == "price_changed" and not agreed:  # the new total was shown: all right, then
+            return self.open(way, agreed=True)
         if code == "discount_used_up" and self.last_code:
             self.last_code = ""  # without it, then
             self.ask("POST", f"/order/{self.order}/discount", data={"code": ""})
@@ -148,6 +152,22 @@ class Buyer(Person):
         both = _at_once(lambda: self.open(self.way), lambda: self._twin().open(self.way))
         _at_once(*(lambda it=it: self.pay(it) for it in both if it))
         return [it for it in both if it]
+
+    def _second_tab_goes_on(self) -> list[Opened]:
+        """The first tab waits for its answer; the second one changes the order and pays it meanwhile."""
+
+        def other_tab() -> list[Opened]:
+            twin = self._twin()
+            time.sleep(twin.dice.uniform(0, 1))
+            changed = twin.change()
+            if changed:
+                twin.pay(changed)
+            return [changed] if changed else []
+
+        first, others = _at_once(lambda: self.open(self.way), other_tab)
+        if first:
+            self.pay(first)
+        return [*others, *([first] if first else [])]
 
     def _change(self, opened: Opened) -> list[Opened]:
         changed = self.change()

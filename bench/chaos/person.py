@@ -66,7 +66,13 @@ class Person:
         raise GaveUp(path)
 
     def pay(self, opened: "Opened", **how: Any) -> bool:
-        """As the buyer on Stripe's page. Whether it was taken; the bank or a closed page may say no."""
+        """As the buyer on Stripe's page. Whether it was taken; the bank or a closed page may say no.
+
+        What a spell with other keys made can't be paid: the other account takes no money.
+        """
+        if self.world.is_elsewhere(opened.type, opened.id):
+            self.told("closed")
+            return False
         how = {"email": "buyer@shop.example", **(how or {"card": GOOD})}
         answer = requests.post(
             f"{self.world.stripe}/_sandbox/{opened.kind}/{opened.id}/pay", json=how, timeout=60
@@ -78,8 +84,9 @@ class Person:
 
 
 class Opened:
-    """A way to pay that the shop handed out: `kind` is sessions or intents, `id` Stripe's."""
+    """A way to pay that the shop handed out: `kind` is sessions or intents, `type` and `id` are Stripe's."""
 
     def __init__(self, body: dict[str, Any]) -> None:
         self.kind = "sessions" if "session_id" in body else "intents"
+        self.type = "checkout.session" if "session_id" in body else "payment_intent"
         self.id: str = body.get("session_id") or body["payment_intent_id"]

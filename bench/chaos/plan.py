@@ -4,7 +4,7 @@ The plan is the same for a seed; what exactly each blow hits among threads and p
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,13 +51,26 @@ POST: tuple[dict[str, Any], ...] = (
     {"webhook_reorder": True},
     {"webhook_drop_rate": 1},
 )
+#: An answer to what makes or closes a way to pay comes after the attempt's lease (15 s) has ended, and mostly
+#: when those who waited for it have gone.
+HELD_BACK: dict[str, Any] = {
+    "kind": "held_back",
+    "method": "POST",
+    "path": r"^/v1/(checkout/sessions|payment_intents)(/\w+/(expire|cancel))?$",
+    "ms": [16_000, 32_000],
+}
+#: What can be left out of a storm by its name: answers held back on the way, and a spell with the keys of
+#: another account.
+HOLD, KEYS = "held-back", "keys-changed"
+#: How long that lasts, in seconds.
+SPELL = (1.5, 5.0)
 #: Longer than a session lives, longer than an attempt's lease, a little drift.
 JUMPS = (2400, 90, 20)
 
 
 @dataclass(frozen=True)
 class Blow:
-    """One thing that happens: after `pause` seconds, `what` with its details."""
+    """One thing that happens: after `pause` seconds (or for so long), `what` with its details."""
 
     pause: float
     what: str
@@ -73,8 +86,10 @@ def weather(seed: int) -> Iterator[Blow]:
         yield Blow(dice.uniform(0.5, 2.0), "faults", faults=faults)
 
 
-def milestones(seed: int, buys: int) -> list[tuple[int, Blow]]:
-    """What happens when the so-manieth buyer comes: kills, restarts of PostgreSQL, jumps of the clock."""
+def milestones(seed: int, buys: int, without: Collection[str] = ()) -> list[tuple[int, Blow]]:
+    """What happens when the so-manieth buyer comes: kills, restarts of PostgreSQL, jumps of the clock, taxes
+    that change, answers held back, spells with other keys; the last two unless the storm is `without` them.
+    """
     dice = random.Random(f"milestones {seed}")
     found, number = [], dice.randint(2, 6)
     while number < buys:
@@ -85,4 +100,12 @@ def milestones(seed: int, buys: int) -> list[tuple[int, Blow]]:
     found += [(number, Blow(0, "postgres")) for number in when[:restarts]]
     for turn, number in enumerate(when[restarts:]):
         found.append((number, Blow(0, "jump", name=str(JUMPS[turn % len(JUMPS)]))))
+    # Dice of their own: the rest of the storm is the same with and without them.
+    dice = random.Random(f"late {seed}")
+    for what, every in (("tax", 40), (HOLD, 15), (KEYS, 70)):
+        for turn in range(max(1, buys // every)):
+            blow = Blow(dice.uniform(*SPELL), what)
+            number = turn * every + dice.randrange(every)
+            if what not in without:
+                found.append((min(number, buys - 1), blow))
     return sorted(found, key=lambda it: it[0])

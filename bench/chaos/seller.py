@@ -1,4 +1,4 @@
-"""The seller gives money back: at Stripe's dashboard, or on the admin's page, pressed twice at times."""
+"""The seller refunds at Stripe's dashboard or in the admin, pressing twice at times, and changes taxes."""
 
 import random
 import re
@@ -7,7 +7,8 @@ from typing import Any
 from bench.chaos.person import GaveUp, Opened, Person, Told
 from bench.chaos.world import World
 
-_INPUT = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)"')
+_INPUT = re.compile(r'<input type="hidden" name="([\w-]+)" value="([^"]*)"')
+_CHECKED = re.compile(r'<input type="checkbox" name="(form-\d+-\w+)"[^>]*\bchecked\b')
 
 
 class Seller(Person):
@@ -26,6 +27,17 @@ class Seller(Person):
                 self.at_stripe(opened)
         except GaveUp:
             self.told("seller gave up")
+
+    def change_a_tax(self) -> None:
+        """Makes the newest tax a default where it is none, and the other way round: open orders cost more or
+        less from here on."""
+        path = "/admin/catalog/tax/"
+        page = self.ask("GET", path)
+        on, first = dict.fromkeys(_CHECKED.findall(page.text), "on"), "form-0-is_default"
+        if not on.pop(first, None):
+            on[first] = "on"
+        self.ask("POST", path, data={**_hidden(page.text), **on, "_save": "Save"})
+        self.told("a tax was changed")
 
     def at_stripe(self, opened: Opened) -> None:
         intent = self._object("payment_intent", self._intent_of(opened))

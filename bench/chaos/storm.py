@@ -7,10 +7,12 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench.chaos import plan
 from bench.chaos.buyers import RIVALS, Buyer
@@ -54,7 +56,7 @@ class Crowd:
         #: Orders that could be paid in two ways at some moment.
         self.two_ways: dict[str, str] = {}
         self.seller = Seller(world, seed, self.told)
-        self.pool = ThreadPoolExecutor(AT_ONCE)
+        self.pool, self.office = ThreadPoolExecutor(AT_ONCE), ThreadPoolExecutor(1)
         self.selling = threading.Lock()
         self.running = [self.pool.submit(self._one, number) for number in range(buys)]
 
@@ -69,6 +71,14 @@ class Crowd:
         except GaveUp:
             self.told("buyers: gave up")
 
+    def change_a_tax(self) -> None:
+        """Soon, and not by whoever calls."""
+        self.running.append(self.office.submit(self._change_a_tax))
+
+    def _change_a_tax(self) -> None:
+        with self.selling, suppress(GaveUp):
+            self.seller.change_a_tax()
+
     def _give_back(self, buyer: Buyer, opened: Opened) -> None:
         order = buyer.order or buyer.newest_order()
         with self.selling:
@@ -80,20 +90,28 @@ class Crowd:
 
     def finish(self) -> None:
         """Raises what a buyer could not cope with: a defect of the harness."""
-        self.pool.shutdown(cancel_futures=True)
+        for pool in (self.pool, self.office):
+            pool.shutdown(cancel_futures=True)
         for one in self.running:
             if not one.cancelled():
                 one.result()
 
 
-def storm(buys: int, seed: int, *, keep: Path | None = None, say: Say = lambda line: None) -> Report:
+def storm(
+    buys: int,
+    seed: int,
+    *,
+    without: Collection[str] = (),
+    keep: Path | None = None,
+    say: Say = lambda line: None,
+) -> Report:
     """The whole run. Raises Broken where the world could not be set up."""
     began = time.monotonic()
     with world(buys // RIVALS + 1, keep) as made:
         say(f"the world stands after {time.monotonic() - began:.0f} s: {buys} buyers come, seed {seed}")
         crowd, struck = Crowd(made, buys, seed), Counter[str]()
         try:
-            _strike(made, crowd, struck)
+            Blows(made, crowd, struck, without).strike()
         finally:  # after Ctrl-C nobody else need come
             crowd.finish()
         say(f"the buyers are gone after {time.monotonic() - began:.0f} s; everything settles")
@@ -104,46 +122,78 @@ def storm(buys: int, seed: int, *, keep: Path | None = None, say: Say = lambda l
         return _report(made, crowd, struck, verdict, seed, time.monotonic() - began)
 
 
-def _strike(world: World, crowd: Crowd, struck: "Counter[str]") -> None:
-    """Blow after blow until the last buyer has gone."""
-    planned = plan.milestones(crowd.seed, crowd.buys)
-    changes = plan.weather(crowd.seed)
-    change, at = next(changes), time.monotonic()
-    while not crowd.is_done:
-        if planned and planned[0][0] <= crowd.seen and _blow(world, planned[0][1], struck):
-            planned.pop(0)
-        if time.monotonic() >= at:
-            _blow(world, change, struck)
-            change = next(changes)
-            at = time.monotonic() + change.pause
-        for name in world.revive():
-            struck[f"{name} had ended by itself"] += 1
-        crowd.two_ways |= two_ways_to_pay(payable_now(world.sandbox_file))
-        time.sleep(0.05)
+class Blows:
+    """What is done to the shop while buyers come. Kills and restarts are counted in `struck`."""
 
+    def __init__(self, world: World, crowd: Crowd, struck: "Counter[str]", without: Collection[str]) -> None:
+        self.world, self.crowd, self.struck = world, crowd, struck
+        self.planned = plan.milestones(crowd.seed, crowd.buys, without)
+        #: How many answers were to be held back so far, and until when the keys are another account's.
+        self.to_hold, self.keys_are_back = 0, 0.0
+        #: What was open while the keys were changed: the shop could not close it.
+        self.out_of_reach: set[str] = set()
 
-def _blow(world: World, blow: plan.Blow, struck: "Counter[str]") -> bool:
-    """Whether it was done: a program that is not up is not killed, or it would never get up."""
-    match blow.what:
-        case "kill":
-            if not world.is_up(blow.name):
-                return False
-            world.kill(blow.name)
-            struck["kill -9"] += 1
-        case "faults":
-            world.control("PUT", "faults", blow.faults)
-        case "postgres":
-            world.restart_postgres()
-            struck["PostgreSQL restarted"] += 1
-        case "jump":
-            world.jump(int(blow.name))
-            struck["clock jumped"] += 1
-    return True
+    def strike(self) -> None:
+        """Blow after blow until the last buyer has gone."""
+        changes = plan.weather(self.crowd.seed)
+        change, at = next(changes), time.monotonic()
+        while not self.crowd.is_done:
+            if self.planned and self.planned[0][0] <= self.crowd.seen and self._blow(self.planned[0][1]):
+                self.planned.pop(0)
+            if time.monotonic() >= at:
+                self._blow(change)
+                change = next(changes)
+                at = time.monotonic() + change.pause
+            for name in self.world.revive():
+                self.struck[f"{name} had ended by itself"] += 1
+            self._look()
+            time.sleep(0.05)
+
+    def _look(self) -> None:
+        payable = payable_now(self.world.sandbox_file)
+        if self.keys_are_back:
+            self.out_of_reach |= {one["id"] for one in payable}
+            if time.monotonic() >= self.keys_are_back:
+                self.world.control("PUT", "faults", {"other_account": False})
+                self.keys_are_back = 0
+        self.crowd.two_ways |= two_ways_to_pay(one for one in payable if one["id"] not in self.out_of_reach)
+
+    def _blow(self, blow: plan.Blow) -> bool:
+        """Whether it was done: a program that is not up is not killed, or it would never get up."""
+        world = self.world
+        match blow.what:
+            case "kill":
+                if not world.is_up(blow.name):
+                    return False
+                world.kill(blow.name)
+                self.struck["kill -9"] += 1
+            case "faults":
+                world.control("PUT", "faults", {**blow.faults, "next": [*self._held(), *blow.faults["next"]]})
+            case plan.HOLD:
+                self.to_hold += 1
+            case plan.KEYS:
+                world.control("PUT", "faults", {"other_account": True})
+                self.keys_are_back = time.monotonic() + blow.pause
+                self.struck["keys changed for a spell"] += 1
+            case "tax":
+                self.crowd.change_a_tax()
+            case "postgres":
+                world.restart_postgres()
+                self.struck["PostgreSQL restarted"] += 1
+            case "jump":
+                world.jump(int(blow.name))
+                self.struck["clock jumped"] += 1
+        return True
+
+    def _held(self) -> list[dict[str, Any]]:
+        """The answers that are still to be held back."""
+        left = self.to_hold - self.world.control("GET", "faults/counts").get("held_back", 0)
+        return [{**plan.HELD_BACK, "times": left}] if left > 0 else []
 
 
 def _calm(world: World) -> None:
     """No more faults; everybody is up; what Stripe still had to deliver is delivered."""
-    world.control("PUT", "faults", plan.FINE | plan.PROMPT)
+    world.control("PUT", "faults", plan.FINE | plan.PROMPT | {"other_account": False})
     world.revive()
     for name in ("web-1", "web-2"):
         world.wait(world.is_up, name)

@@ -161,6 +161,11 @@ class World:
         answer.raise_for_status()
         return answer.json()
 
+    def is_elsewhere(self, kind: str, stripe_id: str) -> bool:
+        """Whether Stripe's object is another account's than the shop's: a spell with other keys made it."""
+        found = self.control("GET", f"objects?type={kind}&id={stripe_id}")["data"]
+        return any(one["account"] not in ACCOUNTS for one in found)
+
     def wait_for_post(self) -> None:
         """Until Stripe has nothing more to deliver. What was dropped stays dropped."""
         deadline = time.monotonic() + READY_SECONDS

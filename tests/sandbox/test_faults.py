@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import stripe
@@ -202,3 +204,52 @@ def test_a_wrong_setting_is_refused_in_a_sentence_and_changes_nothing(
     assert status == 400
     assert answer["error"]["message"].startswith(sentence)
     assert own.control("GET", "faults")[1] == before
+
+
+def test_an_answer_that_is_held_back_comes_late_though_reads_time_out(own: Own) -> None:
+    own.faults(next=[{"kind": "held_back", "method": "POST", "path": "/v1/customers", "ms": 1500}])
+    tail = own.client._requestor.api_key.removeprefix("sk_test_")
+    hasty = stripe.StripeClient(
+        f"sk_test_{tail}",
+        base_addresses={"api": own.url},
+        http_client=stripe.RequestsClient(timeout=(1, 1)),
+        max_network_retries=0,
+    )
+    began = time.monotonic()
+    with ThreadPoolExecutor(1) as pool:
+        late = pool.submit(hasty.v1.customers.create, {"name": "late"})
+        while not customers(own):  # done long before it is answered
+            assert time.monotonic() - began < 30
+        assert not late.done()
+        made = late.result()
+    assert made.name == "late"
+    assert time.monotonic() - began >= 1.5
+    assert own.box.faults.counts["held_back"] == 1
+    assert own.client.v1.customers.create({"name": "prompt"}).name == "prompt"
+
+
+def test_a_client_that_does_not_wait_for_a_held_back_answer_harms_nobody(own: Own) -> None:
+    own.faults(next=[{"kind": "held_back", "method": "POST", "path": "/v1/customers", "ms": 60_000}])
+    host, _, port = own.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as hasty:
+        hasty.sendall(
+            b"POST /v1/customers HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer sk_test_hasty\r\n"
+            b"Content-Length: 0\r\n\r\n"
+        )
+        assert hasty.recv(100).startswith(b"HTTP/1.1 100 ")
+    assert own.client.v1.customers.create({"name": "other"}).name == "other"
+
+
+def test_keys_of_another_account_know_nothing_of_this_one(own: Own) -> None:
+    mine = own.client.v1.customers.create({"name": "mine"})
+    own.faults(other_account=True)
+    with pytest.raises(stripe.InvalidRequestError) as failure:
+        own.client.v1.customers.retrieve(mine.id)
+    assert (failure.value.http_status, failure.value.code) == (404, "resource_missing")
+    assert customers(own) == 0
+    theirs = own.client.v1.customers.create({"name": "theirs"})
+    own.faults(other_account=False)
+    assert [customer.id for customer in own.client.v1.customers.list().data] == [mine.id]
+    with pytest.raises(stripe.InvalidRequestError):
+        own.client.v1.customers.retrieve(theirs.id)
+    assert own.box.faults.counts["other_account"] == 3
