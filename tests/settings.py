@@ -6,7 +6,7 @@ import tempfile
 for name in [
     name
     for name in os.environ
-    if name.startswith(("STRIPE_", "EMAIL_", "ANYMAIL_")) and name != "STRIPE_TEST_KEY"
+    if name.startswith(("STRIPE_", "EMAIL_", "ANYMAIL_")) and not name.startswith("STRIPE_TEST_")
 ]:
     del os.environ[name]
 os.environ |= {

@@ -23,6 +23,7 @@ import psycopg
 import pytest
 
 from kopeck import postgres
+from tests.lacking import lacks
 from tests.run.starting import BASE_DIR, clean_env
 from tests.run.test_restarts import wait_for
 
@@ -275,7 +276,7 @@ def as_in_a_container() -> list[str]:
     if os.getuid():
         command.append("--map-root-user")
     if not shutil.which("unshare") or subprocess.run([*command, "true"], capture_output=True).returncode:
-        pytest.skip("this machine lets nobody make a PID namespace (unshare --pid)")
+        lacks("leave to make a PID namespace (unshare --pid)", ci_brings_it=False)
     return command
 
 

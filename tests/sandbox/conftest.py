@@ -1,18 +1,29 @@
 """Fixtures of the sandbox's own tests: one checked server, and for each test an account of its own."""
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import pytest
 import stripe
 from playwright.sync_api import Browser
 
+from tests.sandbox import known_differences
 from tests.sandbox.chromium import launched
 from tests.sandbox.own import Own, own_sandbox
 from tests.sandbox.server import CheckedSandbox, start_checked_sandbox
 from tests.sandbox.shop_page import serving_shop
 
 stripe.enable_telemetry = False
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if call.when == "call" and item.get_closest_marker("contract"):
+        known_differences.judge(item.name, call, report)
+    return report
 
 
 @pytest.fixture(scope="session")

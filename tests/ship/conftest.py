@@ -1,20 +1,16 @@
-"""Servers behind Caddy, once a file; skipped where there is no Caddy, except under CI=true."""
+"""Servers behind Caddy, once a file."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
-from tests.ship.servers import Servers, find_caddy
+from tests.lacking import lacks
+from tests.ship.servers import CADDY, Servers, find_caddy
 
 
 @pytest.fixture(scope="session")
 def caddy() -> str:
-    found = find_caddy()
-    if found is None:
-        assert os.environ.get("CI") != "true", "there is no caddy: `make check-ship` brings one"
-        pytest.skip("there is no caddy: `make check-ship` brings one")
-    return found
+    return find_caddy() or lacks(CADDY)
 
 
 @pytest.fixture(scope="module")

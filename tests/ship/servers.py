@@ -18,6 +18,10 @@ READY_SECONDS = 60.0
 DRAIN_SECONDS = 3
 
 
+#: What a machine without it lacks, in the words of tests/lacking.py.
+CADDY = "caddy (`make check-ship` brings it)"
+
+
 def find_caddy() -> str | None:
     beside = Path(sys.executable).with_name("caddy")
     return str(beside) if beside.exists() else shutil.which("caddy")

@@ -5,7 +5,6 @@ What a kill may cost is what the killed server was answering at that moment, and
 
 import http.client
 import json
-import os
 import re
 import socket
 import threading
@@ -18,8 +17,9 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
+from tests.lacking import lacks
 from tests.ship.many import SHARED, Machines, find_pgbouncer
-from tests.ship.servers import find_caddy, status, wait_for
+from tests.ship.servers import CADDY, find_caddy, status, wait_for
 
 pytestmark = pytest.mark.timeout(300)
 MACHINES, BUYERS, BUYS_BETWEEN_KILLS = 3, 5, 4
@@ -28,11 +28,7 @@ CARD = {"card": "4242424242424242", "email": "buyer@example.com"}
 
 @pytest.fixture(scope="module")
 def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
-    caddy, pgbouncer = find_caddy(), find_pgbouncer()
-    if caddy is None or pgbouncer is None:
-        lacking = "caddy (`make check-ship` brings it)" if caddy is None else "pgbouncer"
-        assert os.environ.get("CI") != "true", f"there is no {lacking}"
-        pytest.skip(f"there is no {lacking}")
+    caddy, pgbouncer = find_caddy() or lacks(CADDY), find_pgbouncer() or lacks("pgbouncer")
     started = Machines(tmp_path_factory.mktemp("machines"), MACHINES)
     try:
         started.start_all(caddy, pgbouncer)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.lacking import lacks
 from tests.run.starting import BASE_DIR
 
 #: Put together here, so that this file holds none of them.
@@ -65,6 +66,6 @@ def test_a_history_that_cannot_be_read_is_no_success(tmp_path: Path) -> None:
 
 def test_this_repository_holds_none() -> None:
     if not (BASE_DIR / ".git").exists():
-        pytest.skip("this is no clone")
+        lacks("the history of this repository (it is no clone)", ci_brings_it=False)
     done = look(BASE_DIR)
     assert (done.returncode, done.stdout) == (0, "")

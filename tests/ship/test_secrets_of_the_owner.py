@@ -12,6 +12,7 @@ import pytest
 
 from kopeck.containers import make_secrets
 from kopeck.place import Refused
+from tests.lacking import lacks
 from tests.run.starting import BASE_DIR
 
 
@@ -41,7 +42,7 @@ def environment(service: str, **given: str) -> dict[str, Any]:
     """What compose.yaml gives a service in production."""
     compose = shutil.which("docker-compose", path=os.path.dirname(sys.executable))
     if not compose:
-        pytest.skip("there is no docker-compose: `make check-ship` brings one")
+        lacks("docker-compose (`make check-ship` brings it)")
     command = [compose, "--env-file", os.devnull, "--file", "compose.yaml", "config", "--format", "json"]
     env = {"PATH": os.environ["PATH"], "DOMAIN": "shop.example", **given}
     done = subprocess.run(command, cwd=BASE_DIR, env=env, capture_output=True, text=True, check=False)

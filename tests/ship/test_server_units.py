@@ -5,15 +5,15 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
+from tests.lacking import lacks
 from tests.run.starting import BASE_DIR
 
 UNIT = re.compile(r"^    cat >/etc/systemd/system/(\S+) <<UNIT\n(.*?)^UNIT$", re.M | re.S)
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here")
 def test_the_daily_backup_is_what_systemd_reads(tmp_path: Path) -> None:
+    if shutil.which("systemd-analyze") is None:
+        lacks("systemd-analyze (Debian's package systemd)")
     found = dict(UNIT.findall((BASE_DIR / "deploy" / "server").read_text()))
     assert set(found) == {"kopeck-backup.service", "kopeck-backup.timer"}
     for name, text in found.items():

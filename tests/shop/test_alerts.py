@@ -1,7 +1,6 @@
 """Alerts and dashboard ask for figures that `/metrics` shows, and the alerts come when they should."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -18,31 +17,24 @@ from kopeck.orders.models import Order
 from kopeck.payments import gauges, mirror_checks, tallies
 from kopeck.payments.findings import ReconcileRun
 from tests.conftest import ShopSandbox, make_item
+from tests.lacking import lacks
 from tests.shop.mirroring import make_discount
 
 OBSERVABILITY = Path(__file__).resolve().parents[2] / "deploy" / "observability"
 ALERTS, DASHBOARD = OBSERVABILITY / "alerts.yml", OBSERVABILITY / "grafana" / "kopeck.json"
 METRIC = re.compile(r"\bkopeck_[a-z_]+\b")
-PROMTOOL = shutil.which("promtool")
-if PROMTOOL is None and os.environ.get("CI") == "true":
-    PROMTOOL = "promtool"  # and fail: it belongs to what CI installs
-with_promtool = pytest.mark.skipif(
-    PROMTOOL is None, reason="promtool (Debian's package prometheus) is not here"
-)
 
 
 def promtool(*words: str) -> "subprocess.CompletedProcess[str]":
-    assert PROMTOOL
-    return subprocess.run([PROMTOOL, *words], cwd=OBSERVABILITY, capture_output=True, text=True, check=False)
+    program = shutil.which("promtool") or lacks("promtool (Debian's package prometheus)")
+    return subprocess.run([program, *words], cwd=OBSERVABILITY, capture_output=True, text=True, check=False)
 
 
-@with_promtool
 def test_every_alert_comes_when_it_should_and_only_then() -> None:
     done = promtool("test", "rules", "alerts_test.yml")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@with_promtool
 def test_the_tests_of_the_alerts_can_fail(tmp_path: Path) -> None:
     rules = ALERTS.read_text()
     for name in ("alerts.yml", "alerts_test.yml"):
@@ -58,7 +50,6 @@ def test_the_tests_of_the_alerts_can_fail(tmp_path: Path) -> None:
         assert promtool("test", "rules", str(tmp_path / "alerts_test.yml")).returncode != 0
 
 
-@with_promtool
 def test_rules_and_configuration_are_what_prometheus_reads() -> None:
     assert promtool("check", "rules", "alerts.yml").returncode == 0
     done = promtool("check", "config", "--syntax-only", "prometheus.yml")
@@ -88,7 +79,6 @@ def test_the_dashboard_is_whole() -> None:
     assert all(panel["targets"] for panel in panels() if panel["type"] != "row")
 
 
-@with_promtool
 def test_the_dashboards_questions_are_read_by_prometheus(tmp_path: Path) -> None:
     asked = [t["expr"].replace("$__rate_interval", "5m") for p in panels() for t in p.get("targets", [])]
     rules = [{"record": f"asked_{number}", "expr": expr} for number, expr in enumerate(asked)]
