@@ -63,8 +63,8 @@ check: $(DEV_STAMP) ## style, types, import rules, missing and dangerous migrati
 check-ship: $(SHIP_STAMP) ## the files of a deployment: compose, Dockerfile, Caddyfile, workflows, Kubernetes, scripts
 	@PATH="$(CURDIR)/$(BIN):$$PATH" deploy/check
 
-chaos: $(DEV_STAMP) ## buyers against kills, faults and clock jumps, then Stripe's ledger against the shop (BUYS=1000 SEED=1)
-	@exec $(BIN)/python -m bench.chaos --buys $(or $(BUYS),1000) --seed $(or $(SEED),1)
+chaos: $(DEV_STAMP) ## buyers against kills, faults and clock jumps, then Stripe's ledger against the shop (BUYS=1000 SEED=1 WITHOUT=)
+	@exec $(BIN)/python -m bench.chaos --buys $(or $(BUYS),1000) --seed $(or $(SEED),1) $(if $(WITHOUT),--without $(WITHOUT))
 
 mutants: $(DEV_STAMP) ## faults put into the code that counts money, and which no test notices (SEED=1 SAMPLE=200 JOBS= MODULE=kopeck/money.py FRESH=1)
 	@exec $(BIN)/python -m bench.mutants --seed $(or $(SEED),1) --sample $(or $(SAMPLE),200) \

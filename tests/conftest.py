@@ -15,6 +15,8 @@ from tests import database, emptying
 from tests.sandbox.server import CheckedSandbox, start_checked_sandbox
 
 WEBHOOK_SECRET = "whsec_tests"
+#: The window of a budget in tests, in seconds: windows begin by the clock, and this one ends in 2038.
+LONG_WINDOW = 2**31
 # A slow machine makes no random test red.
 hypothesis.settings.register_profile("kopeck", deadline=None)
 hypothesis.settings.load_profile("kopeck")
@@ -65,7 +67,7 @@ class ShopSandbox:
         self.stripe = stripe.StripeClient(
             "sk_test_kopeck",
             base_addresses={"api": url},
-            http_client=stripe.RequestsClient(timeout=10),
+            http_client=stripe.RequestsClient(timeout=120),
         )
 
     def sessions(self) -> list[Any]:
@@ -79,7 +81,7 @@ class ShopSandbox:
     def control(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         import requests
 
-        answer = requests.request(method, f"{self.url}/_sandbox/{path}", json=body, timeout=10)
+        answer = requests.request(method, f"{self.url}/_sandbox/{path}", json=body, timeout=120)
         if answer.status_code >= 500:
             raise AssertionError(answer.text)
         return answer.json()

@@ -130,10 +130,10 @@ def test_the_web_server_answers_again_after_a_restart(shop: Shop, number: signal
 def test_a_worker_waits_for_a_postgres_that_is_away_and_says_so(shop: Shop) -> None:
     began = shop.log().count("the worker begins anew")
     shop.stop_postgres(signal.SIGINT)
-    assert wait_for(lambda: shop.log().count("the worker begins anew") > began + 1, seconds=90), shop.log()
+    assert wait_for(lambda: shop.log().count("the worker begins anew") > began + 1), shop.log()
     shop.start_postgres()
     job = shop.defer()
-    assert wait_for(lambda: shop.is_done(job), seconds=90), shop.log()
+    assert wait_for(lambda: shop.is_done(job)), shop.log()
 
 
 def test_a_job_whose_end_could_not_be_written_is_left_by_a_new_worker(shop: Shop) -> None:

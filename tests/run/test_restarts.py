@@ -34,7 +34,7 @@ def child(run: Started, *words: str) -> psutil.Process | None:
     return None
 
 
-def wait_for(what: Callable[[], bool], seconds: float = 60) -> bool:
+def wait_for(what: Callable[[], bool], seconds: float = 240) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if what():

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from tests.lacking import lacks
 
@@ -23,6 +23,9 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
+#: Milliseconds after which a page hangs; Playwright's own 5 and 30 s are less than a busy machine takes.
+PATIENCE = 120_000
+expect.set_options(timeout=PATIENCE)
 #: Of each browser: the contexts that visitors share one after the other, by what was asked of them.
 _kept: WeakKeyDictionary[Browser, dict[str, BrowserContext]] = WeakKeyDictionary()
 
@@ -59,6 +62,7 @@ def visitor(browser: Browser, **options: Any) -> Iterator[BrowserContext]:
     context = contexts.get(repr(options))
     if context is None:
         context = contexts[repr(options)] = browser.new_context(**options)
+        context.set_default_timeout(PATIENCE)
         context.new_page()
     try:
         yield context

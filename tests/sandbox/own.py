@@ -26,7 +26,7 @@ def control(url: str, method: str, path: str, body: Any = None) -> tuple[int, An
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(f"{url}/_sandbox/{path}", data, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=20) as response:
+        with urllib.request.urlopen(request, timeout=120) as response:
             return response.status, json.load(response)
     except urllib.error.HTTPError as error:
         with error:
@@ -59,6 +59,7 @@ class Receiver:
         self.received: list[Received] = []
         self.answers: list[tuple[int, bytes]] = []
         self.hold = 0.0
+        self._over = threading.Event()
         self.at_once = self.most_at_once = 0
         self._changed = threading.Condition()
         receiver = self
@@ -67,7 +68,7 @@ class Receiver:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 status, text = receiver._note(Received(body, dict(self.headers)))
-                time.sleep(receiver.hold)
+                receiver._over.wait(receiver.hold)
                 receiver._leave()
                 try:
                     self.send_response(status)
@@ -99,7 +100,7 @@ class Receiver:
         with self._changed:
             self.at_once -= 1
 
-    def wait(self, count: int, seconds: float = 10) -> list[Received]:
+    def wait(self, count: int, seconds: float = 120) -> list[Received]:
         """The requests so far, at least `count` of them."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.received) >= count, seconds), (
@@ -111,6 +112,7 @@ class Receiver:
         return [json.loads(received.body)["type"] for received in self.received]
 
     def stop(self) -> None:
+        self._over.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -135,7 +137,7 @@ class Own:
         self._server = start_checked_sandbox(webhooks, path=path)
         self.box, self.url = self._server.box, self._server.url
         self.tail = tail or letters(12)
-        self._pool = stripe.RequestsClient(timeout=10)
+        self._pool = stripe.RequestsClient(timeout=120)
         self.client = self.client_of(self.tail)
 
     def client_of(self, tail: str, retries: int = 0) -> stripe.StripeClient:
@@ -178,7 +180,7 @@ def own_sandbox(
         own.stop()
 
 
-def eventually(condition: Any, seconds: float = 10) -> None:
+def eventually(condition: Any, seconds: float = 120) -> None:
     """Wait until `condition()` holds."""
     deadline = time.monotonic() + seconds
     while not condition():

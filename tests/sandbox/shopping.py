@@ -49,13 +49,13 @@ def typed(card: str = GOOD, **fields: str) -> dict[str, str]:
 
 
 def look(address: str, **options: Any) -> requests.Response:
-    return requests.get(address, timeout=10, allow_redirects=False, **options)
+    return requests.get(address, timeout=120, allow_redirects=False, **options)
 
 
 def submit(address: str, form: dict[str, str] | None = None, **options: Any) -> requests.Response:
     """Press the button of the page at `address`, with JavaScript off."""
     return requests.post(
-        address, data=typed() if form is None else form, timeout=10, allow_redirects=False, **options
+        address, data=typed() if form is None else form, timeout=120, allow_redirects=False, **options
     )
 
 

@@ -235,7 +235,7 @@ def test_a_paid_session_says_so_and_leads_on(own):
 
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_an_unknown_session_is_a_404_in_words(own, method):
-    answer = requests.request(method, f"{own.url}/c/pay/cs_test_nothing", timeout=10)
+    answer = requests.request(method, f"{own.url}/c/pay/cs_test_nothing", timeout=120)
     assert answer.status_code == 404
     assert "There is no such payment" in text_of(answer)
 

@@ -93,11 +93,12 @@ def test_latency_makes_every_call_slow_until_it_is_taken_away(own: Own) -> None:
     own.faults(latency_ms=[200, 250])
     started = time.monotonic()
     own.client.v1.customers.create({})
-    slow = time.monotonic() - started
+    assert time.monotonic() - started >= 0.2
+    own.faults(latency_ms=60_000)  # what begins while it is on is slow, what begins afterwards is not
     own.faults(latency_ms=0)
     started = time.monotonic()
     own.client.v1.customers.create({})
-    assert slow >= 0.2 > time.monotonic() - started
+    assert time.monotonic() - started < 60
 
 
 def test_a_one_shot_latency_longer_than_the_clients_patience_times_out(own: Own) -> None:
@@ -231,7 +232,7 @@ def test_an_answer_that_is_held_back_comes_late_though_reads_time_out(own: Own) 
 def test_a_client_that_does_not_wait_for_a_held_back_answer_harms_nobody(own: Own) -> None:
     own.faults(next=[{"kind": "held_back", "method": "POST", "path": "/v1/customers", "ms": 60_000}])
     host, _, port = own.url.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as hasty:
+    with socket.create_connection((host, int(port)), timeout=120) as hasty:
         hasty.sendall(
             b"POST /v1/customers HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer sk_test_hasty\r\n"
             b"Content-Length: 0\r\n\r\n"

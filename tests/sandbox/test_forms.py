@@ -23,7 +23,7 @@ def post(sandbox: CheckedSandbox, account: str, path: str, body: str) -> request
         "Authorization": f"Bearer sk_test_{account}",
         "Content-Type": "application/x-www-form-urlencoded",
     }
-    return requests.post(f"{sandbox.url}{path}", body, headers=headers, timeout=10)
+    return requests.post(f"{sandbox.url}{path}", body, headers=headers, timeout=120)
 
 
 def test_an_unknown_parameter_is_named(client: stripe.StripeClient) -> None:
@@ -132,7 +132,7 @@ def test_a_parameter_cannot_be_a_value_and_an_object_at_once(sandbox: CheckedSan
 
 def test_a_body_that_is_no_form_is_refused(sandbox: CheckedSandbox, account: str) -> None:
     headers = {"Authorization": f"Bearer sk_test_{account}", "Content-Type": "application/json"}
-    answer = requests.post(f"{sandbox.url}/v1/customers", "{}", headers=headers, timeout=10)
+    answer = requests.post(f"{sandbox.url}/v1/customers", "{}", headers=headers, timeout=120)
     assert answer.status_code == 400
     assert "content type" in answer.json()["error"]["message"]
 

@@ -36,7 +36,7 @@ def own() -> Iterator[Own]:
 
 def ask(url: str, path: str, host: str, **more: Any) -> requests.Response:
     headers = {**KEY, "Host": host, **more.pop("headers", {})}
-    return requests.request(more.pop("method", "GET"), f"{url}{path}", headers=headers, timeout=20, **more)
+    return requests.request(more.pop("method", "GET"), f"{url}{path}", headers=headers, timeout=120, **more)
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -174,8 +174,8 @@ def test_3d_secure_is_a_redirect_when_there_is_a_way_back(
     assert intent.status == "requires_action"
     assert intent.next_action.type == "redirect_to_url"
     step = intent.next_action.redirect_to_url.url
-    assert requests.get(step, timeout=10).status_code == 200
-    answer = requests.post(step, {"result": "authorize"}, timeout=10, allow_redirects=False)
+    assert requests.get(step, timeout=120).status_code == 200
+    answer = requests.post(step, {"result": "authorize"}, timeout=120, allow_redirects=False)
     assert answer.status_code == 303
     where = urlsplit(answer.headers["Location"])
     assert parse_qs(where.query) == {
@@ -191,7 +191,7 @@ def test_a_failed_3d_secure_leads_back_with_failed(client: stripe.StripeClient) 
     back = "https://shop.example/back"
     intent = make(client, payment_method="pm_card_threeDSecure2Required", confirm=True, return_url=back)
     step = intent.next_action.redirect_to_url.url
-    answer = requests.post(step, {"result": "fail"}, timeout=10, allow_redirects=False)
+    answer = requests.post(step, {"result": "fail"}, timeout=120, allow_redirects=False)
     assert "redirect_status=failed" in answer.headers["Location"]
     left = client.v1.payment_intents.retrieve(intent.id)
     assert left.status == "requires_payment_method"
@@ -205,7 +205,7 @@ def test_a_challenge_belongs_to_whoever_has_the_client_secret(
     intent = make_paid(client, "pm_card_authenticationRequired")
     assert intent.next_action.type == "use_stripe_sdk"
     step = f"{sandbox.url}/c/authenticate/{intent.id}"
-    assert requests.post(step, {"result": "authorize"}, timeout=10).status_code == 404
+    assert requests.post(step, {"result": "authorize"}, timeout=120).status_code == 404
     assert client.v1.payment_intents.retrieve(intent.id).status == "requires_action"
 
 
@@ -213,7 +213,7 @@ def test_the_receipt_of_a_charge_can_be_opened(client: stripe.StripeClient) -> N
     make_paid(client)
     [charge] = client.v1.charges.list().data
     assert charge.receipt_url is not None
-    page = requests.get(charge.receipt_url, timeout=10)
+    page = requests.get(charge.receipt_url, timeout=120)
     assert page.status_code == 200
     assert "$10.00" in page.text
 

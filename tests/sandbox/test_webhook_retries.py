@@ -144,10 +144,11 @@ def test_an_event_whose_process_died_before_queueing_it_is_delivered_by_the_next
 
 
 def test_stopping_does_not_wait_long_for_a_hanging_endpoint(receiver: Receiver) -> None:
-    receiver.hold = 2
+    receiver.hold = 30
     with own_sandbox(webhooks=(f"{receiver.url}={SECRET}",)) as own:
+        own.faults(webhook_timeout_seconds=60)
         own.client.v1.customers.create({})
         receiver.wait(1)
         started = time.monotonic()
         own.box.webhooks.close(patience=0.3)
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 20

@@ -14,7 +14,7 @@ from pathlib import Path
 from kopeck import postgres
 from tests.run.starting import BASE_DIR, clean_env, free_port
 
-READY_SECONDS = 60.0
+READY_SECONDS = 240.0
 DRAIN_SECONDS = 3
 
 
@@ -30,7 +30,7 @@ def find_caddy() -> str | None:
 def get(address: str) -> tuple[int, bytes]:
     """What GET is answered with; 0 for no answer."""
     try:
-        with urllib.request.urlopen(address, timeout=30) as answer:
+        with urllib.request.urlopen(address, timeout=120) as answer:
             return int(answer.status), answer.read()
     except urllib.error.HTTPError as refused:
         with refused:
@@ -91,7 +91,7 @@ class Servers:
     def start(self, caddy: str) -> None:
         folder = self.folder
         prepare = [sys.executable, "-m", "kopeck.prepare", str(folder / "admin-password")]
-        subprocess.run(prepare, cwd=BASE_DIR, env=self.env, stdout=self.log, check=True, timeout=120)
+        subprocess.run(prepare, cwd=BASE_DIR, env=self.env, stdout=self.log, check=True, timeout=240)
         port = self.sandbox.rpartition(":")[2]
         self._start([sys.executable, "-m", "stripe_sandbox", "--memory", "--port", port], self.env)
         started = [self.start_web(number) for number in range(2)]

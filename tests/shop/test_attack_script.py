@@ -16,7 +16,7 @@ from kopeck.orders.models import Order
 from kopeck.payments import budgets, declines
 from kopeck.payments.budgets import Patience
 from kopeck.payments.models import Attack, Decline
-from tests.conftest import ShopSandbox, make_item
+from tests.conftest import LONG_WINDOW, ShopSandbox, make_item
 from tests.shop.browsing import expect_paid, pay
 
 DECLINED = "4000000000000002"
@@ -62,7 +62,7 @@ class Script:
 def proxied(shop: str, settings: Any) -> str:
     """The running shop behind a proxy that tells addresses, with the budgets that it has by default."""
     settings.TRUSTED_PROXIES = [ip_network("127.0.0.1")]
-    settings.BUDGET_VISITOR, settings.BUDGET_ADDRESS = Rate(30, 600), Rate(150, 600)
+    settings.BUDGET_VISITOR, settings.BUDGET_ADDRESS = Rate(30, LONG_WINDOW), Rate(150, LONG_WINDOW)
     return shop
 
 

@@ -17,7 +17,7 @@ from kopeck.orders.wanted import Wanted
 from kopeck.payments import budgets, declines
 from kopeck.payments.models import Attack, Decline, Payment, StripeEvent
 from kopeck.web import SINCE_COOKIE, VISITOR_COOKIE, Visitor
-from tests.conftest import ShopSandbox, make_item
+from tests.conftest import LONG_WINDOW, ShopSandbox, make_item
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DECLINED = "4000000000000002"
@@ -250,7 +250,7 @@ def test_under_attack_who_paid_before_buys_as_ever(
 def test_under_attack_budgets_and_patience_shrink(
     attack: Attack, sandbox: ShopSandbox, buyer: Client, decline: Decliner, settings: Any
 ) -> None:
-    settings.BUDGET_VISITOR = Rate(10, 3600)
+    settings.BUDGET_VISITOR = Rate(10, LONG_WINDOW)
     items = [make_item() for _ in range(3)]
     aged(buyer, items[0])
     answers = [buyer.get(f"/buy/{item.pk}") for item in items]

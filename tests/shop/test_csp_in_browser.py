@@ -117,7 +117,7 @@ def test_a_checkout_host_that_the_policy_does_not_name_is_not_reached(
     page = context.new_page()
     settings.SANDBOX_URL = settings.STRIPE_JS_URL = "http://127.0.0.1:1"
     page.goto(f"{shop}/item/{item.pk}")
-    with page.expect_event("console", lambda message: "form-action" in message.text, timeout=5000):
+    with page.expect_event("console", lambda message: "form-action" in message.text):
         page.click("[data-testid=buy]")
     assert "/c/pay/" not in page.url
     context.close()

@@ -81,6 +81,7 @@ def test_while_stripe_is_silent_they_are_refused_at_once_and_let_in_again_after_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(house, "SILENCE", 0.0)
+    monkeypatch.setattr(house, "PATIENCE", 60.0)
     full = Bulkhead(2)
     with full.asking(Lost), full.asking(Lost):
         began = time.monotonic()
