@@ -174,14 +174,15 @@ def test_an_order_uses_a_code_once_however_often_it_was_tried_to_pay(
     assert open_session(stranger, second).amount == 900
 
 
-@pytest.mark.parametrize("way", ["hold", "take", "take_again", "put_back"])
+@pytest.mark.parametrize("way", ["hold", "require", "take", "take_again", "put_back"])
 def test_rows_of_items_are_locked_in_the_order_of_their_numbers_whatever_locks_them(way: str) -> None:
     """Two who lock the same two items the other way round would wait for each other for ever."""
     one, two = make_item(stock=9), make_item(stock=9)
     order = Order.place([Wanted(two, 1), Wanted(one, 1)], visitor="v" * 64)
     pieces = {line.pk: 1 for line in order.lines.all()}
     ways: dict[str, Callable[[], Any]] = {
-        "hold": lambda: stock.hold(order),
+        "hold": lambda: stock.hold(order, shown=True, address="a"),
+        "require": lambda: stock.require(order),
         "take": lambda: stock.take(order, held=True),
         "take_again": lambda: stock.take_again(pieces, order),
         "put_back": lambda: stock.put_back(pieces),
