@@ -1,29 +1,155 @@
-"""Bodies of requests before Django sees them: with a length, read to their end, refused if they broke off.
+"""Bodies of requests before Django sees them: of a length, whole and in time, or refused with a sentence.
 
-Django does not read a body it refuses. The web server then closes the connection over what is still being
-sent, and the sender, Caddy among them, may lose the answer: a 413 here would be a 502 at the door.
+The web server starts a request when its head is there, and whoever then sends the body slowly holds a thread.
+So a body is read by a thread of its own, three quarters of the web server's threads at most wait for one, and
+where there is no room the slowest goes.
+
+A refused body is read to its end too, and thrown away. Else the web server closes the connection over what is
+being sent, and the sender, Caddy among them, may lose the answer: a 413 here would be a 502 at the door.
 """
 
-import tempfile
-from collections.abc import Callable, Iterable
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from io import BytesIO
+from tempfile import SpooledTemporaryFile
 from typing import Any
 
-#: Bytes of a body that are read at all: more than the door lets through (12 MB), so that it answers the rest.
-MOST_BYTES = 16 * 1024 * 1024
-#: Bytes of a body of unknown length that are kept in memory; the others lie in a file until the answer.
-IN_MEMORY = 1024 * 1024
+#: Bytes of a body, and of one at an address where staff upload: a picture of 10 MB and its form.
+MOST, MOST_UPLOADED = 1024 * 1024, 12 * 1024 * 1024
+#: The addresses where staff upload. deploy/caddy/Caddyfile and deploy/kubernetes/ingress.yaml have them too.
+UPLOADS = re.compile(r"/admin/catalog/item/(?:add|[0-9]+/change)/?")
+#: Bytes that are read of what is refused.
+MOST_READ = 16 * 1024 * 1024
+#: Seconds for the whole of a body, and of an upload.
+PATIENCE, PATIENCE_WITH_UPLOADS = 20.0, 60.0
+#: Seconds that anybody has, room or not; and after which one makes room for others.
+AT_ONCE, GRACE = 0.2, 1.0
+#: Seconds between an answer and hanging up, for what waits to be sent then is lost.
+TO_BE_SENT = 0.25
 _PIECE = 64 * 1024
 
 
+class Body:
+    """One request's body, and `wsgi.input` for Django. `refused` is why it is not taken; "" while it is.
+
+    An upload is fetched only when somebody has looked who sends it (staff/middleware.py), or it is read.
+    """
+
+    def __init__(self, source: Any, length: int | None, *, uploads: bool, room: "Room") -> None:
+        self.length, self.most = length, MOST_UPLOADED if uploads else MOST
+        self.refused = "too_large" if (length or 0) > self.most else ""
+        self.read_bytes = 0
+        self.fetched = False
+        self._source, self._room = source, room
+        self._patience = PATIENCE_WITH_UPLOADS if uploads else PATIENCE
+        self._kept: Any = SpooledTemporaryFile(MOST)  # noqa: SIM115 - closed with this
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._at_its_end = False
+
+    def fetch(self) -> None:
+        """Waits for the body: to its end, to the deadline, or until somebody else needs the room."""
+        if self.fetched:
+            return
+        self.fetched = True
+        threading.Thread(target=self._read, daemon=True).start()
+        if not self._over.wait(AT_ONCE):
+            if self._room.enter(self):
+                self._over.wait(self._patience - AT_ONCE)
+                self._room.leave(self)
+            else:
+                self.refused = self.refused or "crowded"
+        with self._lock:
+            self._over.set()
+            if not self._at_its_end:
+                self.refused = self.refused or "too_slow"
+            self._kept.seek(0)
+
+    def give_up(self) -> None:
+        """Somebody else needs the room."""
+        self._over.set()
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether a thread still waits for it, which only a piece or the end of the connection ends."""
+        return self.fetched and not self._at_its_end
+
+    def _read(self) -> None:
+        try:
+            self._take()
+        except OSError:  # no space is left for the file of an upload
+            self.refused = self.refused or "crowded"
+        with self._lock:
+            self._at_its_end = True
+            self._over.set()
+
+    def _take(self) -> None:
+        while self.read_bytes < MOST_READ and (piece := self._source.read(_PIECE)):
+            with self._lock:
+                if self._over.is_set():
+                    return
+                self.read_bytes += len(piece)
+                if self.read_bytes > self.most:
+                    self.refused = "too_large"
+                if not self.refused:
+                    self._kept.write(piece)
+
+    def read(self, size: int = -1) -> bytes:
+        """OSError where the body broke off; the web server's own is just too short."""
+        self.fetch()
+        piece: bytes = self._kept.read(size)
+        if self.length is not None and self.read_bytes < self.length and (size < 0 or len(piece) < size):
+            raise OSError(f"the body broke off, {self.length - self.read_bytes} bytes before its end")
+        return piece
+
+    def readline(self, size: int = -1) -> bytes:
+        """Django asks for it and does not use it."""
+        self.fetch()
+        line: bytes = self._kept.readline(size)
+        return line
+
+    def close(self) -> None:
+        self._kept.close()
+
+
+class Room:
+    """Who waits for a body, the longest first."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._lock = threading.Lock()
+        self._waiting: dict[Body, float] = {}
+
+    def enter(self, body: Body) -> bool:
+        """False where there is no room. Who has been waiting longest goes, if that is longer than GRACE."""
+        now = time.monotonic()
+        with self._lock:
+            if len(self._waiting) >= self.size:
+                longest, since = next(iter(self._waiting.items()))
+                if now - since < GRACE:
+                    return False
+                del self._waiting[longest]
+                longest.give_up()
+            self._waiting[body] = now
+        return True
+
+    def leave(self, body: Body) -> None:
+        with self._lock:
+            self._waiting.pop(body, None)
+
+
 class WholeBodies:
-    """Gives a JSON body of unknown length (chunked) its length, and reads the rest of what was refused.
+    """Gives the application whole bodies, as "kopeck.body" too: web.ErrorPages looks there what is refused.
 
     GET and HEAD have none, whatever comes with them.
     """
 
-    def __init__(self, application: Callable[..., Iterable[bytes]]) -> None:
+    def __init__(self, application: Callable[..., Iterable[bytes]], *, threads: int) -> None:
         self.application = application
+        self.room = Room(max(1, threads * 3 // 4))
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] in ("GET", "HEAD"):
@@ -31,50 +157,51 @@ class WholeBodies:
             environ |= {"wsgi.input": BytesIO(), "CONTENT_LENGTH": "0"}
             environ.pop("HTTP_TRANSFER_ENCODING", None)
             return self.application(environ, start_response)
-        source, length = environ["wsgi.input"], environ.get("CONTENT_LENGTH", "")
-        if length.isdecimal() and int(length):
-            environ["wsgi.input"] = _Counted(source, int(length))
-        elif environ.get("HTTP_TRANSFER_ENCODING"):
-            if environ.get("CONTENT_TYPE", "").startswith("application/json"):
-                return self._with_length(environ, start_response)
-        else:
+        said = environ.get("CONTENT_LENGTH", "")
+        length = int(said) if said.isdecimal() and len(said) < 20 else None
+        if not length and not environ.get("HTTP_TRANSFER_ENCODING"):
             return self.application(environ, start_response)
-        answer = self.application(environ, start_response)
-        _read(source)
+        uploads = UPLOADS.fullmatch(environ["PATH_INFO"]) is not None
+        with closing(Body(environ["wsgi.input"], length, uploads=uploads, room=self.room)) as body:
+            return self._answer(body, environ, start_response)
+
+    def _answer(self, body: Body, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if body.length is None and not environ.get("CONTENT_TYPE", "").startswith("application/json"):
+            body.refused = "length_required"  # half a form would be an order of what had come by then
+        if body.refused or (body.length or 0) <= MOST:
+            body.fetch()
+        environ |= {"wsgi.input": body, "kopeck.body": body}
+        if body.length is None:  # Django takes a request without a length for one without a body
+            environ["CONTENT_LENGTH"] = str(body.read_bytes)
+        said: list[Any] = []
+        answer = self.application(environ, lambda *words: said.extend(words))
+        if not body.fetched:  # an upload that nobody wanted
+            body.refused = "unwanted"
+            body.fetch()
+        if body.is_stuck:
+            answer = HangUp(answer, said)
+        start_response(*said)
         return answer
 
-    def _with_length(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Django takes a request without a length for one without a body.
 
-        For JSON alone: half of it is refused, and half a form would be an order of what had come by then.
-        """
-        with tempfile.SpooledTemporaryFile(IN_MEMORY) as kept:
-            environ["CONTENT_LENGTH"] = str(_read(environ["wsgi.input"], kept))
-            kept.seek(0)
-            environ["wsgi.input"] = kept
-            return self.application(environ, start_response)
+class HangUp:
+    """An answer after which the web server closes the connection, though it is still reading the body.
 
+    Granian does so when an answer ends before its Content-Length; an answer that ends well would leave the
+    connection, and the thread that reads it, to whoever sends a byte an hour. All of the text is sent.
+    """
 
-class _Counted:
-    """A body that raises OSError where it breaks off; the web server's own is just too short."""
+    def __init__(self, answer: Iterable[bytes], said: list[Any]) -> None:
+        self.text = b"".join(answer)
+        getattr(answer, "close", lambda: None)()
+        kept = [
+            (name, value) for name, value in said[1] if name.lower() not in ("content-length", "connection")
+        ]
+        said[1] = [*kept, ("Content-Length", str(len(self.text) + 1)), ("Connection", "close")]
 
-    def __init__(self, source: Any, length: int) -> None:
-        self.source, self.left = source, length
-        self.readline = source.readline  # Django asks for it and does not use it
+    def __iter__(self) -> Iterator[bytes]:
+        yield self.text
+        time.sleep(TO_BE_SENT)
 
-    def read(self, size: int) -> bytes:
-        piece: bytes = self.source.read(size)
-        self.left -= len(piece)
-        if self.left > 0 and len(piece) < size:
-            raise OSError(f"the body broke off, {self.left} bytes before its end")
-        return piece
-
-
-def _read(source: Any, kept: Any = None) -> int:
-    """How many bytes were left of `source`, MOST_BYTES and a piece at most."""
-    done = 0
-    while done < MOST_BYTES and (piece := source.read(_PIECE)):
-        done += len(piece)
-        if kept is not None:
-            kept.write(piece)
-    return done
+    def close(self) -> None:
+        pass

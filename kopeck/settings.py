@@ -15,6 +15,7 @@ import django_stubs_ext
 from dotenv import load_dotenv
 
 from kopeck import hosts, tracing, values
+from kopeck.bodies import MOST
 from kopeck.env import (
     env,
     env_bool,
@@ -118,7 +119,7 @@ BUDGET_ADDRESS = read_or_exit("BUDGET_ADDRESS", read_rate, "150/10m")
 # An address means the same with and without its slash, answered without a redirect: kopeck.web.
 APPEND_SLASH = False
 ROOT_URLCONF = "kopeck.urls"
-DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+DATA_UPLOAD_MAX_MEMORY_SIZE = MOST
 # The shop window posts a field an item on sale, wanted or not, and Django stops at 1,000 fields.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
 
@@ -156,6 +157,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
     "kopeck.staff.middleware.second_factor",
+    "kopeck.staff.middleware.uploads",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "kopeck.web.visitors",

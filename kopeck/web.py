@@ -41,6 +41,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from django.views.static import serve
 
+from kopeck.bodies import MOST, Body
 from kopeck.errors import ShopError
 
 log = logging.getLogger(__name__)
@@ -175,10 +176,9 @@ class ErrorPages:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if request.META.get("HTTP_TRANSFER_ENCODING") and not request.META.get("CONTENT_LENGTH"):
-            # Not JSON (kopeck/bodies.py): whether such a form has come whole cannot be told.
-            message = _("A form has to say how long it is: please send a Content-Length.")
-            return error_response(request, ShopError("length_required", message, status=411))
+        body = request.META.get("kopeck.body")  # kopeck/bodies.py
+        if body is not None and body.refused:
+            return error_response(request, _refused_body(body))
         if "kopeck.charset" in request.META:  # kopeck/wsgi.py
             message = _("A form has to be sent as UTF-8.")
             return error_response(request, ShopError("charset_unknown", message, status=400))
@@ -205,6 +205,19 @@ class ErrorPages:
             message = _("The shop is catching its breath. Please try again in a moment.")
             return error_response(request, ShopError("database_unavailable", message, status=503))
         return None
+
+
+def _refused_body(body: Body) -> ShopError:
+    if body.refused == "too_large":
+        return body_too_large(body.most)
+    if body.refused == "length_required":
+        message = _("A form has to say how long it is: please send a Content-Length.")
+        return ShopError("length_required", message, status=411)
+    if body.refused == "too_slow":
+        message = _("Your request came too slowly, so nothing was done. Please try again.")
+        return ShopError("body_too_slow", message, status=408)
+    message = _("Very many requests arrive slowly at the moment. Please try again in a few seconds.")
+    return ShopError("busy", message, status=503)
 
 
 def mend_database() -> None:
@@ -257,6 +270,7 @@ _ERROR_TITLES: dict[int, Callable[[], str]] = {
     403: lambda: _("That is not yours to open"),
     404: lambda: _("There is nothing here"),
     405: lambda: _("Not that way"),
+    408: lambda: _("That took too long"),
     409: lambda: _("That cannot be changed any more"),
     411: lambda: _("How much is that?"),
     413: lambda: _("That is too large"),
@@ -274,9 +288,8 @@ def bad_request(request: HttpRequest, exception: BadRequest | SuspiciousOperatio
     return error_response(request, ShopError("bad_request", _("We could not read that request."), status=400))
 
 
-def body_too_large() -> ShopError:
-    most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 1024
-    message = _("That is too much at once: %(most)s kB is the most.") % {"most": most}
+def body_too_large(most: int = MOST) -> ShopError:
+    message = _("That is too much at once: %(most)s kB is the most.") % {"most": most // 1024}
     return ShopError("body_too_large", message, status=413)
 
 

@@ -5,6 +5,7 @@ import os
 import re
 from typing import Any
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.utils.http import parse_header_parameters
 
@@ -52,4 +53,5 @@ def _is_utf8(charset: str) -> bool:
         return True  # what nobody knows is passed over, as Django does
 
 
-application = tracing.wrapped(WholeBodies(OneCharset(get_wsgi_application())))
+_django = OneCharset(get_wsgi_application())
+application = tracing.wrapped(WholeBodies(_django, threads=settings.WEB_THREADS))

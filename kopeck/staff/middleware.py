@@ -12,8 +12,12 @@ from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext as _
 
+from kopeck.errors import ShopError
+from kopeck.slow import spare_database
 from kopeck.staff.second_factor import Missing, missing
+from kopeck.web import error_response
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -39,6 +43,22 @@ def second_factor(get_response: GetResponse) -> GetResponse:
             if lack is not Missing.NOTHING:
                 query = urlencode({"next": request.get_full_path()})
                 return HttpResponseRedirect(f"{reverse(LEADS_TO[lack])}?{query}")
+        return get_response(request)
+
+    return middleware
+
+
+def uploads(get_response: GetResponse) -> GetResponse:
+    """A large body is read of staff alone, and no connection is held while it arrives."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        body = request.META.get("kopeck.body")  # kopeck/bodies.py
+        if body is not None and not body.fetched:
+            if not (request.user.is_active and request.user.is_staff):
+                message = _("Files are taken of staff only. Please log in, and send it again.")
+                return error_response(request, ShopError("log_in_first", message, status=403))
+            spare_database()
+            body.fetch()
         return get_response(request)
 
     return middleware

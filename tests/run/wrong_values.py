@@ -241,4 +241,4 @@ SERVERS = {
 }
 ROWS: dict[str, Row] = {**THE_SHOP, **DATA, **THE_MAIL, **STRIPE, **SERVERS}
 #: Docker alone reads these, before anything of ours runs.
-OF_DOCKER = {"COMPOSE_FILE", "IMAGE"}
+OF_DOCKER = {"COMPOSE_FILE", "IMAGE", "WEB_MEMORY", "POSTGRES_MEMORY"}

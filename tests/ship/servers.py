@@ -120,6 +120,10 @@ class Servers:
     def running_web(self, number: int) -> "subprocess.Popen[bytes]":
         return self.processes[1 + number]
 
+    @property
+    def door(self) -> "subprocess.Popen[bytes]":
+        return self.processes[3]
+
     def close(self) -> None:
         for process in self.processes:
             for _ in range(2):  # the second one says: without draining
