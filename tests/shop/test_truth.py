@@ -1,0 +1,152 @@
+"""What Stripe's objects say in our words: each state, and each place where a fact may stand or be missing."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from kopeck.orders.models import EMAIL_LENGTH
+from kopeck.payments.models import Payment
+from kopeck.payments.sync import Truth, read_intent, read_session
+
+Status = Payment.Status
+CHARGE = {
+    "created": 1_790_000_000,
+    "billing_details": {"email": "card@example.com"},
+    "payment_method_details": {"card": {"brand": "visa", "last4": "4242"}},
+}
+UNPAID = {"payment_status": "unpaid"}
+DECLINED = {"code": "card_declined"}
+NAMELESS: dict[str, Any] = {"customer_details": {}}
+
+
+def session(**facts: Any) -> dict[str, Any]:
+    usual = {
+        "id": "cs_1", "status": "complete", "payment_status": "paid", "amount_total": 4820, "currency": "usd",
+        "customer_details": {"email": "buyer@example.com"},
+        "payment_intent": {"id": "pi_1", "latest_charge": CHARGE},
+    }  # fmt: skip
+    return usual | facts
+
+
+def intent(**facts: Any) -> dict[str, Any]:
+    usual = {
+        "id": "pi_1", "status": "succeeded", "amount": 4820, "amount_received": 4820, "currency": "usd",
+        "latest_charge": CHARGE, "receipt_email": "receipt@example.com",
+    }  # fmt: skip
+    return usual | facts
+
+
+def test_a_paid_session_with_all_that_is_to_be_known() -> None:
+    assert read_session(session()) == Truth(
+        status=Status.PAID,
+        amount=4820,
+        currency="usd",
+        paid_at=datetime.fromtimestamp(1_790_000_000, UTC),
+        payment_intent="pi_1",
+        email="buyer@example.com",
+        card_brand="visa",
+        card_last4="4242",
+    )
+
+
+def test_a_paid_intent_with_all_that_is_to_be_known() -> None:
+    assert read_intent(intent()) == Truth(
+        status=Status.PAID,
+        amount=4820,
+        currency="usd",
+        paid_at=datetime.fromtimestamp(1_790_000_000, UTC),
+        payment_intent="pi_1",
+        email="card@example.com",
+        card_brand="visa",
+        card_last4="4242",
+    )
+
+
+@pytest.mark.parametrize(
+    ("facts", "status"),
+    [
+        ({"status": "expired"}, Status.EXPIRED),
+        ({"status": "expired", "payment_status": "unpaid"}, Status.EXPIRED),
+        ({"status": "open", "payment_status": "unpaid"}, Status.OPEN),
+        ({"status": None, "payment_status": "paid"}, Status.OPEN),
+        ({"payment_status": "paid"}, Status.PAID),
+        ({"payment_status": "no_payment_required", "payment_intent": None}, Status.PAID),
+        (UNPAID, Status.PROCESSING),
+        (UNPAID | {"payment_intent": {"id": "pi_1", "status": "processing"}}, Status.PROCESSING),
+        (UNPAID | {"payment_intent": {"id": "pi_1", "status": "canceled"}}, Status.FAILED),
+        (
+            UNPAID | {"payment_intent": {"id": "pi_1", "status": "requires_payment_method"}},
+            Status.FAILED,
+        ),
+    ],
+)  # fmt: skip
+def test_each_state_of_a_session(facts: dict[str, Any], status: Payment.Status) -> None:
+    assert read_session(session(**facts)).status == status
+
+
+@pytest.mark.parametrize(
+    ("facts", "status"),
+    [
+        ({"status": "succeeded"}, Status.PAID),
+        ({"status": "processing"}, Status.PROCESSING),
+        ({"status": "requires_capture"}, Status.PROCESSING),
+        ({"status": "canceled"}, Status.EXPIRED),
+        ({"status": "requires_payment_method"}, Status.OPEN),
+        ({"status": "requires_payment_method", "last_payment_error": None}, Status.OPEN),
+        ({"status": "requires_payment_method", "last_payment_error": DECLINED}, Status.FAILED),
+        ({"status": "requires_action", "last_payment_error": DECLINED}, Status.OPEN),
+        ({"status": "requires_confirmation"}, Status.OPEN),
+        ({"status": "something_new"}, Status.OPEN),
+    ],
+)  # fmt: skip
+def test_each_state_of_an_intent(facts: dict[str, Any], status: Payment.Status) -> None:
+    assert read_intent(intent(**facts)).status == status
+
+
+def test_what_came_counts_once_it_is_paid_and_till_then_what_was_asked_for() -> None:
+    assert read_intent(intent(amount_received=4000)).amount == 4000
+    assert read_intent(intent(amount_received=0, status="processing")).amount == 4820
+    assert read_intent(intent(currency="eur")).currency == "eur"
+
+
+@pytest.mark.parametrize("made", [None, "pi_9", {"id": "pi_9"}])
+def test_the_intent_of_a_session_may_be_missing_a_name_or_an_object(made: Any) -> None:
+    truth = read_session(session(payment_intent=made))
+    assert truth.payment_intent == ("pi_9" if made else "")
+    assert (truth.paid_at, truth.card_brand, truth.card_last4) == (None, "", "")
+    assert truth.email == "buyer@example.com"
+
+
+@pytest.mark.parametrize("charge", [None, "ch_1", {}, {"created": None, "payment_method_details": None}])
+def test_a_charge_may_be_missing_a_name_or_an_object_without_facts(charge: Any) -> None:
+    truth = read_intent(intent(latest_charge=charge))
+    assert (truth.paid_at, truth.card_brand, truth.card_last4) == (None, "", "")
+    assert truth.email == "receipt@example.com"
+
+
+@pytest.mark.parametrize(
+    "details", [{}, {"card": None}, {"card": {}}, {"card": {"brand": None, "last4": None}}]
+)
+def test_what_paid_may_be_no_card(details: dict[str, Any]) -> None:
+    truth = read_intent(intent(latest_charge=CHARGE | {"payment_method_details": details}))
+    assert (truth.card_brand, truth.card_last4) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("facts", "email"),
+    [
+        ({}, "buyer@example.com"),
+        ({"customer_details": None}, "card@example.com"),
+        ({"customer_details": {"email": None}}, "card@example.com"),
+        (NAMELESS | {"payment_intent": {"id": "pi_1", "receipt_email": "r@example.com"}}, "r@example.com"),
+        (NAMELESS | {"payment_intent": {"id": "pi_1", "receipt_email": None}}, ""),
+        (NAMELESS | {"payment_intent": {"id": "pi_1", "latest_charge": {"billing_details": None}}}, ""),
+        ({"customer_details": {"email": "a" * EMAIL_LENGTH}}, "a" * EMAIL_LENGTH),
+        ({"customer_details": {"email": "a" * (EMAIL_LENGTH + 1)}}, ""),
+    ],
+)  # fmt: skip
+def test_the_address_of_mail_is_the_buyers_then_the_cards_then_the_receipts(
+    facts: dict[str, Any], email: str
+) -> None:
+    assert read_session(session(**facts)).email == email
