@@ -25,7 +25,7 @@ from kopeck.payments.models import Payment, Refund, StripeEvent
 from kopeck.web import VISITOR_COOKIE
 from tests.conftest import ShopSandbox, make_item, sign
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.django_db(transaction=True)]
 WAYS = ["buy", "intent"]
 
 

@@ -64,7 +64,7 @@ def wait_for(until: Callable[[], bool], server: "subprocess.Popen[str]") -> None
 
 def answers(port: str) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=30) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=240) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False

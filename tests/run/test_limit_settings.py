@@ -14,7 +14,7 @@ def start(**more: str) -> "subprocess.CompletedProcess[str]":
         "from kopeck import settings as s; print(s.TRUSTED_PROXIES, s.BUDGET_VISITOR)",
     ]
     return subprocess.run(
-        command, cwd=BASE_DIR, env=env, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=BASE_DIR, env=env, capture_output=True, text=True, timeout=240, check=False
     )
 
 

@@ -33,7 +33,7 @@ def open_to_others(data: Path) -> list[str]:
 
 
 def wait_for_mails(data: Path, number: int) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while len(list((data / "mail").glob("*.log"))) < number and time.monotonic() < deadline:
         time.sleep(0.1)
 

@@ -55,19 +55,19 @@ class Life:
         self.item: int = row[0]
 
     def get(self, path: str, expected: int = 200, **more: Any) -> requests.Response:
-        answer = self.visitor.get(f"{self.shop}{path}", timeout=30, **more)
+        answer = self.visitor.get(f"{self.shop}{path}", timeout=240, **more)
         assert answer.status_code == expected, (path, answer.text[:2000])
         return answer
 
     def pay(self, what: str, card: str) -> None:
-        requests.post(f"{self.control}/{what}/pay", json={"card": card}, timeout=30)
+        requests.post(f"{self.control}/{what}/pay", json={"card": card}, timeout=240)
 
     def buy_by_checkout(self) -> None:
         self.get(f"/item/{self.item}")
         session = self.get(f"/buy/{self.item}").json()["session_id"]
         self.pay(f"sessions/{session}", DECLINED)
         self.pay(f"sessions/{session}", GOOD)
-        requests.post(f"{self.control}/webhooks/deliver", timeout=30)
+        requests.post(f"{self.control}/webhooks/deliver", timeout=240)
 
     def buy_by_intent(self) -> None:
         """The way back has the client secret in its address, as Stripe writes it there."""
@@ -84,10 +84,10 @@ class Life:
         self.paid = number
 
     def break_stripe(self) -> None:
-        requests.put(f"{self.control}/faults", json={"error_rate": 1}, timeout=30).raise_for_status()
+        requests.put(f"{self.control}/faults", json={"error_rate": 1}, timeout=240).raise_for_status()
         self.get(f"/buy/{self.item}", 503)
         self.get(f"/intent/{self.item}", 503)
-        requests.put(f"{self.control}/faults", json={"error_rate": 0}, timeout=30).raise_for_status()
+        requests.put(f"{self.control}/faults", json={"error_rate": 0}, timeout=240).raise_for_status()
 
     def send_events(self) -> None:
         """One forged, one signed; both with client secrets in them."""
@@ -98,15 +98,18 @@ class Life:
         signature = stripe.WebhookSignature.generate_signature_header(body, self.secrets["webhook-secret"])
         for header, status in ((signature, 200), ("t=1,v1=forged", 400)):
             answer = requests.post(
-                f"{self.shop}/webhooks/stripe/default", body, headers={"Stripe-Signature": header}, timeout=30
+                f"{self.shop}/webhooks/stripe/default",
+                body,
+                headers={"Stripe-Signature": header},
+                timeout=240,
             )
             assert answer.status_code == status, answer.text
 
     def form(self, path: str, expected: int, *, page: str = "", **fields: str) -> requests.Response:
-        page = page or self.admin.get(f"{self.shop}{path}", timeout=30).text
+        page = page or self.admin.get(f"{self.shop}{path}", timeout=240).text
         hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
         answer = self.admin.post(
-            f"{self.shop}{path}", {**hidden, **fields}, timeout=30, allow_redirects=False
+            f"{self.shop}{path}", {**hidden, **fields}, timeout=240, allow_redirects=False
         )
         assert answer.status_code == expected, (path, answer.text[:2000])
         return answer
@@ -132,13 +135,13 @@ class Life:
     def look(self, *paths: str) -> str:
         text = ""
         for path in paths:
-            answer = self.admin.get(f"{self.shop}/admin/{path}", timeout=30)
+            answer = self.admin.get(f"{self.shop}/admin/{path}", timeout=240)
             assert answer.status_code == 200, path
             self.pages[path] = text = answer.text
         return text
 
     def switch_a_second_factor_on(self) -> None:
-        page = self.admin.get(f"{self.shop}/admin/second-factor/", timeout=30).text
+        page = self.admin.get(f"{self.shop}/admin/second-factor/", timeout=240).text
         shown = re.search(r'data-testid="secret">([A-Z2-7 ]+)<', page)
         assert shown
         self.secrets["second factor"] = shown[1].replace(" ", "")

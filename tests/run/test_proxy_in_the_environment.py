@@ -57,7 +57,7 @@ def run_python(code: str, *words: str, **env: str) -> str:
         env=clean_env(**{"LOG_LEVEL": "CRITICAL", **usual, **env}),
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=240,
         check=False,
     )
     return ended.stdout + ended.stderr
@@ -139,7 +139,7 @@ def test_the_smoke_test_asks_shop_and_sandbox_directly() -> None:
         command = [sys.executable, "deploy/smoke.py", address, "--sandbox", address]
         env = clean_env(**proxy.env)
         ended = subprocess.run(
-            command, cwd=BASE_DIR, env=env, capture_output=True, text=True, timeout=60, check=False
+            command, cwd=BASE_DIR, env=env, capture_output=True, text=True, timeout=240, check=False
         )
     assert "/readyz answered 502" in ended.stderr
     assert (here.asked, proxy.asked) == (["GET /readyz"], [])

@@ -153,7 +153,7 @@ def test_the_shop_itself_says_it_in_a_sentence_too(name: str, tmp_path: Path) ->
         )
         command = [sys.executable, "manage.py", "diffsettings"]
         ended = subprocess.run(
-            command, cwd=BASE_DIR, env=env, capture_output=True, text=True, timeout=60, check=False
+            command, cwd=BASE_DIR, env=env, capture_output=True, text=True, timeout=240, check=False
         )
         assert ended.returncode == 1
         (sentence,) = ended.stderr.strip().splitlines()

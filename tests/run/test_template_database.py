@@ -54,12 +54,12 @@ def test_a_template_is_made_once_by_whoever_comes_first_and_nobody_can_write_in_
 
     def start() -> str:
         with connection._nodb_cursor() as cursor:
-            both.wait(20)
+            both.wait(240)
             return database._template(cursor)
 
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(2) as pool:
         patch.setattr(database, "_make", make)
-        names = {started.result(60) for started in [pool.submit(start), pool.submit(start)]}
+        names = {started.result(240) for started in [pool.submit(start), pool.submit(start)]}
     assert made == found(server) == list(names)
 
 

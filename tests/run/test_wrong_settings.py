@@ -23,7 +23,7 @@ def start(*command: str, **env: str) -> "subprocess.CompletedProcess[str]":
         env=clean_env(STRIPE_SANDBOX="1", SECRET_KEY="s", **env),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
 

@@ -82,7 +82,7 @@ class Load:
 
 def _ask(shop: str, method: str, path: str, cookie: str) -> tuple[int, str, str]:
     """Status, the visitor's cookie if one is given, and the body."""
-    connection = http.client.HTTPConnection(urllib.parse.urlsplit(shop).netloc, timeout=60)
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(shop).netloc, timeout=240)
     try:
         connection.request(method, path, headers={"Cookie": cookie} if cookie else {})
         answer = connection.getresponse()

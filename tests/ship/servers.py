@@ -30,7 +30,7 @@ def find_caddy() -> str | None:
 def get(address: str) -> tuple[int, bytes]:
     """What GET is answered with; 0 for no answer."""
     try:
-        with urllib.request.urlopen(address, timeout=120) as answer:
+        with urllib.request.urlopen(address, timeout=240) as answer:
             return int(answer.status), answer.read()
     except urllib.error.HTTPError as refused:
         with refused:
@@ -129,6 +129,6 @@ class Servers:
             for _ in range(2):  # the second one says: without draining
                 if process.poll() is None:
                     process.send_signal(signal.SIGINT)
-            process.wait(30)
+            process.wait(240)
         self.postgres.stop()
         self.log.close()

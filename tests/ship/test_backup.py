@@ -14,8 +14,6 @@ from kopeck import postgres
 from kopeck.postgres import _programs
 from tests.run.starting import BASE_DIR, Started, clean_env
 
-pytestmark = pytest.mark.timeout(240)
-
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
@@ -26,7 +24,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
         yield run
     finally:
         run.process.terminate()
-        run.process.wait(40)
+        run.process.wait(240)
 
 
 def url_of(shop: Started, database: str = "kopeck") -> str:
@@ -40,7 +38,7 @@ def deploy(name: str, *words: str, **more: str) -> "subprocess.CompletedProcess[
     # The programs of the server that is dumped: an older pg_dump would refuse.
     env["PATH"] = f"{_programs(None)}{os.pathsep}{env['PATH']}"
     command = [str(BASE_DIR / "deploy" / name), *words]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=240, check=False)
 
 
 @pytest.fixture(scope="module")

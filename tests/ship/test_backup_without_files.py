@@ -40,7 +40,7 @@ def clone(tmp_path: Path) -> Path:
 def backup(clone: Path, **more: str) -> "subprocess.CompletedProcess[str]":
     env = {"PATH": f"{clone / 'bin'}{os.pathsep}{os.environ['PATH']}", "COMPOSE": "engine", **more}
     command = [str(clone / "deploy" / "backup")]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=240, check=False)
 
 
 def assert_refused(clone: Path, done: "subprocess.CompletedProcess[str]", sentence: str) -> None:

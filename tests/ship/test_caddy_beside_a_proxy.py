@@ -19,6 +19,6 @@ def test_caddy_asks_the_web_servers_directly(caddy: str, tmp_path: Path) -> None
             wait_for(f"{site}/x", 200, door)
         finally:
             door.terminate()
-            door.wait(30)
+            door.wait(240)
     assert proxy.asked == []
     assert set(web.asked) == {"GET /readyz", "GET /x"}

@@ -50,7 +50,7 @@ def restore(clone: Path, broken: str, **more: str) -> "tuple[subprocess.Complete
     env = {"PATH": os.environ["PATH"], "COMPOSE": engine, "DOCKER": engine, "NOTES": str(notes), **more}
     command = [str(clone / "deploy" / "restore"), str(clone / "good.tar"), "--replace"]
     done = subprocess.run(
-        command, env={**env, "BROKEN": broken}, capture_output=True, text=True, timeout=30, check=False
+        command, env={**env, "BROKEN": broken}, capture_output=True, text=True, timeout=240, check=False
     )
     return done, notes.read_text().splitlines() if notes.exists() else []
 

@@ -59,7 +59,7 @@ def serve(clone: Path, settings: str | None, **more: str) -> "subprocess.Complet
     }
     command = [str(clone / "deploy" / "server"), "me@server", "--image", "registry.example/kopeck:1"]
     command += ["--env", "settings"]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=240, check=False)
 
 
 def sent(clone: Path) -> str:

@@ -44,6 +44,6 @@ def test_without_a_file_there_are_no_settings(tmp_path: Path) -> None:
 
 def ask(*words: str) -> str:
     env = {"PATH": os.environ["PATH"]}
-    done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.rstrip("\n")

@@ -12,7 +12,6 @@ import pytest
 
 from tests.ship.servers import Servers, get, status
 
-pytestmark = pytest.mark.timeout(240)
 HELD = 2 * 16 + 8  # more than both servers have threads
 
 
@@ -30,7 +29,7 @@ def test_half_sent_requests_hold_nobody_else(servers: Servers, path: str, kind: 
     head = "".join(f"{name}: {value}\r\n" for name, value in facts.items())
     with ExitStack() as held:
         for _ in range(HELD):
-            line = held.enter_context(socket.create_connection((door.hostname, door.port), timeout=30))
+            line = held.enter_context(socket.create_connection((door.hostname, door.port), timeout=240))
             line.sendall(f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + b" " * 100_000)
         for _ in range(10):
             assert status(f"{servers.shop}/") == 200
@@ -39,7 +38,7 @@ def test_half_sent_requests_hold_nobody_else(servers: Servers, path: str, kind: 
 
 
 def test_what_came_slowly_but_whole_is_answered(servers: Servers) -> None:
-    connection = http.client.HTTPConnection(urlsplit(servers.shop).netloc, timeout=30)
+    connection = http.client.HTTPConnection(urlsplit(servers.shop).netloc, timeout=240)
     connection.putrequest("POST", "/api/v1/orders")
     connection.putheader("Content-Type", "application/json")
     connection.putheader("Content-Length", "1000000")

@@ -43,7 +43,7 @@ def run(clone: Path, *words: str, **more: str) -> "tuple[subprocess.CompletedPro
     env = {"PATH": os.environ["PATH"], "COMPOSE": engine, "DOCKER": engine, "NOTES": str(clone / "notes")}
     env |= {"BROKEN": "nothing", "NOT_HERE": "nothing", "CADDY_IS_NEW": "a-caddy", **more}
     command = [str(clone / "deploy" / "update"), *words]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=240, check=False)
     return done, (clone / "notes").read_text().splitlines()
 
 

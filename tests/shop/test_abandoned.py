@@ -137,12 +137,12 @@ def test_an_order_that_is_being_worked_on_is_not_waited_for(buyer: Client) -> No
         with transaction.atomic():
             Order.objects.select_for_update().get()
             locked.set()
-            done.wait(30)
+            done.wait(240)
         connection.close()
 
     worker = threading.Thread(target=work)
     worker.start()
-    assert locked.wait(30)
+    assert locked.wait(240)
     assert abandoned.expire() == 0
     done.set()
     worker.join()

@@ -150,7 +150,7 @@ def test_the_largest_picture_that_is_taken_fits_into_a_small_servers_memory(
         env=env,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=240,
     )
     assert ran.returncode == 0, ran.stderr
     assert int(ran.stdout) < 300_000  # kilobytes

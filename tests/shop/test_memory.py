@@ -32,14 +32,14 @@ def ask(shop: Served, number: int) -> int:
         return requests.get(
             f"{shop.url}{pages[number % 5]}",
             params={"quantity": value[:4000], "before": value[:4000]},
-            timeout=60,
+            timeout=240,
         ).status_code
     content_type = CONTENT_TYPES[number % len(CONTENT_TYPES)].encode("latin-1")
     return requests.post(
         f"{shop.url}{address}",
         data=body,
         headers={"Content-Type": content_type, "Stripe-Signature": "t=1,v1=0"},
-        timeout=60,
+        timeout=240,
     ).status_code
 
 

@@ -92,7 +92,7 @@ def test_one_picture_is_decoded_at_a_time_and_the_others_wait_or_are_told_to_com
 
     def slow(file: Any) -> Any:
         most.append(decoding.acquire(blocking=False))
-        assert go.wait(60)
+        assert go.wait(240)
         decoding.release()
         return shrink(file)
 
@@ -110,7 +110,7 @@ def test_one_picture_is_decoded_at_a_time_and_the_others_wait_or_are_told_to_com
             while sum(each.done() for each in asked) < 3:
                 time.sleep(0.01)
             go.set()
-            assert sorted(each.result(60) for each in asked) == [302] * 3 + [429] * 3
+            assert sorted(each.result(240) for each in asked) == [302] * 3 + [429] * 3
     finally:
         pictures._decoders.cache_clear()
     assert most == [True] * 3

@@ -13,7 +13,7 @@ BASE_DIR = Path(__file__).resolve().parents[2]
 def test_a_line_has_a_price_and_so_has_the_count() -> None:
     command = [sys.executable, "-m", "bench.log_line", "3"]
     done = subprocess.run(
-        command, cwd=BASE_DIR, env=clean_env(), capture_output=True, text=True, timeout=60, check=False
+        command, cwd=BASE_DIR, env=clean_env(), capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])

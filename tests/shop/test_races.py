@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from kopeck.orders.models import Order
+from kopeck.payments import attempts, copies
 from kopeck.payments import gateway as wire
 from kopeck.payments.models import Payment
 from kopeck.web import VISITOR_COOKIE
@@ -18,6 +19,13 @@ from tests.conftest import ShopSandbox, make_item
 from tests.shop.crashing import crash_before_the_answer_is_stored
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def buyers_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many at once on a busy machine some would wait longer than the shop lets them, and read "busy"."""
+    for waits in (attempts, copies):
+        monkeypatch.setattr(waits, "PATIENCE", 240.0)
 
 
 def presses(buyer: Client, addresses: list[str], *, apart: float = 0) -> list[tuple[int, Any]]:

@@ -29,7 +29,7 @@ from kopeck.payments import refund_jobs, sync
 from kopeck.payments.models import Payment
 from tests.conftest import ShopSandbox, make_item, sign
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.django_db(transaction=True)]
 
 GOOD, DECLINED = "4242424242424242", "4000000000000002"
 
