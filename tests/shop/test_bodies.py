@@ -3,9 +3,11 @@
 import io
 import json
 import socket
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from django.test import Client
 from django.urls import reverse
 from PIL import Image
 
+from kopeck import bodies
 from kopeck.bodies import MOST, MOST_READ, UPLOADS, WholeBodies
 from kopeck.catalog.models import Item
 from kopeck.orders.models import Order
@@ -160,6 +163,46 @@ def test_the_end_of_an_endless_body_is_not_waited_for() -> None:
     }
     assert list(refuses(environ, lambda *words: None)) == [b"no"]
     assert MOST_READ <= endless.given < 2 * MOST_READ
+
+
+class Stopped:
+    """A body that nobody goes on sending, until the connection ends."""
+
+    def __init__(self) -> None:
+        self.ended = threading.Event()
+
+    def read(self, size: int = -1) -> bytes:
+        self.ended.wait(60)
+        return b""
+
+
+@pytest.mark.parametrize(("grace", "longest", "next_one"), [(0.0, "too_slow", ""), (1000.0, "", "crowded")])
+def test_where_there_is_no_room_who_waits_longest_goes_unless_that_is_not_long(
+    monkeypatch: pytest.MonkeyPatch, grace: float, longest: str, next_one: str
+) -> None:
+    monkeypatch.setattr(bodies, "GRACE", grace)
+    monkeypatch.setattr(bodies, "PATIENCE", 1000.0)
+    room = bodies.Room(2)
+    sources = [Stopped() for _ in range(3)]
+    waiting = [bodies.Body(source, 9, uploads=False, room=room) for source in sources]
+    with ThreadPoolExecutor(3) as pool:
+        fetching = []
+        for body in waiting:
+            fetching.append(pool.submit(body.fetch))
+            while body not in room._waiting and not body.refused:
+                time.sleep(0.01)
+        gone = 0 if longest else 2
+        fetching[gone].result(30)
+        assert [body.refused for body in waiting] == [longest, "", next_one]
+        assert waiting[gone].is_stuck
+        for source in sources:  # the others come to their end
+            source.ended.set()
+        for each in fetching:
+            each.result(30)
+    assert [body.refused for body in waiting] == [longest, "", next_one]
+    assert not room._waiting
+    for body in waiting:
+        body.close()
 
 
 SLOW = [
