@@ -221,3 +221,21 @@ def test_a_line_without_taxes_has_none(taxes: dict[str, Any]) -> None:
         "total_details": {"amount_discount": 0, "amount_tax": 0, "breakdown": {"taxes": []}},
     }  # fmt: skip
     assert read_figures(session, ["txr_out"]).lines == (LineTotals(500, 0, (0,), 0, 0, 500),)
+
+
+def test_taxes_in_the_price_of_one_line_are_summed() -> None:
+    taxes = [tax_of("txr_in", 45, inclusive=True), tax_of("txr_too", 9, inclusive=True)]
+    line = {
+        "amount_subtotal": 500,
+        "amount_discount": 0,
+        "amount_tax": 54,
+        "amount_total": 500,
+        "taxes": taxes,
+    }
+    session = {
+        "line_items": {"data": [line]}, "amount_subtotal": 500, "amount_total": 500,
+        "total_details": {"amount_discount": 0, "amount_tax": 54, "breakdown": {"taxes": taxes}},
+    }  # fmt: skip
+    figures = read_figures(session, ["txr_in", "txr_too"])
+    assert (figures.taxes, figures.tax_included) == ((45, 9), 54)
+    assert figures.lines == (LineTotals(500, 0, (45, 9), 54, 54, 500),)
