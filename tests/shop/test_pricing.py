@@ -66,6 +66,7 @@ def test_the_worked_numbers(
         ([3] * 10, 29, [2] + [3] * 9),  # nor can those before it, which have their part already
         ([0, 500], 100, [0, 100]),
         ([100], 250, [100]),
+        ([100], 0, [0]),
         ([0, 0], 100, [0, 0]),
     ],
 )
