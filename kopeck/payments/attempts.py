@@ -82,17 +82,22 @@ def start(order_id: int, site: Site, kind: Payment.Kind = Kind.CHECKOUT) -> Paym
     return payment
 
 
-@about_its(lambda order_id, *rest: {"order": order_id})
-def close(order_id: int, site: Site) -> None:
-    """Closes whatever could pay the order, an attempt without an answer included. Raises ShopError."""
-    _go_on(order_id, site, None)
+@about_its(lambda payment, *rest: {"order": payment.order_id})
+def close(payment: Payment, site: Site) -> None:
+    """Closes this way to pay, with or without an answer from Stripe. Raises ShopError.
+
+    One that was made since is somebody's: it is of the order as it is now, and stays.
+    """
+    _go_on(payment.order_id, site, None, closing=payment.pk)
 
 
-def _go_on(order_id: int, site: Site, kind: Payment.Kind | None) -> Payment | None:
-    """Turn by turn to an open payment of this kind, or to none at all."""
+def _go_on(
+    order_id: int, site: Site, kind: Payment.Kind | None, *, closing: int | None = None
+) -> Payment | None:
+    """Turn by turn to an open payment of this kind, or to the end of the one that is to be closed."""
     deadline, healed = time.monotonic() + PATIENCE, 0
     for _attempt in range(8):
-        turn, payment = _take_turn(order_id, site, kind)
+        turn, payment = _take_turn(order_id, site, kind, closing)
         match turn:
             case Turn.HAND_OUT:
                 handed_out: Payment | None = payment
@@ -115,8 +120,8 @@ def _go_on(order_id: int, site: Site, kind: Payment.Kind | None) -> Payment | No
     raise busy()
 
 
-def _take_turn(order_id: int, site: Site, kind: Payment.Kind | None) -> tuple[Turn, Any]:
-    """Decides, with the order locked and for a moment only, who does what. No kind: nothing is wanted."""
+def _take_turn(order_id: int, site: Site, kind: Payment.Kind | None, closing: int | None) -> tuple[Turn, Any]:
+    """Decides, with the order locked and for a moment only, who does what. No kind: `closing` is to end."""
     now = timezone.now()
     with transaction.atomic():
         order = Order.objects.select_for_update().get(pk=order_id)
@@ -128,6 +133,8 @@ def _take_turn(order_id: int, site: Site, kind: Payment.Kind | None) -> tuple[Tu
             if kind is None:
                 return Turn.HAND_OUT, None
             return _begin(order, site, kind, live.attempt + 1 if live else 1)
+        if kind is None and live.pk != closing:
+            return Turn.HAND_OUT, None
         if not live.stripe_id:
             if live.lease_until and live.lease_until > now:
                 return Turn.WAIT, live

@@ -140,5 +140,5 @@ def change(
             with suppress(_Rehearsed), transaction.atomic():
                 act(locked)
                 raise _Rehearsed
-        close(order.pk, site)
+        close(live, site)
     raise busy()
