@@ -120,7 +120,9 @@ def _go_on(
     raise busy()
 
 
-def _take_turn(order_id: int, site: Site, kind: Payment.Kind | None, closing: int | None) -> tuple[Turn, Any]:
+def _take_turn(
+    order_id: int, site: Site, kind: Payment.Kind | None, closing: int | None = None
+) -> tuple[Turn, Any]:
     """Decides, with the order locked and for a moment only, who does what. No kind: `closing` is to end."""
     now = timezone.now()
     with transaction.atomic():

@@ -44,8 +44,8 @@ def attempt(order: Order, **facts: Any) -> Payment:
     return Payment.objects.create(**(usual | facts))
 
 
-def turn(order: Order, kind: Payment.Kind | None = CHECKOUT) -> tuple[Turn, Any]:
-    return attempts._take_turn(order.pk, SITE, kind)
+def turn(order: Order, kind: Payment.Kind | None = CHECKOUT, closing: int | None = None) -> tuple[Turn, Any]:
+    return attempts._take_turn(order.pk, SITE, kind, closing)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,16 @@ def test_one_of_other_terms_or_of_the_other_kind_is_closed(order: Order, facts: 
 def test_an_intent_is_handed_out_to_who_wants_one(order: Order) -> None:
     payment = attempt(order, kind="intent")
     assert turn(order, INTENT) == (Turn.HAND_OUT, payment)
-    assert turn(order, None) == (Turn.WITHDRAW, payment)
+    assert turn(order, None, closing=payment.pk) == (Turn.WITHDRAW, payment)
+
+
+@pytest.mark.parametrize("facts", [{}, {"status": "creating", "stripe_id": None}])
+def test_what_was_made_since_is_not_closed_in_place_of_what_was_to_be(
+    order: Order, facts: dict[str, Any]
+) -> None:
+    old = attempt(order, attempt=2, status="expired", stripe_id="cs_0")
+    attempt(order, **facts)
+    assert turn(order, None, closing=old.pk) == (Turn.HAND_OUT, None)
 
 
 @pytest.mark.parametrize("left", [None, timedelta(0), timedelta(seconds=-1)])
