@@ -102,19 +102,19 @@ class Runner:
         return True
 
     def _tests(self, mutant: Mutant) -> list[str]:
-        """The quickest first, and among them those that have killed its neighbours."""
+        """The quickest of each file, then the second of each: so tests of many kinds get their turn.
+
+        Those that have killed its neighbours count for quicker.
+        """
         spot, module = set(mutant.spot), mutant.module
-        found = [
-            reach.test
-            for reach in self.reach
-            if (
-                spot & reach.lines.get(module, frozenset()) or (not mutant.function and module in reach.lines)
-            )
-            and reach.test in self._items
-            and reach.test not in self.distrusted
-        ]
-        kills = self._kills[module]
-        found.sort(key=lambda test: (self._seconds[test] + 0.05) / (kills[test] + 1))
+        kills, files = self._kills[module], defaultdict[str, list[tuple[float, str]]](list)
+        for reach in self.reach:
+            lines = reach.lines.get(module)
+            if lines and (spot & lines or not mutant.function) and self._may_run(reach.test):
+                cost = (reach.seconds + 0.05) / (kills[reach.test] + 1) ** 2
+                files[reach.test.partition("::")[0]].append((cost, reach.test))
+        ranked = [(n, *one) for tests in files.values() for n, one in enumerate(sorted(tests))]
+        found = [test for _rank, _cost, test in sorted(ranked)]
         chosen, spent = [], 0.0
         for test in found:
             spent += self._seconds[test] + 0.05
@@ -122,6 +122,9 @@ class Runner:
                 break
             chosen.append(test)
         return chosen
+
+    def _may_run(self, test: str) -> bool:
+        return test in self._items and test not in self.distrusted
 
     def _start(self, mutant: Mutant | None, tests: list[str], slot: int) -> _Process:
         reading, writing = os.pipe()

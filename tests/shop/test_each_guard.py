@@ -191,3 +191,18 @@ def test_rows_of_items_are_locked_in_the_order_of_their_numbers_whatever_locks_t
         ways[way]()
     (locking,) = [query["sql"] for query in queries if 'OF "catalog_item"' in query["sql"]]
     assert 'ORDER BY "orders_orderline"."item_id" ASC' in locking
+
+
+def test_an_attempt_that_got_its_session_after_all_has_no_problem_any_more(
+    sandbox: ShopSandbox, buyer: Client
+) -> None:
+    order = ordered(buyer)
+    sandbox.control("PUT", "faults", {"next": [{"kind": "cut_before", "path": "/v1/checkout/sessions"}]})
+    assert buyer.get(f"/order/{order.pk}/buy").status_code == 503
+    payment = Payment.objects.get()
+    assert (payment.status, payment.lease_until) == ("creating", None)
+    assert payment.problem
+    assert buyer.get(f"/order/{order.pk}/buy").status_code == 200
+    payment.refresh_from_db()
+    assert (payment.status, payment.lease_until, payment.problem) == ("open", None, "")
+    assert payment.url
