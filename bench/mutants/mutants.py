@@ -74,6 +74,10 @@ class Faults:
         if changed == self.source or changed in self._seen:
             return None
         self._seen.add(changed)
+        try:
+            compile(changed, self.module, "exec")
+        except SyntaxError:  # as "return" in place of a "break" outside of functions
+            return None
         lines = [line.strip() for line in self.source.splitlines()]
         was, now = _changed_lines(lines, [line.strip() for line in changed.splitlines()])
         nth = lines[: change.spot[0] - 1].count(was.partition("\n")[0])

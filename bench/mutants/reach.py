@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ class Unrecorded(RuntimeError):
 
 @dataclass(frozen=True)
 class Reach:
-    """A test that passes, with its seconds and the lines that it runs, by module."""
+    """A test that passes, with its seconds of processor time and the lines that it runs, by module."""
 
     test: str
     seconds: float
@@ -140,9 +141,16 @@ class Recorder:
             with self.store.open("a") as file:
                 file.write(json.dumps(said) + "\n")
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
+        """What is made once a run counts for no test. Processor time, for the machine may be busy."""
+        start = time.process_time()
+        try:
+            return (yield)
+        finally:
+            self.seconds[item.nodeid] = time.process_time() - start
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.when == "call":  # what is made once a run counts for no test
-            self.seconds[report.nodeid] += report.duration
         if report.failed or report.skipped:
             self.failed.add(report.nodeid)
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -24,8 +25,9 @@ from bench.mutants import swap
 from bench.mutants.mutants import Mutant
 from bench.mutants.reach import Reach
 
+BROKEN = "broken"  # these programs themselves: no outcome of a mutant's
 SURVIVED, UNREACHED, TIMEOUT, CRASH = "survived", "unreached", "timeout", "crash"
-#: What a mutant's tests may take together, in seconds as they were recorded: the quickest come first.
+#: What a mutant's tests may take together, in seconds of processor time as recorded.
 ENOUGH = 60.0
 
 
@@ -140,6 +142,10 @@ class Runner:
                 limit = int(20 + 5 * expected)
                 resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
                 self._child(mutant, tests, slot, writing)
+            except swap.NotImportable:
+                os.write(writing, CRASH.encode())
+            except BaseException:
+                os.write(writing, f"{BROKEN} {traceback.format_exc()[-3000:]}".encode())
             finally:
                 os._exit(1)
         os.close(writing)
@@ -151,19 +157,24 @@ class Runner:
         for number in (0, 1, 2):
             os.dup2(nothing, number)
         os.environ["TOX_PARALLEL_ENV"] = f"mutant{slot}"  # pytest-django's name for a database of its own
-        if mutant and not mutant.function:
+        if mutant and not self._become(mutant):
             os.write(pipe, self._in_a_new_process(mutant, tests).encode())
             return
-        if mutant and not self._functions.become(
-            str(self.root / mutant.module), mutant.function, mutant.source
-        ):
-            raise AssertionError(f"no function {mutant.function} in {mutant.module}")
         items = [self._items[test] for test in tests]
         config = items[0].config
         config.pluginmanager.register(_Watch(pipe))
         for item, following in zip(items, [*items[1:], None], strict=True):
             config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         os.write(pipe, SURVIVED.encode())
+
+    def _become(self, mutant: Mutant) -> bool:
+        """Put the mutant in its place in this process; False where that can't be done."""
+        path = str(self.root / mutant.module)
+        if not mutant.function:
+            return swap.rebind(path, mutant.source)
+        if not self._functions.become(path, mutant.function, mutant.source):
+            raise AssertionError(f"no function {mutant.function} in {mutant.module}")
+        return True
 
     def _in_a_new_process(self, mutant: Mutant, tests: list[str]) -> str:
         with tempfile.TemporaryDirectory() as folder:
@@ -199,6 +210,8 @@ class Runner:
         """None: a test was red that is red without the mutant too, so it is asked no more."""
         outcome, mutant = process.said.decode() or CRASH, process.mutant
         assert mutant is not None
+        if outcome.startswith(BROKEN):
+            raise RuntimeError(f"{mutant.diff}\n{outcome}")
         if outcome in self._items:
             if not self._trust(outcome, process.slot):
                 return None

@@ -1,10 +1,11 @@
 """Puts a mutant in the place of the real code, in memory: no file of the tree is ever changed.
 
-A fault inside a function replaces the code of that function in a process that has all imported already. One
-that shows at import needs a new process, whose import of the module reads the mutant instead
-(`-p bench.mutants.swap`).
+A fault inside a function replaces the code of that function in a process that has all imported already, and
+one in a constant the constant. One in a class needs a new process, whose import of the module reads the
+mutant instead (`-p bench.mutants.swap`).
 """
 
+import ast
 import gc
 import importlib.util
 import os
@@ -16,6 +17,12 @@ from types import CodeType, FunctionType, ModuleType
 
 #: Where a new process finds the mutant's source, and which file it stands for.
 SOURCE, INSTEAD_OF = "KOPECK_MUTANT", "KOPECK_MUTANT_OF"
+#: What stays as it was imported while constants are made anew.
+DEFINED = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+class NotImportable(Exception):
+    """The mutant does not get past its import."""
 
 
 class Functions:
@@ -50,6 +57,34 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
         if isinstance(constant, CodeType):
             yield constant
             yield from _codes(constant)
+
+
+def rebind(path: str, source: str) -> bool:
+    """Give a module the constants that it has in `source`, and all who import them from it by their names.
+
+    False where a class is another one: that would have to be everywhere at once. What somebody has made of a
+    constant before stays as it was, so a fault may go unnoticed here, but is never noticed by mistake.
+    """
+    before, after = ast.parse(Path(path).read_text()), ast.parse(source)
+    if [ast.dump(node) for node in before.body if isinstance(node, ast.ClassDef)] != [
+        ast.dump(node) for node in after.body if isinstance(node, ast.ClassDef)
+    ]:
+        return False
+    modules = [module for module in sys.modules.values() if isinstance(module, ModuleType)]
+    (module,) = [one for one in modules if getattr(one, "__file__", None) == path]
+    after.body = [node for node in after.body if not isinstance(node, DEFINED)]
+    names = dict(vars(module))
+    try:
+        exec(compile(after, path, "exec"), names)
+    except Exception as problem:
+        raise NotImportable from problem
+    was = vars(module)
+    old = {name: was[name] for name, value in names.items() if name in was and was[name] is not value}
+    for one in modules:
+        for name, value in old.items():
+            if vars(one).get(name, modules) is value:
+                setattr(one, name, names[name])
+    return True
 
 
 class _Finder:

@@ -1,8 +1,11 @@
 """`make mutants` itself: which faults it makes, and that a fault really takes the place of the code."""
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from bench.mutants import swap
 from bench.mutants.mutants import Faults, Mutant
@@ -90,3 +93,22 @@ def test_a_fault_at_import_is_read_in_place_of_the_file(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert done.stdout == "6\n"
     assert (package / "till.py").read_text() == SOURCE
+
+
+def test_a_constant_is_replaced_for_all_who_have_imported_it_and_a_class_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, source in (
+        ("till_here", SOURCE),
+        ("till_there", "from till_here import LIMIT, Till\nFIVE = 5\n"),
+    ):
+        (tmp_path / f"{name}.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    here, there = importlib.import_module("till_here"), importlib.import_module("till_there")
+    kind, path = here.Till, str(tmp_path / "till_here.py")
+    assert swap.rebind(path, SOURCE.replace("LIMIT = 5", "LIMIT = 6"))
+    assert (here.LIMIT, there.LIMIT, there.FIVE) == (6, 6, 5)
+    assert here.Till is there.Till is kind
+    assert not swap.rebind(path, SOURCE.replace("self.one + 2", "self.one + 3"))
+    for name in ("till_here", "till_there"):
+        monkeypatch.delitem(sys.modules, name)
