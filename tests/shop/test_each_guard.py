@@ -24,7 +24,7 @@ from tests.conftest import ShopSandbox, make_item
 from tests.shop.comparing import states
 from tests.shop.refunding import Deliver, events_of, forget_jobs
 from tests.shop.stocking import paid_too_late
-from tests.shop.test_present_terms import open_session, ordered, take_for_lost
+from tests.shop.test_present_terms import change_quantity, open_session, ordered, take_for_lost
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -58,6 +58,7 @@ def test_amounts_that_are_near_enough_are_not_adopted_in_another_currency(
     order = Order.objects.get()
     answer = buyer.get(f"/order/{order.pk}/buy")
     assert (answer.status_code, answer.json()["error"]["code"]) == (502, "amount_mismatch")
+    assert "is not that of your order. Nothing was charged." in answer.json()["error"]["message"]
     order.refresh_from_db()
     assert (order.total, order.tax_total) == (1419, 69)
     assert [line.tax_amount for line in order.lines.all()] == [23, 23, 23]
@@ -206,3 +207,31 @@ def test_an_attempt_that_got_its_session_after_all_has_no_problem_any_more(
     payment.refresh_from_db()
     assert (payment.status, payment.lease_until, payment.problem) == ("open", None, "")
     assert payment.url
+
+
+def test_a_changed_order_whose_session_stripe_does_not_know_any_more_gets_a_new_one(
+    sandbox: ShopSandbox, buyer: Client
+) -> None:
+    order = ordered(buyer)
+    open_session(buyer, order)
+    sandbox.box.reset()
+    change_quantity(buyer, order, 2)
+    assert open_session(buyer, order).amount == 2000
+    assert states(order) == ("open", ["expired", "open"])
+
+
+def test_the_intent_of_a_payment_that_a_bank_is_at_work_on_is_known(
+    sandbox: ShopSandbox, buyer: Client
+) -> None:
+    """Refunds and events of the charge are found by it."""
+    order = ordered(buyer)
+    payment = open_session(buyer, order)
+    sandbox.control("POST", f"sessions/{payment.stripe_id}/pay", {"delayed": "succeeds"})
+    assert sync.refresh(payment).payment_intent.startswith("pi_")
+    assert states(order) == ("processing", ["processing"])
+    payment.refresh_from_db()
+    assert payment.payment_intent.startswith("pi_")
+    sandbox.control("POST", f"sessions/{payment.stripe_id}/settle", {"outcome": "failed"})
+    Payment.objects.update(payment_intent="")
+    assert sync.refresh(payment).payment_intent.startswith("pi_")
+    assert states(order)[1] == ["failed"]
