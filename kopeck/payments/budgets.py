@@ -16,12 +16,15 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
 from kopeck.errors import ShopError
+from kopeck.limits import Rate
 from kopeck.orders.models import Order
 from kopeck.origins import is_from_our_page
 from kopeck.proxies import read_address
 
 #: A visitor's first page is this old, in seconds, before Buy works during an attack.
 MIN_AGE = 3.0
+#: The longest window of questions to Stripe, in seconds.
+MINUTE = 60
 #: During an attack a budget is this part of what it is else.
 SHRUNK_BY = 5
 
@@ -38,15 +41,15 @@ class Patience:
 #: People mistype, try their other card, and call their bank; nobody does that this often.
 USUAL, UNDER_ATTACK = Patience(8, 10, 20), Patience(3, 3, 6)
 
-_SPEND = """
-WITH asked (key, seconds) AS (VALUES (%s, %s), (%s, %s)),
-spent AS (
-    INSERT INTO payments_budget (key, began, count)
-    SELECT key, to_timestamp(floor(extract(epoch FROM statement_timestamp()) / seconds) * seconds), 1
-    FROM asked WHERE key <> '' ORDER BY key
-    ON CONFLICT (key, began) DO UPDATE SET count = payments_budget.count + 1
-    RETURNING key, count, began
-)
+_COUNT = """
+INSERT INTO payments_budget (key, began, count)
+SELECT key, to_timestamp(floor(extract(epoch FROM statement_timestamp()) / seconds) * seconds), 1
+FROM (VALUES (%s, %s), (%s, %s)) AS asked (key, seconds) WHERE key <> '' ORDER BY key
+ON CONFLICT (key, began) DO UPDATE SET count = payments_budget.count + 1
+RETURNING key, count, extract(epoch FROM statement_timestamp() - began)
+"""
+_SPEND = f"""
+WITH spent (key, count, ago) AS ({_COUNT})
 SELECT
     (SELECT min(until) FROM payments_attack WHERE until > statement_timestamp()),
     coalesce((SELECT count FROM spent WHERE key = %s), 0),
@@ -58,7 +61,7 @@ SELECT
     coalesce(min(created), statement_timestamp())
 FROM payments_decline
 WHERE created > statement_timestamp() - interval '1 hour' AND (order_id = %s OR visitor = %s OR address = %s)
-"""
+"""  # noqa: S608 - both are words of this module
 
 
 @dataclass(slots=True)
@@ -97,6 +100,21 @@ class Asker:
         self._judge(*facts)
         self.is_spent = True
 
+    def count_question(self) -> int:
+        """Counts a question to Stripe about what there is already: 0, or the seconds until one may be asked.
+
+        As many a minute as things may be started in their whole window: a page that waits asks every three
+        seconds, and only while its payment is not confirmed.
+        """
+        visitors, addresses = (
+            Rate(rate.count, min(rate.seconds, MINUTE))
+            for rate in (settings.BUDGET_VISITOR, settings.BUDGET_ADDRESS)
+        )
+        return count(
+            (self._key("asks visitor", self.visitor, visitors.count), visitors),
+            (self._key("asks address", self.address, addresses.count), addresses),
+        )
+
     @staticmethod
     def _key(kind: str, who: str, limit: int) -> str:
         return f"{kind} {who}" if who and limit else ""
@@ -123,7 +141,7 @@ class Asker:
             if rate.count and count > rate.count:
                 left = rate.seconds - int(now.timestamp()) % rate.seconds
                 message = _("That is a lot of orders in a short time. Please try again in a few minutes.")
-                raise _too_many(message, left)
+                raise too_many(message, left)
 
     def _require_page(self) -> None:
         """During an attack: who was shown a page a moment ago, or has paid here before."""
@@ -134,15 +152,26 @@ class Asker:
         message = _(
             "Many cards are being declined here, so we look twice. Please open the page and press again."
         )
-        raise _too_many(message, int(MIN_AGE))
+        raise too_many(message, int(MIN_AGE))
+
+
+def count(one: tuple[str, Rate], other: tuple[str, Rate] = ("", Rate(0, 1))) -> int:
+    """Counts one for each key that is not "": 0, or the seconds until all of their rates allow another."""
+    rates, wait = dict([one, other]), 0
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT, [one[0], one[1].seconds, other[0], other[1].seconds])
+        for key, number, ago in cursor.fetchall():
+            if number > rates[key].count:
+                wait = max(wait, rates[key].seconds - int(ago))
+    return wait
 
 
 def too_many_declines(seconds: int) -> ShopError:
     message = _("Too many cards were declined. Please ask your bank, and try again in an hour.")
-    return _too_many(message, seconds)
+    return too_many(message, seconds)
 
 
-def _too_many(message: str, seconds: int) -> ShopError:
+def too_many(message: str, seconds: int) -> ShopError:
     return ShopError("too_many_requests", message, status=429, retry_after=max(1, seconds))
 
 

@@ -12,9 +12,8 @@ from kopeck.orders.access import changeable_order, key_in
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
 from kopeck.origins import asked_here, is_foreign, known_first
-from kopeck.payments import attempts, checkout
-from kopeck.payments.gateway import gateway
-from kopeck.payments.inputs import site_of
+from kopeck.payments import attempts, checkout, questions
+from kopeck.payments.inputs import Site, site_of
 from kopeck.payments.models import Payment
 from kopeck.payments.refusals import currency_not_accepted, told_to_the_buyer
 from kopeck.payments.views import asked_quantity, shown_price
@@ -29,7 +28,7 @@ def intent(request: ShopRequest, item_id: int) -> HttpResponse:
     wanted = Wanted(item_on_sale(item_id), asked_quantity(request))
     site, visitor = site_of(request), request.visitor.key
     kind, shown = Payment.Kind.INTENT, shown_price(request)
-    return _as_json(checkout.buy(wanted, visitor=visitor, site=site, kind=kind, shown=shown))
+    return _as_json(checkout.buy(wanted, visitor=visitor, site=site, kind=kind, shown=shown), site)
 
 
 @asked_here
@@ -37,16 +36,16 @@ def intent(request: ShopRequest, item_id: int) -> HttpResponse:
 def order_intent(request: ShopRequest, order_id: int) -> HttpResponse:
     """GET /order/{id}/intent: as `intent`, for a whole order."""
     order = changeable_order(request, order_id)
-    return _as_json(attempts.start(order.pk, site_of(request), Payment.Kind.INTENT))
+    site = site_of(request)
+    return _as_json(attempts.start(order.pk, site, Payment.Kind.INTENT), site)
 
 
-def _as_json(payment: Payment) -> HttpResponse:
+def _as_json(payment: Payment, site: Site) -> HttpResponse:
     account = settings.STRIPE_ACCOUNTS.get(payment.account)
     if account is None:
         raise currency_not_accepted(payment.currency)
     with told_to_the_buyer():
-        # Asked for anew each time: whoever has the secret can confirm the payment, so we keep none.
-        secret = gateway(payment.account).retrieve_intent(payment.stripe_id or "")["client_secret"]
+        secret = questions.client_secret(payment, site.asker)
     answer = JsonResponse(
         {
             "payment_intent_id": payment.stripe_id,

@@ -18,7 +18,8 @@ from kopeck.money import CURRENCIES
 from kopeck.orders.access import changeable_order, key_in, readable_order
 from kopeck.orders.wanted import MAX_QUANTITY, Price, Wanted
 from kopeck.origins import asked_here, keeps_no_cookies, known_first
-from kopeck.payments import attempts, checkout, inbox, refusals, sync
+from kopeck.payments import attempts, checkout, inbox, questions, refusals, sync
+from kopeck.payments.budgets import asker_of
 from kopeck.payments.gateway import BadEvent, StripeRefused, StripeUnavailable, read_event
 from kopeck.payments.inputs import site_of
 from kopeck.payments.models import Payment
@@ -134,12 +135,12 @@ def asked_quantity(request: ShopRequest) -> int:
 
 @read_only
 def come_back(request: ShopRequest, order_id: int) -> HttpResponse:
-    """GET /order/{id}/return, from Checkout: asks Stripe, then leads to the order's page."""
+    """GET /order/{id}/return, from Checkout: asks Stripe, unless it was just asked; leads to the order."""
     order = readable_order(request, order_id)
     payments = order.payments.exclude(stripe_id=None)
     asked = request.GET.get("session_id") or request.GET.get("payment_intent", "")
     payment = next((one for one in payments if one.stripe_id == asked), None) or payments.first()
-    if payment is not None and payment.is_live:
+    if payment is not None and payment.is_live and questions.may_ask(payment, asker_of(request)):
         try:
             payment = sync.refresh(payment)
         except (StripeUnavailable, StripeRefused) as trouble:
