@@ -15,7 +15,7 @@ from kopeck.origins import asked_here, is_foreign, known_first
 from kopeck.payments import attempts, checkout, questions
 from kopeck.payments.inputs import Site, site_of
 from kopeck.payments.models import Payment
-from kopeck.payments.refusals import currency_not_accepted, told_to_the_buyer
+from kopeck.payments.refusals import PriceChanged, currency_not_accepted, told_to_the_buyer
 from kopeck.payments.views import asked_quantity, shown_price
 from kopeck.web import ShopRequest, read_only
 
@@ -34,10 +34,14 @@ def intent(request: ShopRequest, item_id: int) -> HttpResponse:
 @asked_here
 @require_http_methods(["GET"])
 def order_intent(request: ShopRequest, order_id: int) -> HttpResponse:
-    """GET /order/{id}/intent: as `intent`, for a whole order."""
-    order = changeable_order(request, order_id)
+    """GET /order/{id}/intent: as `intent`, for a whole order; `price` is its total as the page showed it."""
+    order, shown = changeable_order(request, order_id), shown_price(request)
     site = site_of(request)
-    return _as_json(attempts.start(order.pk, site, Payment.Kind.INTENT), site)
+    payment = attempts.start(order.pk, site, Payment.Kind.INTENT)
+    # No page of Stripe's shows the total: one that another tab has changed is not paid from this one.
+    if shown is not None and not shown.covers(payment.amount, payment.currency):
+        raise PriceChanged(order.pk)
+    return _as_json(payment, site)
 
 
 def _as_json(payment: Payment, site: Site) -> HttpResponse:

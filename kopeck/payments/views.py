@@ -112,7 +112,7 @@ def _to_checkout(request: ShopRequest, payment: Payment) -> HttpResponse:
 
 
 def shown_price(request: ShopRequest) -> Price | None:
-    """The price that the buyer has seen: `price` in minor units, and its `currency`. None for a program."""
+    """What the buyer has seen: `price` in minor units, and its `currency`. None for a program."""
     asked = request.POST if request.method == "POST" else request.GET
     price, currency = asked.get("price", ""), asked.get("currency", "")
     if not price and not currency:

@@ -1,5 +1,7 @@
 """Unpaid orders are priced by today's catalogue whenever a way to pay is made; a live one keeps its terms."""
 
+import re
+from html import unescape
 from typing import Any
 
 import pytest
@@ -165,3 +167,26 @@ def test_the_window_shows_todays_price_of_an_order_that_nobody_can_pay_right_now
     Item.objects.update(price=1500)
     page = buyer.post("/order", {f"item_{item.pk}": "2"})["Location"]
     assert "Pay $30.00" in buyer.get(page).content.decode()
+
+
+@pytest.mark.parametrize("change", ["quantity", "price"])
+def test_the_page_that_takes_cards_pays_no_more_than_the_total_that_it_showed(
+    sandbox: ShopSandbox, buyer: Client, change: str
+) -> None:
+    """Another tab has changed the order, or was shown the new price, before this page asks for its intent."""
+    item = make_item(price=1000)
+    buyer.post("/order", {f"item_{item.pk}": "1"})
+    order = Order.objects.get()
+    page = buyer.get(f"/order/{order.pk}/pay").content.decode()
+    (asked,) = re.findall(r'data-intent="([^"]*)"', page)
+    if change == "quantity":
+        buyer.post(f"/order/{order.pk}/lines", {f"item_{item.pk}": "5"})
+    else:
+        Item.objects.update(price=5000)
+        assert buyer.get(f"/order/{order.pk}/buy").status_code == 409
+    answer = buyer.get(unescape(asked))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "price_changed")
+    page = buyer.get(f"/order/{order.pk}/pay").content.decode()
+    (asked,) = re.findall(r'data-intent="([^"]*)"', page)
+    intent = buyer.get(unescape(asked)).json()["payment_intent_id"]
+    assert sandbox.stripe.v1.payment_intents.retrieve(intent).amount == 5000
