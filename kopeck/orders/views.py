@@ -72,7 +72,7 @@ def show_order(request: ShopRequest, order: Order, *, status: int = 200, **more:
     """The order's page. `more` replaces parts of its context: a code that was refused, say."""
     title, text, stamp = _state(order)
     payments = list(order.payments.all())
-    if order.status in Order.PAYABLE and any(payment.status == "held" for payment in payments):
+    if order.status in Order.PAYABLE and any(one.status == "held" and one.amount for one in payments):
         text = _("A payment came that was not for this order as it is now. It goes back to you.")
     can_pay = order.status in Order.PAYABLE and may_change(request, order)
     lines = list(stock.lines_with_left(order) if can_pay else order.lines.all())

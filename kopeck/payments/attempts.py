@@ -135,7 +135,8 @@ def _take_turn(
             if kind is None:
                 return Turn.HAND_OUT, None
             return _begin(order, site, kind, live.attempt + 1 if live else 1)
-        if kind is None and live.pk != closing:
+        # What a bank is at work on, or has paid, can't be closed: the change finds that out by itself.
+        if kind is None and (live.pk != closing or order.status not in Order.PAYABLE):
             return Turn.HAND_OUT, None
         if not live.stripe_id:
             if live.lease_until and live.lease_until > now:

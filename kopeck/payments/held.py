@@ -44,6 +44,8 @@ def give_back(payment_id: int, *, by: str) -> Refund:
     payment = Payment.objects.get(pk=payment_id)
     if payment.status != Payment.Status.HELD:
         raise ShopError("not_held", _("This payment is not held."), status=409)
+    if not payment.payment_intent:
+        raise _nothing_left()  # of an order that cost nothing
     refund_news.learn_payment(payment)
     received, currency = refunds.received_at_stripe(payment)
     with transaction.atomic():
@@ -52,12 +54,16 @@ def give_back(payment_id: int, *, by: str) -> Refund:
         # Stripe's amount, not ours: that they differ is why it is held.
         amount = received - (taken.aggregate(sum=Sum("amount"))["sum"] or 0)
         if amount < 1:
-            raise ShopError("refund_nothing", _("Everything has been given back already."), status=409)
+            raise _nothing_left()
         refund = _row(payment, amount, currency, by)
         order.note(f"{by} gives back {in_words(amount, refund.currency)}, which was held.")
     refund = refunds.send(refund)
     release(payment.order_id)
     return refund
+
+
+def _nothing_left() -> ShopError:
+    return ShopError("refund_nothing", _("Everything has been given back already."), status=409)
 
 
 def _row(payment: Payment, amount: int, currency: str, by: str) -> Refund:

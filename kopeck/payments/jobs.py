@@ -73,7 +73,7 @@ async def take_up_stalled_jobs(queue: JobManager) -> None:
     )
 )
 def close(payment_id: int) -> None:
-    """Closes what could pay an order that another payment has paid. Deferred by `sync` as it is paid."""
+    """Closes what could pay an order that is not to be paid any more. Deferred by `sync` as it finds that."""
     payment = Payment.objects.select_related("order").get(pk=payment_id)
     # One without an id is closed by the request that creates it.
     if payment.is_live and payment.stripe_id and payment.order.status not in Order.PAYABLE:

@@ -44,6 +44,9 @@ class Payment(models.Model):
         CANCELLED = "cancelled", _("the order was cancelled")
         CODE = "code", _("the discount code was used up")
 
+    #: Of held payments, those that nothing but the owner's word refunds; "": held before reasons were kept.
+    OWNER_DECIDES = ("", Review.AMOUNT)
+
     order = models.ForeignKey(Order, models.PROTECT, related_name="payments", verbose_name=_("order"))
     account = models.CharField(_("Stripe account"), max_length=20)
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices, default=Kind.CHECKOUT)

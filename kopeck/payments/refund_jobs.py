@@ -87,7 +87,7 @@ def give_back_all() -> int:
     paid = Payment.objects.filter(order=OuterRef("order"), status=Payment.Status.PAID)
     given = Refund.objects.filter(payment=OuterRef("pk"), status__in=Refund.GIVEN)
     held = Payment.objects.filter(status=Payment.Status.HELD).exclude(payment_intent="")
-    surplus = held.filter(Exists(paid) | ~Q(review_reason__in=refunds.OWNER_DECIDES))
+    surplus = held.filter(Exists(paid) | ~Q(review_reason__in=Payment.OWNER_DECIDES))
     second = surplus.filter(~Exists(asked), ~Exists(disputed), ~Exists(given))[:BATCH]
     kept = Order.objects.filter(status__in=[Order.Status.PAID, Order.Status.PARTLY_REFUNDED])
     late = Payment.objects.filter(

@@ -238,10 +238,6 @@ def received_at_stripe(payment: Payment) -> tuple[int, str]:
     return int(intent["amount_received"]), str(intent["currency"])
 
 
-#: Held payments that nothing but the owner's word refunds; "": held before reasons were kept.
-OWNER_DECIDES = ("", Payment.Review.AMOUNT)
-
-
 def is_surplus(payment: Payment) -> bool:
     """Whether nobody can want this payment: the order was changed, cancelled or paid by another one.
 
@@ -249,7 +245,7 @@ def is_surplus(payment: Payment) -> bool:
     """
     if payment.status != Payment.Status.HELD:
         return False
-    if payment.review_reason not in OWNER_DECIDES:
+    if payment.review_reason not in Payment.OWNER_DECIDES:
         return True
     return payment.order.payments.filter(status=Payment.Status.PAID).exists()
 

@@ -20,7 +20,7 @@ from kopeck.orders import stock
 from kopeck.orders.models import EMAIL_LENGTH, Order
 from kopeck.payments import mails, uses
 from kopeck.payments.gateway import StripeRefused, gateway
-from kopeck.payments.ledger import given_back
+from kopeck.payments.ledger import given_back, still_held
 from kopeck.payments.models import Payment
 
 log = logging.getLogger(__name__)
@@ -81,12 +81,12 @@ def apply(payment: Payment, now: dict[str, Any], *, revive: bool = False) -> Pay
 
 def _may_revive(order: Order, payment: Payment) -> bool:
     """Whether an attempt that was taken for lost can have back what it held: stock and a discount's use."""
-    if payment.status != Status.EXPIRED or order.status not in Order.PAYABLE:
+    # An order that still waits for this very bank is one, too: it was kept from being paid again meanwhile.
+    if payment.status != Status.EXPIRED or order.status not in (*Order.PAYABLE, Order.Status.PROCESSING):
         return False
     if payment.fingerprint != order.terms:
         return False  # nobody wants what it would pay for
-    limited = order.discount is not None and order.discount.max_redemptions is not None
-    if limited or order.payments.filter(status__in=Payment.LIVE).exists():
+    if order.payments.filter(status__in=Payment.LIVE).exists() or uses.is_used_up(order):
         return False
     try:
         stock.require(order)
@@ -106,13 +106,16 @@ def _move(order: Order, payment: Payment, truth: Truth) -> None:
             # The intent asks for another card and can still be paid; only a payment under way fails back.
             if payment.status == Status.PROCESSING:
                 payment.settle(Status.OPEN)
-                order.mark_failed()
+                _stop_waiting(order, payment)
         case Status.FAILED:
             payment.settle(Status.FAILED, payment_intent=truth.payment_intent)
-            if not order.payments.filter(status__in=Payment.LIVE).exists():
-                order.mark_failed()
+            _stop_waiting(order, payment)
         case Status.EXPIRED:
+            # A bank was at work on it, said no, and it was closed, all before we asked: both are news.
+            failed = payment.status == Status.PROCESSING
             payment.settle(Status.EXPIRED)
+            if failed:
+                _stop_waiting(order, payment)
             if not order.payments.filter(status__in=Payment.LIVE).exists():
                 order.mark_expired()
         case Status.OPEN if payment.status == Status.CREATING:
@@ -120,6 +123,20 @@ def _move(order: Order, payment: Payment, truth: Truth) -> None:
         case _:
             # An answer that is older than what we know: only the time of asking is new.
             payment.settle(Status(payment.status))
+
+
+def _stop_waiting(order: Order, failed: Payment) -> None:
+    """A bank said no: the order can be paid again, unless it waits for another one, or for the owner."""
+    for_a_bank = order.payments.filter(status__in=Payment.LIVE).exclude(pk=failed.pk)
+    for_the_owner = still_held(order).filter(review_reason__in=Payment.OWNER_DECIDES)
+    if not (for_a_bank.exists() or for_the_owner.exists()):
+        order.mark_failed()
+
+
+def _close_others(order: Order) -> None:
+    """What can still be paid, and must not be any more, is closed at once by the worker."""
+    for other in order.payments.filter(status__in=Payment.LIVE):
+        app.configure_task(CLOSE).defer(payment_id=other.pk)
 
 
 def _pay(order: Order, payment: Payment, truth: Truth) -> None:
@@ -134,8 +151,7 @@ def _pay(order: Order, payment: Payment, truth: Truth) -> None:
     payment.settle(Status.PAID, paid_at=at, payment_intent=truth.payment_intent, **card)
     log.info("order %s is paid: %s %s", order.pk, payment.amount, payment.currency)
     # One that was taken for lost has paid: what was made since must not be paid as well.
-    for other in order.payments.filter(status__in=Payment.LIVE):
-        app.configure_task(CLOSE).defer(payment_id=other.pk)
+    _close_others(order)
     if gone:
         _give_up(order, payment, gone)
     else:
@@ -179,6 +195,7 @@ def _hold(order: Order, payment: Payment, truth: Truth, review: Payment.Review) 
     order.note(f"A payment of {took} needs review: {problem}")
     if review == Payment.Review.AMOUNT:
         order.mark_processing()  # nothing else is to be paid before the owner has decided
+        _close_others(order)
     elif truth.amount:
         app.configure_task(REFUND).defer(payment_id=payment.pk)
 
