@@ -296,6 +296,8 @@ def say(line: str) -> None:
 
 def main() -> int:
     """Run until asked to stop. 0 after Ctrl-C, 1 with a sentence on standard error otherwise."""
+    # For the programs too: who may write into DATA_DIR can replace our keys and pictures by their own.
+    os.umask(os.umask(0o022) | 0o022)
     try:
         run = Run(read_place())
     except Refused as refusal:

@@ -32,6 +32,19 @@ def open_to_others(data: Path) -> list[str]:
     return sorted(found)
 
 
+def writable_by_others(data: Path) -> list[str]:
+    """What others on this machine could change or replace; what lies in a closed folder they do not reach."""
+    found = []
+    for folder, names, files in os.walk(data):
+        closed = [name for name in names if not (Path(folder) / name).stat().st_mode & 0o011]
+        for name in (".", *names, *files):
+            with suppress(FileNotFoundError):  # SQLite's and our half-written files come and go
+                if (Path(folder) / name).stat().st_mode & 0o022:
+                    found.append(str((Path(folder) / name).relative_to(data)))
+        names[:] = [name for name in names if name not in closed]
+    return sorted(found)
+
+
 def wait_for_mails(data: Path, number: int) -> None:
     deadline = time.monotonic() + 240
     while len(list((data / "mail").glob("*.log"))) < number and time.monotonic() < deadline:
@@ -68,6 +81,7 @@ def first(folder: Path) -> Iterator[dict[str, Any]]:
         seen = look_at(run.wait_until_ready(), folder / "data")
         wait_for_mails(folder / "data", 2)
         seen["open"], seen["closed"] = open_to_others(folder / "data"), set(os.listdir(folder / "data"))
+        seen["writable"] = writable_by_others(folder / "data")
         seen["code"] = run.end(signal.SIGINT)
         seen["survivors"] = run.survivors()
         yield seen
@@ -140,6 +154,11 @@ def test_the_printed_password_is_the_one_that_is_kept(first: dict[str, Any]) -> 
 def test_what_is_secret_or_of_buyers_is_readable_by_its_owner_alone(first: dict[str, Any]) -> None:
     assert first["open"] == []
     assert first["closed"] >= {*SECRETS, "mail", "logs", "sandbox.sqlite3", "sandbox.sqlite3-wal"}
+
+
+def test_nobody_else_can_change_or_replace_anything_of_the_shop(first: dict[str, Any]) -> None:
+    """Its umask of 0 would let every account of the machine put other pictures and keys in their place."""
+    assert first["writable"] == []
 
 
 def test_euros_and_dollars_are_paid_into_two_accounts_and_each_webhook_says_so(
