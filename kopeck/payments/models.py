@@ -132,6 +132,13 @@ class Payment(models.Model):
     def is_live(self) -> bool:
         return self.status in self.LIVE
 
+    @property
+    def can_be_given_back(self) -> bool:
+        """Whether it is held, and neither the shop nor staff refund all that Stripe has of it already."""
+        ours = (Refund.Source.SHOP, Refund.Source.STAFF)
+        refunded = Refund.objects.filter(payment=self, source__in=ours, status__in=Refund.TAKEN)
+        return self.status == self.Status.HELD and not refunded.exists()
+
     def settle(self, status: "Payment.Status", *, paid_at: datetime | None = None, **facts: str) -> None:
         """Writes what Stripe said. Called with the order's row locked."""
         self.status, self.paid_at = status, paid_at

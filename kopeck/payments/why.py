@@ -148,9 +148,12 @@ def next_step(order: Order, locale: Locale) -> str:
             "The bank is at work. Its answer comes as an event; the worker asks every five minutes besides."
         )
     if order.status == Order.Status.CANCELLED:
-        return _("Nothing: the buyer took everything out.")
+        return _("There is nothing to do: everything was taken out of the order.")
     if order.status in Order.WAS_PAID:
-        return _("Nothing: it was paid. Refunds and disputes are added here as Stripe tells of them.")
+        return _(
+            "There is nothing to do: the order was paid. "
+            "Refunds and disputes are added here as Stripe tells of them."
+        )
     if live is not None and not live.stripe_id:
         return _("Stripe is being asked for a way to pay. If that broke off, the buyer's next try finds it.")
     if live is not None:

@@ -85,7 +85,7 @@ def test_the_why_page_says_what_is_to_do_and_until_when(
     assert due_by is not None
     page = why(owner, order)
     assert f"{asks}. Answer it at Stripe by {due_by:%Y-%m-%d %H:%M} (UTC)." in page
-    assert "Nothing: it was paid" not in page
+    assert "There is nothing to do" not in page
     assert f"<td>{state_of_it}, by {due_by:%Y-%m-%d %H:%M}</td>" in page
     assert f"Order {order.pk}: the dispute is now: {state_of_it}." in page
     Dispute.objects.update(due_by=None)
@@ -104,7 +104,7 @@ def test_the_why_page_says_when_it_is_the_banks_turn_and_nothing_once_it_is_over
     assert "<td>under review</td>" in page
     decide(sandbox, "lost")
     tell(sandbox, deliver)
-    assert "Nothing: it was paid" in why(owner, order)
+    assert "There is nothing to do: the order was paid." in why(owner, order)
 
 
 @pytest.mark.parametrize("outcome", ["won", "lost"])

@@ -37,12 +37,16 @@ def address(payment: Payment) -> str:
     return f"/admin/payments/payment/{payment.pk}/give-back/"
 
 
+def pages_of(payment: Payment) -> tuple[str, str]:
+    return f"/admin/payments/payment/{payment.pk}/change/", f"/admin/orders/order/{payment.order_id}/why/"
+
+
 def test_the_owner_sees_what_stripe_has_and_gives_it_back(
     sandbox: ShopSandbox, buyer: Client, owner: Client, payment: Payment
 ) -> None:
     assert states(payment.order) == ("processing", ["held"])
-    assert "give-back/" in owner.get(f"/admin/payments/payment/{payment.pk}/change/").content.decode()
-    assert "give-back/" in owner.get(f"/admin/orders/order/{payment.order_id}/why/").content.decode()
+    for page in pages_of(payment):
+        assert "give-back/" in owner.get(page).content.decode()
     page = owner.get(address(payment)).content.decode()
     assert "$48.20" in page
     assert "Stripe took 48.20 USD, not 40.00 USD" in page
@@ -53,6 +57,8 @@ def test_the_owner_sees_what_stripe_has_and_gives_it_back(
         "succeeded", "staff", "owner", 4820,
     )  # fmt: skip
     assert at_stripe(sandbox) == [4820]
+    for page in pages_of(payment):
+        assert "give-back/" not in owner.get(page).content.decode()
     assert states(payment.order) == ("open", ["held"])
     assert run()["code"] == 0
     assert not Difference.objects.filter(gone=None).exists()
@@ -71,12 +77,25 @@ def test_the_buyer_reads_why_it_went_back(
     sandbox.pay(buyer.get(f"/order/{payment.order_id}/buy").json()["session_id"])
     run()
     page = buyer.get(f"/order/{payment.order_id}").content.decode()
-    assert "Payment of another amount, given back" in page
+    assert "Payment of another amount, refunded" in page
     assert "Second payment" not in page
     mail = Mail.objects.get(kind="refund")
     write(mail)
     assert "was not of the order’s total, so it goes back to you: $48.20" in mail.text
     assert "paid twice" not in mail.text + mail.html
+
+
+def test_who_may_not_refund_is_led_to_no_page_that_refuses_them(payment: Payment) -> None:
+    reader = User.objects.create_user("reader", is_staff=True)
+    views = Permission.objects.filter(codename__in=["view_order", "view_payment"])
+    reader.user_permissions.set(views)
+    client = Client()
+    client.force_login(reader)
+    assert client.get(address(payment)).status_code == 403
+    for page in pages_of(payment):
+        html = client.get(page).content.decode()
+        assert payment.problem in html
+        assert "give-back/" not in html
 
 
 def test_pressed_by_ten_at_once_it_goes_back_once(sandbox: ShopSandbox, payment: Payment) -> None:
