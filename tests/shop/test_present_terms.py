@@ -166,7 +166,7 @@ def test_money_for_a_cancelled_order_goes_back(
     assert states(order)[0] == "cancelled"
     work()
     assert at_stripe(sandbox) == [1000]
-    assert "was cancelled before your payment came" in mail_of_refund()
+    assert "was cancelled before your payment came, so the payment goes back to you" in mail_of_refund()
 
 
 def test_a_lost_payment_that_pays_after_all_closes_what_was_opened_since_at_once(
@@ -266,7 +266,7 @@ def test_the_last_use_of_a_code_pays_one_of_two_orders_whose_payments_come_late(
     assert (held.status, held.review_reason) == ("held", "code")
     work()
     assert at_stripe(sandbox) == [900]
-    assert "code of order" in mail_of_refund()
+    assert "was used up when your payment came, so the payment goes back to you" in mail_of_refund()
     assert stranger.get(f"/order/{second.pk}/buy").json()["error"]["code"] == "discount_used_up"
     assert Refund.objects.get().order == second
 

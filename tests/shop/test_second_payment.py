@@ -54,7 +54,7 @@ def test_a_second_payment_is_given_back_by_itself(
     assert (refund.status, refund.source, refund.payment) == ("succeeded", "shop", second)
     assert state(order) == "paid"  # what the order costs is still paid
     page = buyer.get(f"/order/{order.pk}").content.decode()
-    assert "Second payment, given back" in page
+    assert "Second payment, refunded" in page
     assert "−$48.20" in page
     assert "It was paid twice" in owner.get(f"/admin/orders/order/{order.pk}/change/").content.decode()
 
