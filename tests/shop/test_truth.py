@@ -4,10 +4,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
 
-from kopeck.orders.models import EMAIL_LENGTH
+from kopeck.orders.models import EMAIL_LENGTH, Order
+from kopeck.orders.wanted import Wanted
+from kopeck.payments import sync
 from kopeck.payments.models import Payment
 from kopeck.payments.sync import Truth, read_intent, read_session
+from tests.conftest import make_item
+from tests.shop.refunding import forget_jobs
 
 Status = Payment.Status
 CHARGE = {
@@ -150,3 +156,39 @@ def test_the_address_of_mail_is_the_buyers_then_the_cards_then_the_receipts(
     facts: dict[str, Any], email: str
 ) -> None:
     assert read_session(session(**facts)).email == email
+
+
+HELD = {
+    "amount": "Stripe took 9.99 USD, not 10.00 USD.",
+    "paid_before": "This order was paid before by another payment.",
+    "terms": "The order was changed since this payment was started.",
+    "cancelled": "The order was cancelled before this payment came.",
+    "code": "The order's discount code was used up when this payment came.",
+}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("review", HELD)
+@pytest.mark.parametrize("amount", [1000, 999, 0])
+def test_money_that_needs_review_is_kept_apart_with_the_reason(review: str, amount: int) -> None:
+    if (review, amount) == ("amount", 1000):
+        return  # then there would be nothing to review
+    forget_jobs()
+    order = Order.place([Wanted(make_item(price=1000), 1)], visitor="v")
+    payment = Payment.objects.create(
+        order=order, account="default", kind="checkout", status="open", stripe_id="cs_1", attempt=1,
+        amount=1000, currency="usd", inputs={}, expires_at=timezone.now(),
+    )  # fmt: skip
+    truth = Truth(status=Status.PAID, amount=amount, currency="usd", payment_intent="pi_1")
+    sync._hold(order, payment, truth, Payment.Review(review))
+    payment.refresh_from_db()
+    order.refresh_from_db()
+    took = f"{amount // 100}.{amount % 100:02} USD"
+    problem = HELD[review] if amount == 1000 else f"Stripe took {took}, not 10.00 USD."
+    assert (payment.status, payment.review_reason, payment.problem) == ("held", review, problem)
+    assert payment.payment_intent == "pi_1"
+    assert [note.text for note in order.notes.all()] == [f"A payment of {took} needs review: {problem}"]
+    assert order.status == ("processing" if review == "amount" else "open")
+    jobs = ProcrastinateJob.objects.values_list("task_name", "args")
+    expected = [(sync.REFUND, {"payment_id": payment.pk})] if review != "amount" and amount else []
+    assert list(jobs) == expected
