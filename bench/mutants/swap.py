@@ -73,17 +73,17 @@ def rebind(path: str, source: str) -> bool:
     modules = [module for module in sys.modules.values() if isinstance(module, ModuleType)]
     (module,) = [one for one in modules if getattr(one, "__file__", None) == path]
     after.body = [node for node in after.body if not isinstance(node, DEFINED)]
-    names = dict(vars(module))
+    now = vars(module)
+    was = dict(now)
     try:
-        exec(compile(after, path, "exec"), names)
+        exec(compile(after, path, "exec"), now)
     except Exception as problem:
         raise NotImportable from problem
-    was = vars(module)
-    old = {name: was[name] for name, value in names.items() if name in was and was[name] is not value}
+    changed = {name: value for name, value in was.items() if now[name] is not value}
     for one in modules:
-        for name, value in old.items():
+        for name, value in changed.items():
             if vars(one).get(name, modules) is value:
-                setattr(one, name, names[name])
+                setattr(one, name, now[name])
     return True
 
 

@@ -98,17 +98,15 @@ def test_a_fault_at_import_is_read_in_place_of_the_file(tmp_path: Path) -> None:
 def test_a_constant_is_replaced_for_all_who_have_imported_it_and_a_class_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, source in (
-        ("till_here", SOURCE),
-        ("till_there", "from till_here import LIMIT, Till\nFIVE = 5\n"),
-    ):
-        (tmp_path / f"{name}.py").write_text(source)
+    till = SOURCE + "\n\ndef double(): return 2 * LIMIT\n\n\nTEN = double()\n"
+    (tmp_path / "till_here.py").write_text(till)
+    (tmp_path / "till_there.py").write_text("from till_here import LIMIT, Till\nFIVE = 5\n")
     monkeypatch.syspath_prepend(tmp_path)
     here, there = importlib.import_module("till_here"), importlib.import_module("till_there")
     kind, path = here.Till, str(tmp_path / "till_here.py")
-    assert swap.rebind(path, SOURCE.replace("LIMIT = 5", "LIMIT = 6"))
-    assert (here.LIMIT, there.LIMIT, there.FIVE) == (6, 6, 5)
+    assert swap.rebind(path, till.replace("LIMIT = 5", "LIMIT = 6"))
+    assert (here.LIMIT, there.LIMIT, here.TEN, there.FIVE) == (6, 6, 12, 5)
     assert here.Till is there.Till is kind
-    assert not swap.rebind(path, SOURCE.replace("self.one + 2", "self.one + 3"))
+    assert not swap.rebind(path, till.replace("self.one + 2", "self.one + 3"))
     for name in ("till_here", "till_there"):
         monkeypatch.delitem(sys.modules, name)
