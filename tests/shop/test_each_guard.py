@@ -218,6 +218,9 @@ def test_a_changed_order_whose_session_stripe_does_not_know_any_more_gets_a_new_
     change_quantity(buyer, order, 2)
     assert open_session(buyer, order).amount == 2000
     assert states(order) == ("open", ["expired", "open"])
+    lost = order.payments.get(status="expired")
+    assert lost.problem == "Stripe knows no such object."
+    assert lost.asked_at is not None
 
 
 def test_the_intent_of_a_payment_that_a_bank_is_at_work_on_is_known(
