@@ -25,8 +25,11 @@ class Copies:
 
 
 def copies_of(account_name: str, order: Order) -> Copies | None:
-    """From our own notes, in two queries; None where one is missing or older than its discount or tax."""
-    taxes = [row.tax for row in order.taxes.select_related("tax")]
+    """From our own notes, in two queries; None where one is missing or not of the order's price."""
+    rows = list(order.taxes.select_related("tax"))
+    if any((row.percentage, row.inclusive) != (row.tax.percentage, row.tax.inclusive) for row in rows):
+        return None  # the rate has changed since the order was priced, and another copy is of its new value
+    taxes = [row.tax for row in rows]
     wanted: list[Discount | Tax] = [order.discount, *taxes] if order.discount else [*taxes]
     if not wanted:
         return Copies(None, ())

@@ -1,15 +1,17 @@
 """Unpaid orders are priced by today's catalogue whenever a way to pay is made; a live one keeps its terms."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from html import unescape
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from kopeck.catalog.models import Item, Tax
 from kopeck.orders.models import Order
-from kopeck.payments import sync
+from kopeck.payments import mirror, sync
 from kopeck.payments.models import Payment
 from tests.conftest import ShopSandbox, make_item
 
@@ -190,3 +192,31 @@ def test_the_page_that_takes_cards_pays_no_more_than_the_total_that_it_showed(
     (asked,) = re.findall(r'data-intent="([^"]*)"', page)
     intent = buyer.get(unescape(asked)).json()["payment_intent_id"]
     assert sandbox.stripe.v1.payment_intents.retrieve(intent).amount == 5000
+
+
+def test_a_tax_that_changes_while_the_order_is_priced_is_shown_first(
+    sandbox: ShopSandbox, buyer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stripe is not asked for a session whose rate is another one than that of the order's total."""
+    item = make_item(price=1000)
+    Tax.objects.create(display_name="Tax", percentage=10, is_default=True)
+    buyer.post("/order", {f"item_{item.pk}": "1"})
+    order, copies_of, todo = Order.objects.get(), mirror.copies_of, [20]
+
+    def elsewhere(account: str) -> None:
+        """The owner saves it, and the worker brings it to Stripe."""
+        Tax.objects.update(percentage=todo.pop())
+        mirror.ensure(account, order)
+        connection.close()
+
+    def meanwhile(account: str, asked: Order) -> mirror.Copies | None:
+        if todo:
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(elsewhere, account).result()
+        return copies_of(account, asked)
+
+    monkeypatch.setattr(mirror, "copies_of", meanwhile)
+    answer = buyer.get(f"/order/{order.pk}/buy")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "price_changed")
+    assert sandbox.sessions() == []
+    assert amount(sandbox, buyer.get(f"/order/{order.pk}/buy")) == 1200
