@@ -6,7 +6,7 @@ answered by what is known, and the rest has a budget by visitor and address (pay
 
 import threading
 import time
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 
 from django.utils.translation import gettext as _
 
@@ -80,11 +80,7 @@ def _wait_for(answer: "Future[str]") -> str:
     """Until whoever asks is done. Holds no connection meanwhile, and no thread that the window needs."""
     release_database()
     with bulkhead().waiting():
-        while True:
-            try:
-                return answer.result(timeout=0.2)
-            except TimeoutError:
-                if answer.done():
-                    raise
-                if bulkhead().is_crowded():
-                    raise unavailable() from None
+        while not wait([answer], timeout=0.2).done:
+            if bulkhead().is_crowded():
+                raise unavailable()
+    return answer.result()

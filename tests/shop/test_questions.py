@@ -210,6 +210,44 @@ def test_a_question_that_stripe_does_not_answer_is_told_to_all_who_wait_for_it(
     assert buyer.get(f"/intent/{item.pk}").status_code == 200
 
 
+def test_who_waits_gets_the_answer_that_comes_just_when_patience_ends(
+    sandbox: ShopSandbox, buyer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer comes between the end of a wait and the look at what has come."""
+    item = make_item()
+    buyer.get(f"/item/{item.pk}")
+    secret = buyer.get(f"/intent/{item.pk}").json()["client_secret"]
+    questions.forget()
+    asks, answered = threading.Event(), threading.Event()
+    retrieve, waited = wire.Gateway.retrieve_intent, questions.wait
+
+    def slow(self: wire.Gateway, stripe_id: str) -> Any:
+        asks.set()
+        assert answered.wait(30)
+        return retrieve(self, stripe_id)
+
+    def late(answers: Any, timeout: float) -> Any:
+        found = waited(answers, timeout=0)
+        answered.set()
+        waited(answers, timeout=30)
+        return found
+
+    monkeypatch.setattr(wire.Gateway, "retrieve_intent", slow)
+    monkeypatch.setattr(questions, "wait", late)
+
+    def ask(number: int) -> Any:
+        if number:
+            assert asks.wait(30)
+        client = Client()
+        client.cookies[VISITOR_COOKIE] = buyer.cookies[VISITOR_COOKIE].value
+        body = client.get(f"/intent/{item.pk}").json()
+        connection.close()
+        return body["client_secret"]
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(ask, range(2))) == [secret, secret]
+
+
 def test_the_worker_forgets_the_counts_of_questions_too(
     sandbox: ShopSandbox, buyer: Client, small: None
 ) -> None:
