@@ -104,19 +104,21 @@ class Runner:
         return True
 
     def _tests(self, mutant: Mutant) -> list[str]:
-        """The quickest of each file, then the second of each: so tests of many kinds get their turn.
+        """The quickest first; of one function's many cases the next counts for slower than the one before.
 
-        Those that have killed its neighbours count for quicker.
+        So tests of many kinds get their turn. Those that have killed its neighbours count for quicker.
         """
         spot, module = set(mutant.spot), mutant.module
-        kills, files = self._kills[module], defaultdict[str, list[tuple[float, str]]](list)
+        kills, cases = self._kills[module], defaultdict[str, list[tuple[float, str]]](list)
         for reach in self.reach:
             lines = reach.lines.get(module)
             if lines and (spot & lines or not mutant.function) and self._may_run(reach.test):
                 cost = (reach.seconds + 0.05) / (kills[reach.test] + 1) ** 2
-                files[reach.test.partition("::")[0]].append((cost, reach.test))
-        ranked = [(n, *one) for tests in files.values() for n, one in enumerate(sorted(tests))]
-        found = [test for _rank, _cost, test in sorted(ranked)]
+                cases[reach.test.partition("[")[0]].append((cost, reach.test))
+        ranked = [
+            (cost * n, test) for some in cases.values() for n, (cost, test) in enumerate(sorted(some), 1)
+        ]
+        found = [test for _cost, test in sorted(ranked)]
         chosen, spent = [], 0.0
         for test in found:
             spent += self._seconds[test] + 0.05
