@@ -4,6 +4,8 @@ As a plugin of pytest (`-p bench.mutants.reach`) this appends a line a test to t
 names, so a run that was stopped goes on where it was. Only what runs in the test's own process counts.
 """
 
+import difflib
+import functools
 import hashlib
 import json
 import os
@@ -50,41 +52,45 @@ def files(root: Path) -> list[str]:
     return [name for name in names if not any(part in name for part in LEFT_OUT)]
 
 
-def stamp(root: Path, modules: list[str], name: str) -> str:
-    """Of a test file and the modules: what was recorded of another stamp no longer counts."""
-    found = hashlib.sha256()
-    for part in (name, *sorted(modules)):
-        found.update((root / part).read_bytes())
-    return found.hexdigest()[:12]
-
-
 def record(root: Path, modules: list[str], store: Path, jobs: int) -> list[Reach]:
-    """What every test reaches. Only files that are new or changed since the last time are run."""
-    stamps = {name: stamp(root, modules, name) for name in files(root)}
-    missing = [name for name, is_now in stamps.items() if _finished(store).get(name) != is_now]
+    """What every test reaches. Only test files that are new or changed since the last time are run.
+
+    Where a module has changed, its lines are found again by what stands in them, and a new line counts for
+    those tests that reach the one before it.
+    """
+    stamps = {name: _hash((root / name).read_bytes()) for name in files(root)}
+    finished = {line["file"]: line for line in _lines_of(store) if "file" in line}
+    known = {name: line["stamp"] for name, line in finished.items() if line["sources"].keys() >= set(modules)}
+    missing = [name for name, stamp in stamps.items() if known.get(name) != stamp]
     for start in range(0, len(missing), 8):  # a few at a time, so that little is lost when it is stopped
         some = missing[start : start + 8]
         print(f"recording what tests reach: {start} of {len(missing)} files done", flush=True)
         _run(root, modules, store, some, jobs)
+        sources = {module: _keep(root / module, store) for module in modules}
         with store.open("a") as file:
             for name in some:
-                file.write(json.dumps({"file": name, "stamp": stamps[name]}) + "\n")
-    return _read(store, stamps)
+                finished[name] = {"file": name, "stamp": stamps[name], "sources": sources}
+                file.write(json.dumps(finished[name]) + "\n")
+    return _read(root, store, {name: finished[name]["sources"] for name in stamps})
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+def _keep(path: Path, store: Path) -> str:
+    """Keeps a module as it is recorded; under which name."""
+    content = path.read_bytes()
+    copy = store.with_name("sources") / _hash(content)
+    copy.parent.mkdir(exist_ok=True)
+    copy.write_bytes(content)
+    return copy.name
 
 
 def _run(root: Path, modules: list[str], store: Path, names: list[str], jobs: int) -> None:
     env = os.environ | {FILE: str(store), MODULES: json.dumps(modules)}
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "bench.mutants.reach",
-        "-n",
-        str(jobs if jobs > 1 else 0),
-    ]
-    command += ["-m", "not browser", "-p", "no:cacheprovider", *names]
+    options = ["-q", "-n", str(jobs if jobs > 1 else 0), "-m", "not browser", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-p", "bench.mutants.reach", *options, *names]
     done = subprocess.run(command, cwd=root, env=env, check=False, capture_output=True, text=True)
     if done.returncode > 1:
         raise Unrecorded(f"the tests could not be run:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
@@ -96,19 +102,41 @@ def _lines_of(store: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def _finished(store: Path) -> dict[str, str]:
-    return {line["file"]: line["stamp"] for line in _lines_of(store) if "file" in line}
+def _read(root: Path, store: Path, sources: dict[str, dict[str, str]]) -> list[Reach]:
+    @functools.cache
+    def moved(module: str, source: str) -> dict[int, list[int]]:
+        old = (store.with_name("sources") / source).read_text().splitlines()
+        return _moved(old, (root / module).read_text().splitlines())
 
-
-def _read(store: Path, stamps: dict[str, str]) -> list[Reach]:
     found: dict[str, Reach] = {}
     for line in _lines_of(store):
-        if "test" in line and line["test"].partition("::")[0] in stamps:
-            lines = {module: frozenset(numbers) for module, numbers in line["lines"].items()}
+        if "test" not in line or line["test"].partition("::")[0] not in sources:
+            continue
+        before = sources[line["test"].partition("::")[0]]
+        found.pop(line["test"], None)
+        if line["passed"]:
+            lines = {
+                module: frozenset(
+                    new for old in numbers for new in moved(module, before[module]).get(old, [])
+                )
+                for module, numbers in line["lines"].items()
+                if module in before
+            }
             found[line["test"]] = Reach(line["test"], line["seconds"], lines)
-            if not line["passed"]:
-                del found[line["test"]]
     return list(found.values())
+
+
+def _moved(old: list[str], new: list[str]) -> dict[int, list[int]]:
+    """Where the lines of a module are now; those that were put in are where the line before them is."""
+    places: dict[int, list[int]] = defaultdict(list)
+    for kind, i1, i2, j1, j2 in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if kind == "equal":
+            for n in range(i2 - i1):
+                places[i1 + n + 1].append(j1 + n + 1)
+        else:
+            for n in range(i1 + 1, i2 + 1) or [i1]:
+                places[n].extend(range(j1 + 1, j2 + 1))
+    return places
 
 
 class Recorder:

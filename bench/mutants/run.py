@@ -4,6 +4,7 @@ Django, the shop and the tests are imported once, as a run of pytest that collec
 testing. Each process has a database, a sandbox and a time limit of its own.
 """
 
+import importlib
 import os
 import resource
 import select
@@ -77,6 +78,8 @@ class Runner:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         self._items = {item.nodeid: item for item in session.items}
+        for module in {mutant.module for mutant in self.mutants}:  # Django imports some at the first request
+            importlib.import_module(module.removesuffix(".py").replace("/", "."))
         self._functions = swap.Functions({str(self.root / mutant.module) for mutant in self.mutants})
         waiting, running = deque(self.mutants), {}
         free = list(range(self.jobs, 0, -1))

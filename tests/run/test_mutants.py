@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.mutants import swap
+from bench.mutants import reach, swap
 from bench.mutants.mutants import Faults, Mutant
 
 SOURCE = '''"""A module."""
@@ -110,3 +110,9 @@ def test_a_constant_is_replaced_for_all_who_have_imported_it_and_a_class_is_not(
     assert not swap.rebind(path, till.replace("self.one + 2", "self.one + 3"))
     for name in ("till_here", "till_there"):
         monkeypatch.delitem(sys.modules, name)
+
+
+def test_lines_are_found_again_in_a_module_that_has_changed() -> None:
+    old = ["import a", "def f():", "    x = 1", "    return x", "g()"]
+    new = ["import a", "import b", "def f():", "    x = 2", "    x += 1", "    return x"]
+    assert reach._moved(old, new) == {1: [1, 2], 2: [3], 3: [4, 5], 4: [6], 5: []}
