@@ -111,13 +111,15 @@ class Runner:
 
         So tests of many kinds get their turn. Those that have killed its neighbours count for quicker.
         """
-        spot, module = set(mutant.spot), mutant.module
-        kills, cases = self._kills[module], defaultdict[str, list[tuple[float, str]]](list)
-        for reach in self.reach:
-            lines = reach.lines.get(module)
-            if lines and (spot & lines or not mutant.function) and self._may_run(reach.test):
-                cost = (reach.seconds + 0.05) / (kills[reach.test] + 1) ** 2
-                cases[reach.test.partition("[")[0]].append((cost, reach.test))
+        spot, kills = set(mutant.spot), self._kills[mutant.module]
+        near = [one for one in self.reach if mutant.module in one.lines and self._may_run(one.test)]
+        if mutant.function:
+            # A function that no test runs may be run at import, for all of them.
+            near = [one for one in near if spot & one.lines[mutant.module]] or near
+        cases = defaultdict[str, list[tuple[float, str]]](list)
+        for one in near:
+            cost = (one.seconds + 0.05) / (kills[one.test] + 1) ** 2
+            cases[one.test.partition("[")[0]].append((cost, one.test))
         ranked = [
             (cost * n, test) for some in cases.values() for n, (cost, test) in enumerate(sorted(some), 1)
         ]
@@ -174,12 +176,12 @@ class Runner:
 
     def _become(self, mutant: Mutant) -> bool:
         """Put the mutant in its place in this process; False where that can't be done."""
-        path = str(self.root / mutant.module)
-        if not mutant.function:
-            return swap.rebind(path, mutant.source)
-        if not self._functions.become(path, mutant.function, mutant.source):
+        path, spot = str(self.root / mutant.module), set(mutant.spot)
+        if mutant.function and not self._functions.become(path, mutant.function, mutant.source):
             raise AssertionError(f"no function {mutant.function} in {mutant.module}")
-        return True
+        if mutant.function and any(spot & one.lines.get(mutant.module, frozenset()) for one in self.reach):
+            return True
+        return swap.rebind(path, mutant.source)
 
     def _in_a_new_process(self, mutant: Mutant, tests: list[str]) -> str:
         with tempfile.TemporaryDirectory() as folder:

@@ -161,6 +161,13 @@ def test_the_minimums_are_those_of_stripes_table() -> None:
     assert shown == {"usd": "$0.50", "gbp": "£0.30", "jpy": "¥50", "huf": "HUF175.00", "czk": "CZK15.00"}
 
 
+def test_stripe_names_a_minimum_for_some_currencies_and_for_the_others_there_is_none() -> None:
+    named = "usd eur gbp aud cad chf nzd sgd brl inr aed czk dkk hkd huf jpy krw mxn myr nok pln ron sek thb"
+    named += " rub ils idr php zar ars cop"
+    assert {code for code, of in CURRENCIES.items() if of.minimum} == set(named.split())
+    assert {of.minimum for of in CURRENCIES.values() if of.code not in named.split()} == {0}
+
+
 @pytest.mark.parametrize("code", sorted(CURRENCIES))
 def test_the_largest_amount_of_every_currency_is_read_and_one_step_more_is_refused(code: str) -> None:
     of = currency(code)
