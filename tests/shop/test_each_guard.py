@@ -22,9 +22,9 @@ from kopeck.payments.ledger import Refund
 from kopeck.payments.models import Payment
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.comparing import states
+from tests.shop.losing import change_quantity, open_session, ordered, take_for_lost
 from tests.shop.refunding import Deliver, events_of, forget_jobs
 from tests.shop.stocking import paid_too_late
-from tests.shop.test_present_terms import change_quantity, open_session, ordered, take_for_lost
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

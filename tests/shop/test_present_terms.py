@@ -1,7 +1,6 @@
 """An order is paid only by a payment of its present terms, wherever the money is heard of."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,16 +8,16 @@ from django.test import Client
 
 from kopeck.catalog.models import Discount, Item
 from kopeck.orders.models import Order
-from kopeck.payments import gateway as wire
 from kopeck.payments import refund_jobs, sync
 from kopeck.payments.ledger import Refund
 from kopeck.payments.mail_words import write
 from kopeck.payments.mails import Mail
 from kopeck.payments.models import Payment
-from tests.conftest import ShopSandbox, make_item
+from tests.conftest import ShopSandbox
 from tests.shop.comparing import run, states
+from tests.shop.losing import change_quantity, lost, open_session, ordered, take_for_lost, tell
 from tests.shop.mirroring import work
-from tests.shop.refunding import Deliver, at_stripe, events_of, forget_jobs
+from tests.shop.refunding import Deliver, at_stripe, forget_jobs
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,42 +25,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def _empty_queue(db: None) -> None:
     forget_jobs()
-
-
-def ordered(buyer: Client, **facts: Any) -> Order:
-    """An order of one piece at 10.00, made in the window."""
-    item = make_item(**{"price": 1000, "stock": 9} | facts)
-    buyer.post("/order", {f"item_{item.pk}": "1"})
-    return Order.objects.latest("pk")
-
-
-def open_session(buyer: Client, order: Order) -> Payment:
-    session_id = buyer.get(f"/order/{order.pk}/buy").json()["session_id"]
-    return Payment.objects.get(stripe_id=session_id)
-
-
-def take_for_lost(payment: Payment, settings: Any) -> None:
-    """A spell with the keys of another account, to which this session is unknown."""
-    accounts = settings.STRIPE_ACCOUNTS
-    settings.STRIPE_ACCOUNTS = {
-        name: replace(account, secret_key="sk_test_another") for name, account in accounts.items()
-    }
-    wire.gateway.cache_clear()
-    assert sync.refresh(payment).status == "expired"
-    settings.STRIPE_ACCOUNTS = accounts
-    wire.gateway.cache_clear()
-
-
-def change_quantity(buyer: Client, order: Order, quantity: int) -> None:
-    field = f"item_{order.lines.get().item_id}"
-    assert buyer.post(f"/order/{order.pk}/lines", {field: str(quantity)}).status_code == 303
-
-
-def tell(sandbox: ShopSandbox, deliver: Deliver, payment: Payment) -> None:
-    """Its event arrives."""
-    for event in events_of(sandbox, "checkout.session.completed"):
-        if event["data"]["object"]["id"] == payment.stripe_id:
-            assert deliver(event).json()["status"] == "done"
 
 
 def come_back(sandbox: ShopSandbox, deliver: Deliver, payment: Payment) -> None:
@@ -87,9 +50,7 @@ WAYS = [tell, come_back, compare]
 def test_money_for_one_piece_does_not_pay_an_order_of_five(
     sandbox: ShopSandbox, buyer: Client, deliver: Deliver, settings: Any, hear: Callable[..., None]
 ) -> None:
-    order = ordered(buyer)
-    old = open_session(buyer, order)
-    take_for_lost(old, settings)
+    order, old = lost(buyer, settings)
     change_quantity(buyer, order, 5)
     sandbox.pay(old.stripe_id or "")
     hear(sandbox, deliver, old)
@@ -118,9 +79,7 @@ def test_money_for_one_piece_does_not_pay_an_order_of_five(
 def test_the_owner_reads_what_came_and_why_it_goes_back(
     sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Deliver, settings: Any
 ) -> None:
-    order = ordered(buyer)
-    old = open_session(buyer, order)
-    take_for_lost(old, settings)
+    order, old = lost(buyer, settings)
     change_quantity(buyer, order, 5)
     sandbox.pay(old.stripe_id or "")
     tell(sandbox, deliver, old)
@@ -135,9 +94,7 @@ def test_the_owner_reads_what_came_and_why_it_goes_back(
 def test_money_in_another_currency_does_not_pay_the_order(
     sandbox: ShopSandbox, buyer: Client, deliver: Deliver, settings: Any
 ) -> None:
-    order = ordered(buyer)
-    old = open_session(buyer, order)
-    take_for_lost(old, settings)
+    order, old = lost(buyer, settings)
     Item.objects.update(currency="jpy")
     assert buyer.get(f"/order/{order.pk}/buy").status_code == 409  # shown first
     new = open_session(buyer, order)
@@ -155,9 +112,7 @@ def test_money_in_another_currency_does_not_pay_the_order(
 def test_money_for_a_cancelled_order_goes_back(
     sandbox: ShopSandbox, buyer: Client, deliver: Deliver, settings: Any
 ) -> None:
-    order = ordered(buyer)
-    old = open_session(buyer, order)
-    take_for_lost(old, settings)
+    order, old = lost(buyer, settings)
     change_quantity(buyer, order, 0)
     sandbox.pay(old.stripe_id or "")
     tell(sandbox, deliver, old)
@@ -172,9 +127,7 @@ def test_money_for_a_cancelled_order_goes_back(
 def test_a_lost_payment_that_pays_after_all_closes_what_was_opened_since_at_once(
     sandbox: ShopSandbox, buyer: Client, deliver: Deliver, settings: Any
 ) -> None:
-    order = ordered(buyer)
-    old = open_session(buyer, order)
-    take_for_lost(old, settings)
+    order, old = lost(buyer, settings)
     new = open_session(buyer, order)
     sandbox.pay(old.stripe_id or "")
     tell(sandbox, deliver, old)
@@ -187,9 +140,7 @@ def test_a_lost_payment_that_pays_after_all_closes_what_was_opened_since_at_once
 def test_a_full_refund_of_a_lost_payment_that_paid_leaves_the_order_refunded(
     sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Deliver, settings: Any
 ) -> None:
-    order = ordered(buyer)
-    old = open_session(buyer, order)
-    take_for_lost(old, settings)
+    order, old = lost(buyer, settings)
     sandbox.pay(old.stripe_id or "")
     tell(sandbox, deliver, old)
     old.refresh_from_db()
@@ -201,9 +152,7 @@ def test_a_full_refund_of_a_lost_payment_that_paid_leaves_the_order_refunded(
 def test_a_job_that_was_lost_is_replaced_and_money_for_the_owner_to_decide_about_stays(
     sandbox: ShopSandbox, buyer: Client, deliver: Deliver, settings: Any
 ) -> None:
-    order = ordered(buyer)
-    old = open_session(buyer, order)
-    take_for_lost(old, settings)
+    order, old = lost(buyer, settings)
     change_quantity(buyer, order, 2)
     sandbox.pay(old.stripe_id or "")
     tell(sandbox, deliver, old)
@@ -216,9 +165,7 @@ def test_a_job_that_was_lost_is_replaced_and_money_for_the_owner_to_decide_about
 def test_a_bank_that_is_at_work_on_old_terms_does_not_revive_its_payment(
     sandbox: ShopSandbox, buyer: Client, settings: Any
 ) -> None:
-    order = ordered(buyer)
-    old = open_session(buyer, order)
-    take_for_lost(old, settings)
+    order, old = lost(buyer, settings)
     sandbox.control("POST", f"sessions/{old.stripe_id}/pay", {"delayed": "succeeds"})
     change_quantity(buyer, order, 2)
     run()
@@ -233,9 +180,7 @@ def test_a_bank_that_is_at_work_on_old_terms_does_not_revive_its_payment(
 def test_a_refused_debit_of_long_ago_does_not_stop_the_bank_that_is_at_work_now(
     sandbox: ShopSandbox, buyer: Client, settings: Any
 ) -> None:
-    order = ordered(buyer)
-    old = open_session(buyer, order)
-    take_for_lost(old, settings)
+    order, old = lost(buyer, settings)
     new = open_session(buyer, order)
     for payment in (old, new):
         sandbox.control("POST", f"sessions/{payment.stripe_id}/pay", {"delayed": "succeeds"})

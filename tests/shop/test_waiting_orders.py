@@ -13,9 +13,9 @@ from kopeck.payments.ledger import Refund
 from kopeck.payments.models import Payment
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.comparing import codes, run, states
+from tests.shop.losing import change_quantity, lost, open_session, ordered, take_for_lost, tell
 from tests.shop.mirroring import work
 from tests.shop.refunding import Deliver, forget_jobs
-from tests.shop.test_present_terms import change_quantity, open_session, ordered, take_for_lost, tell
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -143,9 +143,7 @@ def test_buy_of_another_quantity_while_the_first_is_paid_by_a_debit_is_a_new_ord
 def test_money_that_the_owner_decides_about_closes_what_else_could_be_paid(
     sandbox: ShopSandbox, buyer: Client, deliver: Deliver, settings: Any
 ) -> None:
-    order = ordered(buyer)
-    old = open_session(buyer, order)
-    take_for_lost(old, settings)
+    order, old = lost(buyer, settings)
     new = open_session(buyer, order)
     take_another_amount(sandbox, deliver, old)
     work()
