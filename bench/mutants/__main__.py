@@ -14,6 +14,7 @@ import random
 import sys
 import tomllib
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -129,18 +130,16 @@ class Found:
         return f"{mutant.key} {module}" if killed else f"{mutant.key} {module} {self._tests}"
 
 
-def _hash(paths: object) -> str:
+def _hash(paths: Iterable[Path]) -> str:
     found = hashlib.sha256()
-    for path in paths:  # type: ignore[attr-defined]
+    for path in paths:
         found.update(path.read_bytes())
     return found.hexdigest()[:12]
 
 
 def show(outcomes: dict[str, tuple[Mutant, str]]) -> int:
     """Survivors, scores, and the line for programs; the exit status."""
-    accepted = {
-        entry["key"]: entry["reason"] for entry in tomllib.loads(ACCEPTED.read_text()).get("mutant", [])
-    }
+    accepted = tomllib.loads(ACCEPTED.read_text())
     scores: dict[str, list[bool]] = defaultdict(list)
     unexplained = 0
     for key, (mutant, outcome) in outcomes.items():
