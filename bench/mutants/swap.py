@@ -32,7 +32,8 @@ class Functions:
         gc.unfreeze()  # what is frozen is in no list
         self._found: dict[tuple[str, str, int], list[FunctionType]] = {}
         for function in gc.get_objects():
-            if isinstance(function, FunctionType) and function.__code__.co_filename in paths:
+            # By its type: a lazy object asked whether it is an instance would be made now.
+            if type(function) is FunctionType and function.__code__.co_filename in paths:
                 self._found.setdefault(_place(function.__code__), []).append(function)
         gc.freeze()
 
