@@ -48,6 +48,22 @@ def once(meanwhile: Callable[[], Any]) -> Callable[[dict[str, Any]], None]:
     return lambda _made: todo.pop()() if todo else None
 
 
+class PowerCut(BaseException):
+    pass
+
+
+def fail_first(monkeypatch: pytest.MonkeyPatch, *failures: BaseException) -> None:
+    """The first tries to make something at Stripe end so."""
+    create, todo = wire.Gateway.create, list(failures)
+
+    def fail(self: wire.Gateway, *args: Any, **how: Any) -> Any:
+        if todo:
+            raise todo.pop()
+        return create(self, *args, **how)
+
+    monkeypatch.setattr(wire.Gateway, "create", fail)
+
+
 def test_amounts_that_are_near_enough_are_not_adopted_in_another_currency(
     sandbox: ShopSandbox, buyer: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,3 +259,59 @@ def test_the_intent_of_a_payment_that_a_bank_is_at_work_on_is_known(
     Payment.objects.update(payment_intent="")
     assert sync.refresh(payment).payment_intent.startswith("pi_")
     assert states(order)[1] == ["failed"]
+
+
+@pytest.mark.parametrize("param", ["line_items", "expires_at"])
+def test_a_refused_attempt_is_over_and_keeps_what_stripe_said(
+    sandbox: ShopSandbox, buyer: Client, monkeypatch: pytest.MonkeyPatch, param: str
+) -> None:
+    """What came too late for Stripe is tried again at once, anything else is not."""
+    order = ordered(buyer)
+    fail_first(monkeypatch, wire.StripeRefused("Not like this.", param=param))
+    answer = buyer.get(f"/order/{order.pk}/buy")
+    assert answer.status_code == (200 if param == "expires_at" else 502)
+    refused = order.payments.get(attempt=1)
+    assert (refused.status, refused.problem, refused.lease_until) == ("refused", "Not like this.", None)
+    assert order.payments.count() == (2 if param == "expires_at" else 1)
+    assert buyer.get(f"/order/{order.pk}/buy").status_code == 200
+
+
+@pytest.mark.parametrize(("times", "status"), [(2, 200), (3, 502)])
+def test_a_refusal_that_can_be_repaired_is_twice_and_then_told(
+    sandbox: ShopSandbox, buyer: Client, monkeypatch: pytest.MonkeyPatch, times: int, status: int
+) -> None:
+    order = ordered(buyer)
+    fail_first(monkeypatch, *(wire.StripeRefused("Late.", param="expires_at") for _ in range(times)))
+    answer = buyer.get(f"/order/{order.pk}/buy")
+    assert answer.status_code == status
+    assert order.payments.filter(status="refused").count() == times
+    if status == 502:
+        assert answer.json()["error"]["code"] == "stripe_refused"
+
+
+def test_whatever_ends_a_try_ends_its_lease_too(
+    sandbox: ShopSandbox, buyer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = ordered(buyer)
+    fail_first(monkeypatch, PowerCut())
+    with pytest.raises(PowerCut):
+        buyer.get(f"/order/{order.pk}/buy")
+    payment = order.payments.get()
+    assert (payment.status, payment.lease_until) == ("creating", None)
+    assert buyer.get(f"/order/{order.pk}/buy").status_code == 200
+    assert states(order) == ("open", ["open"])
+
+
+def test_a_paid_payment_notes_when_it_was_asked_about_and_nothing_else(
+    sandbox: ShopSandbox, buyer: Client
+) -> None:
+    order = ordered(buyer)
+    payment = open_session(buyer, order)
+    sandbox.pay(payment.stripe_id or "")
+    sync.refresh(payment)
+    Payment.objects.update(asked_at=timezone.now() - timedelta(hours=1))
+    before = Payment.objects.values().get()
+    sync.refresh(payment)
+    after = Payment.objects.values().get()
+    assert after.pop("asked_at") > before.pop("asked_at") + timedelta(minutes=59)
+    assert after == before
