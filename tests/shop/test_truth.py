@@ -192,3 +192,19 @@ def test_money_that_needs_review_is_kept_apart_with_the_reason(review: str, amou
     jobs = ProcrastinateJob.objects.values_list("task_name", "args")
     expected = [(sync.REFUND, {"payment_id": payment.pk})] if review != "amount" and amount else []
     assert list(jobs) == expected
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_object_of_an_attempt_that_got_no_answer_is_its_own_from_then_on() -> None:
+    order = Order.place([Wanted(make_item(price=4820), 1)], visitor="v")
+    payment = Payment.objects.create(
+        order=order, account="default", kind="checkout", status="creating", attempt=1, amount=4820,
+        currency="usd", inputs={}, fingerprint=order.terms, expires_at=timezone.now(),
+    )  # fmt: skip
+    opened = session(id="cs_9", status="open", payment_status="unpaid", payment_intent=None)
+    for _time in range(2):
+        payment = sync.apply(payment, opened)
+        assert (payment.status, payment.stripe_id) == ("open", "cs_9")
+    payment.refresh_from_db()
+    assert (payment.status, payment.stripe_id) == ("open", "cs_9")
+    assert payment.asked_at is not None
