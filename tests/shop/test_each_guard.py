@@ -1,10 +1,12 @@
 """Guards of money that stand alone: each of these tests is red when just one of them is taken away."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection, transaction
@@ -13,13 +15,16 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from kopeck.catalog.models import Discount, Tax
+from kopeck.errors import ShopError
 from kopeck.orders import stock
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
+from kopeck.payments import attempts, checkout, declines, refund_news, refunds, sync
 from kopeck.payments import gateway as wire
-from kopeck.payments import refunds, sync
-from kopeck.payments.gateway import StripeUnavailable
+from kopeck.payments.gateway import StripeRefused, StripeUnavailable
+from kopeck.payments.inputs import Site
 from kopeck.payments.ledger import Refund
+from kopeck.payments.limit_models import Decline
 from kopeck.payments.models import Payment
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.comparing import states
@@ -28,6 +33,7 @@ from tests.shop.refunding import Deliver, events_of, forget_jobs
 from tests.shop.stocking import paid_too_late
 
 pytestmark = pytest.mark.django_db(transaction=True)
+CHECKOUT = Payment.Kind.CHECKOUT
 
 
 def answer_with(monkeypatch: pytest.MonkeyPatch, change: Callable[[dict[str, Any]], None]) -> None:
@@ -315,3 +321,69 @@ def test_a_paid_payment_notes_when_it_was_asked_about_and_nothing_else(
     after = Payment.objects.values().get()
     assert after.pop("asked_at") > before.pop("asked_at") + timedelta(minutes=59)
     assert after == before
+
+
+def statements(do: Callable[[], Any]) -> list[str]:
+    """The SQL of it, whatever comes of it."""
+    with CaptureQueriesContext(connection) as queries, suppress(ShopError, StripeUnavailable, StripeRefused):
+        do()
+    return [query["sql"] for query in queries]
+
+
+def test_whoever_writes_on_an_order_or_its_payments_has_locked_the_order_first(
+    sandbox: ShopSandbox, buyer: Client, settings: Any
+) -> None:
+    order = ordered(buyer)
+    payment = open_session(buyer, order)
+    now = wire.gateway("default").retrieve("checkout", payment.stripe_id or "")
+    refund = Refund(order=order, payment=payment, account="default", amount=1, currency="usd")
+    refund.created = timezone.now()
+    refund.save()
+    form = refunds.Form(key=uuid4(), version="", by="anna")
+    made = {"id": "re_1", "status": "pending", "amount": 1, "currency": "usd", "created": 1}
+    ways: dict[str, Callable[[], Any]] = {
+        "take a turn": lambda: attempts._take_turn(order.pk, Site("https://shop.example"), CHECKOUT),
+        "store": lambda: attempts._store(payment, now),
+        "apply": lambda: sync.apply(payment, now),
+        "lose": lambda: sync._lost(payment),
+        "change": lambda: checkout.change(order, lambda _order: None, Site("https://shop.example")),
+        "ask for a refund": lambda: refunds.request(order.pk, refunds.Wish(), form),
+        "refuse a refund": lambda: refunds._refuse(refund, StripeRefused("No.")),
+        "hear of a refund": lambda: refund_news.apply(payment, made),
+    }
+    for name, way in ways.items():
+        sql = statements(way)
+        first = next(n for n, text in enumerate(sql) if "FOR UPDATE" in text)
+        assert 'FROM "orders_order" ' in sql[first], name
+        written = [n for n, text in enumerate(sql) if text.startswith(("INSERT", "UPDATE", "DELETE"))]
+        assert not written or first < written[0], name
+
+
+def test_an_attack_is_noticed_by_one_at_a_time(sandbox: ShopSandbox, buyer: Client) -> None:
+    order = ordered(buyer)
+    Decline.objects.bulk_create(
+        Decline(account="default", stripe_id=f"ch_{n}", order=order, created=timezone.now())
+        for n in range(20)
+    )
+    sql = statements(declines._look_for_attack)
+    (lock,) = [n for n, text in enumerate(sql) if "pg_advisory_xact_lock" in text]
+    assert "attack" in sql[lock]
+    assert lock < next(n for n, text in enumerate(sql) if text.startswith("INSERT"))
+
+
+def test_a_change_that_another_tab_has_made_already_leaves_its_session_open(
+    sandbox: ShopSandbox, buyer: Client
+) -> None:
+    order = ordered(buyer).load()  # as this tab's request has read it
+    item = order.lines.get().item
+    change_quantity(buyer, order, 2)
+    payment = open_session(buyer, order)
+    assert checkout.set_lines(order, [Wanted(item, 2)], Site("https://shop.example"))
+    assert states(order) == ("open", ["open"])
+    assert [session.id for session in sandbox.sessions() if session.status == "open"] == [payment.stripe_id]
+
+
+def test_who_loses_every_race_for_an_order_is_asked_to_press_again() -> None:
+    refusal = checkout._try_again()
+    assert (refusal.code, refusal.status) == ("try_again", 409)
+    assert str(refusal) == "Your order has just changed. Please press Buy once more."

@@ -1,6 +1,6 @@
 """What Stripe's objects say in our words: each state, and each place where a fact may stand or be missing."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -194,17 +194,44 @@ def test_money_that_needs_review_is_kept_apart_with_the_reason(review: str, amou
     assert list(jobs) == expected
 
 
-@pytest.mark.django_db(transaction=True)
-def test_an_object_of_an_attempt_that_got_no_answer_is_its_own_from_then_on() -> None:
+def attempt(status: str, *, stripe_id: str | None = "cs_1") -> tuple[Order, Payment]:
+    """An order of 48.20 with one payment."""
     order = Order.place([Wanted(make_item(price=4820), 1)], visitor="v")
     payment = Payment.objects.create(
-        order=order, account="default", kind="checkout", status="creating", attempt=1, amount=4820,
-        currency="usd", inputs={}, fingerprint=order.terms, expires_at=timezone.now(),
+        order=order, account="default", kind="checkout", status=status, stripe_id=stripe_id, attempt=1,
+        amount=4820, currency="usd", inputs={}, fingerprint=order.terms, expires_at=timezone.now(),
     )  # fmt: skip
+    return order, payment
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_object_of_an_attempt_that_got_no_answer_is_its_own_from_then_on() -> None:
+    _order, payment = attempt("creating", stripe_id=None)
     opened = session(id="cs_9", status="open", payment_status="unpaid", payment_intent=None)
     for _time in range(2):
-        payment = sync.apply(payment, opened)
+        long_ago = timezone.now() - timedelta(hours=1)
+        Payment.objects.update(asked_at=long_ago)
+        sync.apply(payment, opened)
+        payment.refresh_from_db()
         assert (payment.status, payment.stripe_id) == ("open", "cs_9")
+        assert payment.asked_at is not None
+        assert payment.asked_at > long_ago
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_session_that_a_bank_refused_and_that_is_over_lets_its_order_be_paid_again() -> None:
+    order, payment = attempt("processing")
+    Order.objects.update(status="processing")
+    sync.apply(payment, session(status="expired", payment_status="unpaid"))
+    order.refresh_from_db()
     payment.refresh_from_db()
-    assert (payment.status, payment.stripe_id) == ("open", "cs_9")
-    assert payment.asked_at is not None
+    assert (order.status, payment.status) == ("expired", "expired")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_session_that_is_over_does_not_end_the_wait_for_another_ones_bank() -> None:
+    order, payment = attempt("expired")
+    Order.objects.update(status="processing")
+    sync.apply(payment, session(status="expired", payment_status="unpaid"))
+    order.refresh_from_db()
+    assert order.status == "processing"
