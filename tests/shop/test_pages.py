@@ -78,7 +78,7 @@ def test_an_inactive_item_is_404_on_its_page_and_to_buy(buyer: Client) -> None:
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "item_not_found")
 
 
-@pytest.mark.parametrize("quantity", ["0", "100", "-1", "1.5", "x", "", "١", "1e1", "9" * 500, "\x00"])
+@pytest.mark.parametrize("quantity", ["0", "100", "-1", "1.5", "x", "", "²", "1e1", "9" * 500, "\x00"])
 def test_a_bad_quantity_is_422_with_a_sentence(buyer: Client, quantity: str) -> None:
     item = make_item()
     answer = buyer.get(f"/buy/{item.pk}", {"quantity": quantity})
