@@ -172,5 +172,6 @@ def test_lines_that_cannot_be_read_do_not_make_the_session_a_refused_one(
     with monkeypatch.context() as patch:
         patch.setattr(wire.Gateway, "session_lines", refuse)
         assert buyer.get(f"/order/{order.pk}/buy").status_code == 503
+    assert Payment.objects.get().problem == "Not now."
     assert buyer.get(f"/order/{order.pk}/buy").status_code == 200
     assert len(sandbox.sessions()) == 1

@@ -164,8 +164,8 @@ def test_the_minimums_are_those_of_stripes_table() -> None:
 def test_stripe_names_a_minimum_for_some_currencies_and_for_the_others_there_is_none() -> None:
     named = "usd eur gbp aud cad chf nzd sgd brl inr aed czk dkk hkd huf jpy krw mxn myr nok pln ron sek thb"
     named += " rub ils idr php zar ars cop"
-    assert {code for code, of in CURRENCIES.items() if of.minimum} == set(named.split())
-    assert {of.minimum for of in CURRENCIES.values() if of.code not in named.split()} == {0}
+    assert {code for code in CURRENCIES if currency(code).minimum} == set(named.split())
+    assert {currency(code).minimum for code in CURRENCIES if code not in named.split()} == {0}
 
 
 @pytest.mark.parametrize("code", sorted(CURRENCIES))

@@ -132,3 +132,16 @@ def test_an_order_waits_while_money_of_it_is_held_or_a_payment_is_live(
 def test_a_payment_without_an_intent_has_nothing_at_stripe() -> None:
     assert held.left_at_stripe(Payment(currency="eur")) == (0, "eur")
     assert refunds.received_at_stripe(Payment(currency="eur")) == (0, "eur")
+
+
+@pytest.mark.parametrize("trouble", ["unknown", "away"])
+def test_a_refusal_is_kept_though_stripe_cannot_say_what_went_back_elsewhere(
+    sandbox: ShopSandbox, refund: Refund, trouble: str
+) -> None:
+    if trouble == "unknown":
+        refund.payment.payment_intent = "pi_of_nobody"
+    else:
+        sandbox.control("PUT", "faults", {"next": [{"kind": "cut_before", "path": "/v1/refunds"}]})
+    refunds._refuse(refund, StripeRefused("No."))
+    refund.refresh_from_db()
+    assert (refund.status, refund.problem) == ("refused", "No.")

@@ -1,5 +1,6 @@
 """Who does what about an order's payment: each turn, at its very border. No Stripe is needed to decide."""
 
+import time
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -193,3 +194,29 @@ def test_a_currency_without_an_account_is_told(order: Order, settings: Any) -> N
         turn(order)
     assert (refused.value.code, refused.value.status) == ("currency_not_accepted", 422)
     assert not Payment.objects.exists()
+
+
+WHILE_WAITING: list[tuple[dict[str, Any], str]] = [
+    ({}, "busy"),  # till the end of one's patience
+    ({"stripe_id": "cs_1", "status": "open"}, ""),
+    ({"status": "refused"}, ""),
+    ({"lease_until": None}, "stripe_unavailable"),  # the one who asked got no answer
+    ({"lease_until": timezone.now() - timedelta(seconds=1)}, ""),  # or is dead
+]
+
+
+@pytest.mark.django_db(transaction=True)  # no connection is held while one waits
+@pytest.mark.parametrize(("found", "code"), WHILE_WAITING)
+def test_who_waits_goes_on_when_the_other_is_done_or_dead(
+    order: Order, found: dict[str, Any], code: str
+) -> None:
+    lease = timezone.now() + timedelta(minutes=5)
+    payment = attempt(order, status="creating", stripe_id=None, lease_until=lease)
+    Payment.objects.update(**{"lease_until": lease} | found)
+    try:
+        attempts._poll(payment, time.monotonic() + (0.5 if code == "busy" else 60))
+    except ShopError as refused:
+        said = refused.code
+    else:
+        said = ""
+    assert said == code
