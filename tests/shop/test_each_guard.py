@@ -19,7 +19,7 @@ from kopeck.errors import ShopError
 from kopeck.orders import stock
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
-from kopeck.payments import attempts, checkout, declines, refund_news, refunds, sync
+from kopeck.payments import attempts, checkout, declines, held, refund_news, refunds, sync
 from kopeck.payments import gateway as wire
 from kopeck.payments.gateway import StripeRefused, StripeUnavailable
 from kopeck.payments.inputs import Site
@@ -351,6 +351,9 @@ def test_whoever_writes_on_an_order_or_its_payments_has_locked_the_order_first(
         "refuse a refund": lambda: refunds._refuse(refund, StripeRefused("No.")),
         "hear of a refund": lambda: refund_news.apply(payment, made),
     }
+    waiting = ordered(buyer)
+    Order.objects.filter(pk=waiting.pk).update(status="processing")
+    ways["release"] = lambda: held.release(waiting.pk)
     for name, way in ways.items():
         sql = statements(way)
         first = next(n for n, text in enumerate(sql) if "FOR UPDATE" in text)
