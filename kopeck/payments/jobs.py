@@ -108,14 +108,18 @@ def ask_about_payments() -> int:
     live = Payment.objects.filter(status__in=Payment.LIVE, stripe_id__isnull=False).filter(stale | over)
     asked = 0
     for payment in stopping.each(live.order_by(F("asked_at").asc(nulls_first=True), "pk")[:BATCH]):
+        row, asked_before = Payment.objects.filter(pk=payment.pk), payment.asked_at
         # Noted before the answer: what can't be asked about must not keep the others from their turn.
-        Payment.objects.filter(pk=payment.pk).update(asked_at=now)
+        row.update(asked_at=now)
         try:
             payment = sync.refresh(payment)
             asked += 1
             is_over = payment.expires_at < now or payment.order.status in Order.WAS_PAID
             if payment.status == Payment.Status.OPEN and is_over:
                 attempts.withdraw(payment)  # an intent never ends by itself
+        except stopping.Stopping:
+            row.update(asked_at=asked_before)  # the next worker asks at once, not five minutes later
+            raise
         except (StripeUnavailable, StripeRefused, ShopError) as trouble:
             log.warning("payment %s: %s", payment, trouble)
         except Exception:

@@ -68,6 +68,9 @@ def finish() -> int:
         try:
             refunds.finish(refund)
             done += 1
+        except stopping.Stopping:
+            Refund.objects.filter(pk=refund.pk).update(asked_at=refund.asked_at)  # the next worker's, at once
+            raise
         except (StripeUnavailable, StripeRefused) as trouble:
             log.warning("refund %s of order %s: %s", refund, refund.order_id, trouble)
         except Exception:

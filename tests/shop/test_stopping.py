@@ -22,6 +22,7 @@ from kopeck.payments import (
     refund_jobs,
     tidy_jobs,
 )
+from kopeck.payments.ledger import Refund
 from kopeck.payments.mails import Mail
 from kopeck.payments.models import Payment, StripeEvent
 from tests.conftest import ShopSandbox, make_item
@@ -98,6 +99,32 @@ def test_a_call_that_failed_is_not_tried_again(sandbox: ShopSandbox, settings: o
     with pytest.raises(stopping.Stopping):
         gateway.gateway("default").retrieve_session("cs_test_1")
     assert sandbox.box.faults.counts["error"] - before == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("what", ["payment", "refund"])
+def test_what_was_cut_off_is_asked_about_by_the_next_worker_at_once(
+    sandbox: ShopSandbox, buyer: Client, settings: object, what: str
+) -> None:
+    settings.STRIPE_RETRIES = 5  # type: ignore[attr-defined]
+    session = buyer.get(f"/buy/{make_item().pk}").json()["session_id"]
+    long_ago = timezone.now() - timedelta(hours=1)
+    if what == "refund":
+        sandbox.pay(session)
+        payment = Payment.objects.get()
+        row: type[Payment] | type[Refund] = Refund
+        Refund.objects.create(
+            order=payment.order, payment=payment, account="default", amount=1, currency="usd", source="shop",
+            status="creating", inputs={}, created=long_ago,
+        )  # fmt: skip
+    else:
+        row = Payment
+    row.objects.update(asked_at=long_ago)
+    sandbox.control("PUT", "faults", {"error_rate": 1, "latency_ms": 300})
+    threading.Timer(0.1, stopping.ask).start()
+    with pytest.raises(stopping.Stopping):
+        refund_jobs.finish() if what == "refund" else jobs.ask_about_payments()
+    assert row.objects.get().asked_at == long_ago
 
 
 def test_a_wait_ends_when_the_process_is_asked_to_stop() -> None:
