@@ -7,7 +7,7 @@ RUN pip --python /opt/venv/bin/python install --require-hashes --only-binary :al
 WORKDIR /app
 COPY manage.py ./
 COPY kopeck kopeck
-COPY stripe_sandbox stripe_sandbox
+COPY sandbox/stripe_sandbox stripe_sandbox
 # The names under which static files may be kept for ever, and their compressed copies. Nothing is contacted.
 RUN SECRET_KEY=build STRIPE_SANDBOX=1 DATABASE_URL=postgresql://127.0.0.1:1/none STATIC_ROOT=/app/static \
     /opt/venv/bin/python manage.py collectstatic --noinput \

@@ -147,6 +147,9 @@ class Run:
         keep_in = ["--data", str(place.data / "sandbox.sqlite3")]
         tell = [word for endpoint in sandbox_endpoints(place, env) for word in ("--webhook", endpoint)]
         command = [sys.executable, "-m", "stripe_sandbox", *listen, *keep_in, *tell]
+        # A checkout has the sandbox in a folder and nothing of it installed.
+        places = [str(BASE_DIR / "sandbox"), env.get("PYTHONPATH", "")]
+        env = {**env, "PYTHONPATH": os.pathsep.join(filter(None, places))}
         return self.launch("sandbox", command, env, patience=4)
 
     def prepare(self, env: dict[str, str]) -> None:

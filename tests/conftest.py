@@ -10,9 +10,9 @@ from django.test import Client
 
 from kopeck.catalog.models import Item
 from kopeck.payments import gateway as wire
+from sandbox_testing.server import CheckedSandbox, start_checked_sandbox
 from stripe_sandbox.box import Box
 from tests import database, emptying
-from tests.sandbox.server import CheckedSandbox, start_checked_sandbox
 
 WEBHOOK_SECRET = "whsec_tests"
 #: The window of a budget in tests, in seconds: windows begin by the clock, and this one ends in 2038.

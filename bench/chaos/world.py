@@ -120,7 +120,7 @@ class World:
             [sys.executable, *words],
             log=self.logs / f"{name}.log",
             cwd=BASE_DIR,
-            env=self.env or os.environ,
+            env={**(self.env or os.environ), "PYTHONPATH": str(BASE_DIR / "sandbox")},
             # A web server ends its own worker process only when it is asked to.
             end_signal=signal.SIGTERM if name in WEBS else signal.SIGKILL,
         )

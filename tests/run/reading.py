@@ -123,7 +123,7 @@ class Reader:
         self.process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", "tests.run.reading"],
             cwd=BASE_DIR,
-            env=clean_env(),
+            env=clean_env(PYTHONPATH=str(BASE_DIR / "sandbox")),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

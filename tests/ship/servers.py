@@ -77,6 +77,7 @@ class Servers:
         self.shop = self._free()
         self.sandbox, self.web = self._free(), [self._free(), self._free()]
         self.env = clean_env(
+            PYTHONPATH=str(BASE_DIR / "sandbox"),
             DATABASE_URL=self.postgres.url,
             DATA_DIR=str(folder),
             SECRET_KEY=secrets.token_urlsafe(50),

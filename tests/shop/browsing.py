@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from kopeck.orders.models import Order
+from sandbox_testing.chromium import launched
 from tests.conftest import ShopSandbox
-from tests.sandbox.chromium import launched
 
 #: The marks of a module whose tests are all in the browser.
 IN_BROWSER = [

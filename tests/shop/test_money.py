@@ -19,7 +19,7 @@ from kopeck.money import (
     to_decimal,
     to_minor,
 )
-from stripe_sandbox import currencies as stripes
+from stripe_sandbox.rules import currencies as stripes
 
 EN = Locale.parse("en")
 

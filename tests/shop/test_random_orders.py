@@ -21,8 +21,8 @@ from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
 from kopeck.payments import attempts, sync
 from kopeck.payments.inputs import Site
-from stripe_sandbox.cards import Card
-from stripe_sandbox.checkout import pay_session
+from stripe_sandbox.checkout.sessions import pay_session
+from stripe_sandbox.rules.cards import Card
 from tests.conftest import ShopSandbox, make_item
 
 pytestmark = pytest.mark.django_db(transaction=True)

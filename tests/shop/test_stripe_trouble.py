@@ -8,8 +8,8 @@ from django.test import Client
 from kopeck.orders.models import Order
 from kopeck.payments import gateway as wire
 from kopeck.payments.models import Payment
+from sandbox_testing.own import eventually
 from tests.conftest import ShopSandbox, make_item
-from tests.sandbox.own import eventually
 from tests.shop.crashing import crash_before_the_answer_is_stored
 
 pytestmark = pytest.mark.django_db(transaction=True)

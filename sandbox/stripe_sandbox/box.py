@@ -1,0 +1,98 @@
+"""The world of one sandbox: its store, its clock, its faults, its webhooks, and the events it makes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextvars import ContextVar
+from typing import Any
+
+from stripe_sandbox.core import ids
+from stripe_sandbox.core.faults import Faults
+from stripe_sandbox.core.shown import shown
+from stripe_sandbox.core.store import Obj, Store
+from stripe_sandbox.webhooks.delivery import Webhooks
+
+API_VERSION = "2026-10-28.endive"
+
+# Who caused what happens now: {"id": "req_...", "idempotency_key": ...}; set for each API request by the
+# kernel.
+cause: ContextVar[dict[str, str | None] | None] = ContextVar("cause", default=None)
+
+
+class Clock:
+    """Real time plus what tests have advanced; the offset is kept in the store, so a restart doesn't turn it
+    back."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def now(self) -> int:
+        """Unix seconds."""
+        return int(time.time()) + self.offset()
+
+    def offset(self) -> int:
+        """How far it has been advanced."""
+        return int(self._store.setting("clock_offset", 0))
+
+    def advance(self, seconds: int) -> int:
+        """Move on by so many seconds; the new time. Stripe's time never runs backwards: ValueError."""
+        if seconds < 0:
+            raise ValueError("The clock only moves forward.")
+        with self._store.transaction():
+            self._store.set_setting("clock_offset", self.offset() + seconds)
+        return self.now()
+
+
+class Box:
+    """`path` is a SQLite file or ":memory:"; `public_url` the base of session urls (else the request's own
+    host); `webhooks` what the command line named, as `webhooks.Webhooks` takes it."""
+
+    def __init__(
+        self, path: str = ":memory:", *, public_url: str | None = None, webhooks: Sequence[Any] = ()
+    ) -> None:
+        self.store = Store(path)
+        self.clock = Clock(self.store)
+        self.public_url = public_url.rstrip("/") if public_url else None
+        self.faults = Faults(self)
+        self.webhooks = Webhooks(self, webhooks)
+
+    def emit(
+        self,
+        account: str,
+        type: str,
+        obj: Obj,
+        *,
+        previous: dict[str, Any] | None = None,
+        request: dict[str, str | None] | None = None,
+    ) -> Obj:
+        """Make the Event of something that has just happened, inside the current transaction, and hand it to
+        the webhooks once that is committed. `previous` is `data.previous_attributes` of an update."""
+        data: dict[str, Any] = {"object": shown(obj)}
+        if previous is not None:
+            data["previous_attributes"] = previous
+        event: Obj = {
+            "id": ids.new("evt"),
+            "object": "event",
+            "api_version": API_VERSION,
+            "created": self.clock.now(),
+            "data": data,
+            "livemode": False,
+            "pending_webhooks": 0,
+            "request": request or cause.get() or {"id": None, "idempotency_key": None},
+            "type": type,
+        }
+        with self.store.transaction():
+            self.store.insert(account, event)
+            self.store.on_commit(lambda: self.webhooks.enqueue(account, event))
+        return event
+
+    def reset(self) -> None:
+        """Forget every object, event and delivery, and turn the clock back; the command line's webhooks
+        stay."""
+        self.store.clear()
+        self.webhooks.restore()
+
+    def close(self) -> None:
+        self.webhooks.close()
+        self.store.close()

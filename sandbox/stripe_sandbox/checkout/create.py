@@ -1,0 +1,194 @@
+"""`POST /v1/checkout/sessions`: what is asked for is checked, and the session built.
+
+What Stripe can do and the sandbox cannot (subscriptions, shipping, custom fields, Stripe Tax, ...) is refused
+in a sentence that says so, never quietly ignored.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from stripe_sandbox.checkout import discounts, objects
+from stripe_sandbox.checkout.lines import price, resolve
+from stripe_sandbox.checkout.objects import ECHOED
+from stripe_sandbox.core import errors, ids
+from stripe_sandbox.core.store import Obj
+from stripe_sandbox.resources import customers
+from stripe_sandbox.resources.customers import EMAIL
+from stripe_sandbox.resources.payment_intents import offered
+from stripe_sandbox.rules import amounts
+from stripe_sandbox.server.routes import Call, Params
+
+if TYPE_CHECKING:
+    from stripe_sandbox.box import Box
+
+SHORTEST, LONGEST = 30 * 60, 24 * 3600
+UNDERSTOOD = {
+    *ECHOED,
+    *"adaptive_pricing automatic_tax branding_settings currency".split(),
+    *"customer_creation discounts excluded_payment_method_types expires_at invoice_creation".split(),
+    *"line_items managed_payments metadata mode name_collection payment_intent_data".split(),
+    *"payment_method_collection payment_method_options phone_number_collection tax_id_collection".split(),
+    "ui_mode",
+}
+# Understood as long as they are switched off.
+SWITCHES = (
+    "automatic_tax",
+    "invoice_creation",
+    "managed_payments",
+    "phone_number_collection",
+    "tax_id_collection",
+)
+INTENT_DATA = (
+    "capture_method description metadata receipt_email setup_future_usage shipping "
+    "statement_descriptor_suffix transfer_group"
+).split()
+
+
+def build(box: Box, account: str, params: Params, call: Call) -> Obj:
+    """The new session with its items, kept. Raises StripeError as Stripe refuses."""
+    _check(box, account, params)
+    now = box.clock.now()
+    id = ids.new("cs_test")
+    session = objects.new_session(params) | {
+        "id": id,
+        "created": now,
+        "expires_at": _expiry(params.get("expires_at"), now, now - box.clock.offset()),
+        "url": f"{call.base_url}/c/pay/{id}",
+        "_base_url": call.base_url,
+        "_intent_data": params.get("payment_intent_data") or {},
+    }
+    items = _price(box, account, session, params)
+    capture = session["_intent_data"].get("capture_method")
+    session["payment_method_types"] = offered.types(box, session, capture, "Checkout Session")
+    box.store.insert(account, session)
+    # Lists are newest first, so the first line goes in last and comes out first.
+    for item in reversed(items):
+        box.store.insert(account, {**item, "_session": id})
+    return session
+
+
+def _price(box: Box, account: str, session: Obj, params: Params) -> list[Obj]:
+    """Resolve the lines and the discount, and write the sums into the session; its items."""
+    lines = resolve(box, account, params.get("line_items") or [])
+    currency = lines[0].price["currency"]
+    if params.get("currency", currency) != currency:
+        raise errors.invalid(
+            f"The currency {params['currency']} does not match the line items' currency, {currency}.",
+            param="currency",
+        )
+    applied = discounts.resolve(box, account, params, currency)
+    discount = applied.discount_object(session) if applied else None
+    priced = price(lines, applied, discount, box.faults.rounding)
+    if applied:
+        bought = [line.product["id"] for line in lines]
+        discounts.check_fits(box, account, applied, bought, priced.subtotal, currency, params)
+    amounts.check_session_total(priced.total, currency)
+    session |= {
+        "amount_subtotal": priced.subtotal,
+        "amount_total": priced.total,
+        "currency": currency,
+        "discounts": [applied.in_session()] if applied else [],
+        "total_details": {
+            "amount_discount": priced.discount,
+            "amount_shipping": 0,
+            "amount_tax": priced.tax,
+            "+breakdown": priced.breakdown,
+        },
+    }
+    return priced.items
+
+
+def _check(box: Box, account: str, params: Params) -> None:
+    _check_mode(params)
+    unknown = sorted(params.keys() - UNDERSTOOD)
+    if unknown:
+        raise _unsupported(unknown[0])
+    for name in SWITCHES:
+        if (params.get(name) or {}).get("enabled"):
+            raise _unsupported(f"{name}[enabled]=true", param=f"{name}[enabled]")
+    for kind in ("business", "individual"):
+        if ((params.get("name_collection") or {}).get(kind) or {}).get("enabled"):
+            raise _unsupported("name_collection", param=f"name_collection[{kind}][enabled]")
+    if params.get("allow_promotion_codes") and "discounts" not in params:
+        raise _unsupported("allow_promotion_codes")
+    _check_urls(params)
+    _check_customer(box, account, params)
+    _check_intent_data(params.get("payment_intent_data") or {})
+    offered.check(params)
+
+
+def _check_mode(params: Params) -> None:
+    if "mode" not in params:
+        raise errors.missing_param("mode")
+    if params["mode"] != "payment":
+        raise _unsupported(f"mode={params['mode']}", param="mode")
+    if params.get("ui_mode", "hosted_page") != "hosted_page":
+        raise _unsupported(f"ui_mode={params['ui_mode']}", param="ui_mode")
+
+
+def _unsupported(what: str, param: str | None = None) -> errors.StripeError:
+    return errors.invalid(
+        f"The local sandbox does not have {what} of Checkout Sessions, though Stripe does.",
+        code="sandbox_not_supported",
+        param=param or what,
+    )
+
+
+def _check_urls(params: Params) -> None:
+    if "success_url" not in params:
+        raise errors.missing_param("success_url")
+    for name in ("success_url", "cancel_url"):
+        if params.get(name) is None:
+            continue
+        parts = urlsplit(params[name])
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.netloc
+            or any(mark.isspace() for mark in params[name])
+        ):
+            raise errors.invalid("Not a valid URL", code="url_invalid", param=name)
+
+
+def _check_customer(box: Box, account: str, params: Params) -> None:
+    if "customer" in params and "customer_email" in params:
+        raise errors.invalid("You may only specify one of these parameters: customer, customer_email.")
+    if "customer" in params:
+        customers.find(box, account, params["customer"], "customer", status=400)
+        if "customer_creation" in params:
+            raise errors.invalid("You may only specify one of these parameters: customer, customer_creation.")
+    email = params.get("customer_email")
+    if email is not None and not EMAIL.fullmatch(email):
+        raise errors.invalid(f"Invalid email address: {email}", code="email_invalid", param="customer_email")
+
+
+def _check_intent_data(given: Params) -> None:
+    if "statement_descriptor" in given:
+        raise errors.invalid(
+            "The `statement_descriptor` parameter is not supported for card charges; use "
+            "`statement_descriptor_suffix`.",
+            param="payment_intent_data[statement_descriptor]",
+        )
+    for name in sorted(given.keys() - set(INTENT_DATA)):
+        raise _unsupported(f"payment_intent_data[{name}]")
+
+
+def _expiry(wanted: int | None, now: int, real: int) -> int:
+    """When the session ends. A caller counts by its own clock, so where the sandbox's has been advanced
+    (`real` is the time without that) what fits the real time is moved along."""
+    if wanted is None:
+        return now + LONGEST
+    if not SHORTEST <= wanted - now <= LONGEST and SHORTEST <= wanted - real <= LONGEST:
+        wanted += now - real
+    if wanted - now < SHORTEST:
+        raise errors.invalid(
+            "The `expires_at` timestamp must be at least 30 minutes from Checkout Session creation.",
+            param="expires_at",
+        )
+    if wanted - now > LONGEST:
+        raise errors.invalid(
+            "The `expires_at` timestamp must be less than 24 hours from Checkout Session creation.",
+            param="expires_at",
+        )
+    return wanted

@@ -1,0 +1,281 @@
+"""The hosted Checkout page: what is paid for, the form, the 3-D Secure step, and how it ends, in words.
+
+It works as plain forms and redirects; static/checkout.js asks the same addresses for JSON instead of HTML.
+It holds no key: a session's unguessable id in the address is all there is, as with Stripe's own page.
+"""
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, Flask, Response, jsonify, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from stripe_sandbox.checkout import sessions
+from stripe_sandbox.checkout.challenges import Challenge, Challenges
+from stripe_sandbox.checkout.chips import CHIPS, DEBIT_CHIPS, EXPIRY, prefill
+from stripe_sandbox.checkout.form import PayForm
+from stripe_sandbox.checkout.form import read as read_form
+from stripe_sandbox.checkout.summary import summarize
+from stripe_sandbox.resources.account import NAME as MERCHANT
+from stripe_sandbox.rules.cards import Card
+from stripe_sandbox.rules.money import choose_locale, format_amount
+
+if TYPE_CHECKING:
+    from stripe_sandbox.box import Box
+
+# Stripe waits up to 10 s for the endpoint's answer to checkout.session.completed before it lets the buyer go.
+WEBHOOK_PATIENCE = 5.0
+SESSION_ID = re.compile(r"\{CHECKOUT_SESSION_ID\}|%7BCHECKOUT_SESSION_ID%7D", re.IGNORECASE)
+VERBS = {"book": "Book", "donate": "Donate", "subscribe": "Subscribe"}
+
+
+# Pictures of goods come from the merchant's own server. A form's redirect may lead to any shop, and browsers
+# hold form-action against every hop of it, so that directive can only keep out javascript: and the like.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' data: http: https:; form-action 'self' http: https:; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+
+
+def register(app: Flask, box: "Box") -> None:
+    """Put the hosted page on `app`."""
+    app.register_blueprint(blueprint(box))
+
+
+def blueprint(box: "Box") -> Blueprint:
+    """The pages of one box, and the static files that all of the sandbox's pages share."""
+    pages = Blueprint(
+        "pages",
+        __name__,
+        template_folder="../templates",
+        static_folder="../static",
+        static_url_path="/assets",
+    )
+    hosted = HostedPage(box)
+    pages.add_url_rule("/c/pay/<session_id>", "checkout", hosted.show, methods=["GET"])
+    pages.add_url_rule("/c/pay/<session_id>", "pay", hosted.pay, methods=["POST"])
+    path = "/c/pay/<session_id>/challenge/<token>"
+    pages.add_url_rule(path, "challenge", hosted.challenge, methods=["GET"])
+    pages.add_url_rule(path, "answer", hosted.answer, methods=["POST"])
+    pages.after_request(guard)
+    return pages
+
+
+def with_session_id(url: str, session_id: str) -> str:
+    """A success_url or cancel_url with Stripe's placeholder replaced, url-encoded braces too."""
+    return SESSION_ID.sub(session_id, url)
+
+
+def submit_text(session: dict[str, Any], total: str) -> str:
+    """What the button says: the session's submit_type, and the sum where one is due."""
+    if session["amount_total"] == 0:
+        return "Complete order"
+    return f"{VERBS.get(session.get('submit_type') or 'pay', 'Pay')} {total}"
+
+
+class HostedPage:
+    """The views of `/c/pay/{session}`."""
+
+    def __init__(self, box: "Box") -> None:
+        self.box = box
+        self.challenges = Challenges()
+
+    def show(self, session_id: str) -> AnyResponse:
+        found = sessions.find_session(self.box, session_id)
+        if found is None:
+            return self._unknown()
+        account, session = found
+        if session["status"] != "open":
+            return self._over(session)
+        form = PayForm(values={"email": known_email(session)})
+        form.values.update(prefill(request.args.get("card", ""), request.args.get("iban", "")))
+        return self._page(account, session, form, 200)
+
+    def challenge(self, session_id: str, token: str) -> AnyResponse:
+        found = sessions.find_session(self.box, session_id)
+        challenge = self.challenges.peek(session_id, token)
+        if found is None or challenge is None or found[1]["status"] != "open":
+            return redirect(url_for("pages.checkout", session_id=session_id), 303)
+        _, session = found
+        locale = choose_locale(session.get("locale"), request.accept_languages.values())
+        return page(
+            "challenge.html",
+            200,
+            merchant=merchant(session),
+            total=format_amount(session["amount_total"], session["currency"], locale),
+            last4=challenge.card.number[-4:],
+            action=url_for("pages.answer", session_id=session_id, token=token),
+        )
+
+    def pay(self, session_id: str) -> AnyResponse:
+        found = sessions.find_session(self.box, session_id)
+        if found is None:
+            return self._unknown()
+        account, session = found
+        if session["status"] != "open":
+            return self._leave(session)
+        methods = session["payment_method_types"] if session["amount_total"] > 0 else []
+        form = read_form(request.form, methods=methods, fixed_email=known_email(session))
+        if form.errors:
+            return self._refused(account, session, form, 422)
+        source = form.source
+        outcome = sessions.pay_session(
+            self.box, account, session_id, source, email=form.email, name=form.name or None
+        )
+        if outcome.kind == "requires_action" and isinstance(source, Card):
+            token = self.challenges.begin(session_id, source, form.email, form.name)
+            return go(url_for("pages.challenge", session_id=session_id, token=token))
+        return self._finish(account, session_id, outcome, form)
+
+    def answer(self, session_id: str, token: str) -> AnyResponse:
+        found = sessions.find_session(self.box, session_id)
+        challenge = self.challenges.take(session_id, token)
+        if found is None or challenge is None:
+            return self._leave_or_ask_again(found, session_id)
+        account, _ = found
+        outcome = sessions.pay_session(
+            self.box,
+            account,
+            session_id,
+            challenge.card,
+            email=challenge.email,
+            name=challenge.name,
+            authenticated=request.form.get("result") == "authorize",
+        )
+        return self._finish(account, session_id, outcome, form_of(challenge))
+
+    def _finish(
+        self, account: str, session_id: str, outcome: sessions.PayOutcome, form: PayForm
+    ) -> AnyResponse:
+        found = sessions.find_session(self.box, session_id)
+        if found is None:  # reset under the buyer's hands
+            return self._unknown()
+        session = found[1]
+        if outcome.kind in ("paid", "processing", "closed"):
+            return self._leave(session)
+        form.refuse(outcome.code, outcome.message or "Your card was declined.")
+        return self._refused(account, session, form, 402)
+
+    def _leave(self, session: dict[str, Any]) -> AnyResponse:
+        """To the shop if it is paid (for the slower of two submits too); else to the page that says why."""
+        if session["status"] != "complete" or not session.get("success_url"):
+            return go(url_for("pages.checkout", session_id=session["id"]))
+        if not self.box.faults["webhooks_paused"]:
+            self.box.webhooks.wait_delivered(
+                session["id"], WEBHOOK_PATIENCE, type="checkout.session.completed"
+            )
+        return go(with_session_id(session["success_url"], session["id"]), paid=True)
+
+    def _leave_or_ask_again(self, found: tuple[str, dict[str, Any]] | None, session_id: str) -> AnyResponse:
+        """A challenge that is gone: answered already (the session tells), or forgotten by a restart."""
+        if found is not None and found[1]["status"] == "complete":
+            return self._leave(found[1])
+        return go(url_for("pages.checkout", session_id=session_id))
+
+    def _refused(self, account: str, session: dict[str, Any], form: PayForm, status: int) -> AnyResponse:
+        if wants_json():
+            answer = jsonify({"errors": form.errors})
+            answer.status_code = status
+            return answer
+        return self._page(account, session, form, status)
+
+    def _page(self, account: str, session: dict[str, Any], form: PayForm, status: int) -> AnyResponse:
+        locale = choose_locale(session.get("locale"), request.accept_languages.values())
+        summary = summarize(session, locale, lambda kind, id: self.box.store.get(account, kind, id))
+        return page(
+            "checkout.html",
+            status,
+            merchant=merchant(session),
+            cancel_url=with_session_id(session.get("cancel_url") or "", session["id"]),
+            summary=summary,
+            form=form,
+            email_fixed=bool(known_email(session)),
+            chips=CHIPS,
+            debit_chips=DEBIT_CHIPS,
+            expiry=EXPIRY,
+            methods=session["payment_method_types"],
+            action=url_for("pages.pay", session_id=session["id"]),
+            submit_text=submit_text(session, summary.total),
+        )
+
+    def _over(self, session: dict[str, Any]) -> AnyResponse:
+        """A session that is complete or expired: what happened, and the way back to the shop."""
+        name = merchant(session)
+        paid = session["status"] == "complete"
+        if paid and session["payment_status"] == "unpaid":
+            title, sentence = "Your payment is being processed", f"{name} will hear as soon as it is through."
+        elif paid:
+            title, sentence = "You have paid", "This payment is done. It can't be paid twice."
+        else:
+            title = "This page has expired"
+            sentence = f"The time to pay is over and nothing was charged. Go back to {name} and start again."
+        link = session.get("success_url") if paid else session.get("cancel_url")
+        return page(
+            "state.html",
+            200,
+            tone="good" if paid else "wait",
+            session_status=session["status"],
+            title=title,
+            sentence=sentence,
+            link=with_session_id(link or "", session["id"]),
+            link_text=f"Back to {name}",
+        )
+
+    def _unknown(self) -> AnyResponse:
+        if wants_json():
+            return go(request.path)
+        return page(
+            "state.html",
+            404,
+            tone="bad",
+            session_status="unknown",
+            title="There is no such payment",
+            sentence="The sandbox doesn't know this address. Go back to the shop and start again.",
+            link="",
+            link_text="",
+        )
+
+
+def known_email(session: dict[str, Any]) -> str:
+    """The e-mail the merchant has given, which the buyer can't change: customer_email, or the Customer's."""
+    details = session.get("customer_details") or {}
+    return str(session.get("customer_email") or details.get("email") or "")
+
+
+def form_of(challenge: Challenge) -> PayForm:
+    """The form as it was before the challenge, for the page to show again after a refusal."""
+    return PayForm(values={"email": challenge.email, "billingName": challenge.name})
+
+
+def guard(response: Response) -> Response:
+    """Headers of every page: nothing inline, nothing framed, nothing kept."""
+    if response.mimetype == "text/html":
+        response.headers["Content-Security-Policy"] = POLICY
+        response.headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
+        response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def page(template: str, status: int, **context: Any) -> Response:
+    """A rendered page with its status."""
+    return Response(render_template(template, **context), status, mimetype="text/html")
+
+
+def go(address: str, *, paid: bool = False) -> AnyResponse:
+    """Send the buyer on: a 303 for a form; JSON for the script, which can't see where a 303 leads."""
+    if wants_json():
+        return jsonify({"redirect": address, "paid": paid})
+    return redirect(address, 303)
+
+
+def wants_json() -> bool:
+    """Is it static/checkout.js that asks?"""
+    return request.accept_mimetypes.best == "application/json"
+
+
+def merchant(session: dict[str, Any]) -> str:
+    """The shop's name: the session's own `branding_settings[display_name]`, else that of the account."""
+    branding = session.get("branding_settings") or {}
+    return str(branding.get("display_name") or MERCHANT)

@@ -1,0 +1,244 @@
+"""Checkout Sessions: the API's methods, and what the hosted page does with a session: find it, pay it.
+
+A session is open until it is paid, expired by the shop, or past its time; each of these happens once and in a
+transaction of its own, so a payment and an expiry can't both win.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stripe_sandbox.checkout.create import build
+from stripe_sandbox.checkout.objects import KIND as KIND
+from stripe_sandbox.checkout.objects import customer_details
+from stripe_sandbox.core import errors
+from stripe_sandbox.core.errors import StripeError
+from stripe_sandbox.core.shown import shown
+from stripe_sandbox.core.store import Obj
+from stripe_sandbox.resources import coupons, customers, payment_methods, promotion_codes
+from stripe_sandbox.resources.payment_intents import charging, objects
+from stripe_sandbox.resources.payment_intents.charging import PayOutcome
+from stripe_sandbox.resources.payment_intents.objects import KIND as INTENT
+from stripe_sandbox.rules.cards import Card
+from stripe_sandbox.rules.debits import BankAccount
+from stripe_sandbox.server.routes import (
+    Call,
+    Params,
+    each_due,
+    fetch,
+    includable,
+    listing,
+    merge_metadata,
+    route,
+)
+
+if TYPE_CHECKING:
+    from stripe_sandbox.box import Box
+
+__all__ = ["PayOutcome", "expire_due", "find_session", "pay_session"]
+
+ITEM = "item"
+# The buyer of a payment by /_sandbox/ that names nobody.
+SOMEBODY = "buyer@example.com"
+UNFINISHED = ("requires_payment_method", "requires_confirmation", "requires_action")
+
+
+@route("POST", "/v1/checkout/sessions")
+def create(box: Box, account: str, params: Params, call: Call) -> Obj:
+    return build(box, account, params, call)
+
+
+@route("GET", "/v1/checkout/sessions")
+def list_(box: Box, account: str, params: Params, call: Call) -> Obj:
+    expire_due(box)
+    where = {
+        name: params.get(name)
+        for name in ("customer", "payment_intent", "payment_link", "status", "subscription")
+    }
+    where["customer_details.email"] = (params.get("customer_details") or {}).get("email")
+    return listing(box, account, KIND, params, call, where=where)
+
+
+@route("GET", "/v1/checkout/sessions/{session}")
+def retrieve(box: Box, account: str, params: Params, call: Call) -> Obj:
+    return _fetch(box, account, call.arg())
+
+
+@route("POST", "/v1/checkout/sessions/{session}")
+def update(box: Box, account: str, params: Params, call: Call) -> Obj:
+    session = _fetch(box, account, call.arg())
+    metadata = params.pop("metadata", session["metadata"])
+    if params:
+        name = min(params)
+        raise errors.invalid(
+            f"The local sandbox can change only the metadata of a hosted Checkout Session, not {name}.",
+            code="sandbox_not_supported",
+            param=name,
+        )
+    merge_metadata(session, metadata)
+    box.store.save(account, session)
+    return session
+
+
+@route("POST", "/v1/checkout/sessions/{session}/expire")
+def expire(box: Box, account: str, params: Params, call: Call) -> Obj:
+    session = _fetch(box, account, call.arg())
+    if session["status"] != "open":
+        raise errors.invalid(
+            'Only Checkout Sessions with a status in ["open"] can be expired. '
+            f"This Checkout Session has a status of `{session['status']}`."
+        )
+    return _expire(box, account, session)
+
+
+@route("GET", "/v1/checkout/sessions/{session}/line_items")
+def line_items(box: Box, account: str, params: Params, call: Call) -> Obj:
+    session = _fetch(box, account, call.arg())
+    return listing(box, account, ITEM, params, call, where={"_session": session["id"]})
+
+
+@includable(KIND, "line_items")
+def first_line_items(box: Box, account: str, session: Obj) -> Obj:
+    """The first ten; the rest has to be listed, as at Stripe."""
+    items, has_more = box.store.list(account, ITEM, where={"_session": session["id"]}, limit=10)
+    url = f"/v1/checkout/sessions/{session['id']}/line_items"
+    return {"object": "list", "data": items, "has_more": has_more, "url": url}
+
+
+def find_session(box: Box, session_id: str) -> tuple[str, Obj] | None:
+    """(account, session) for the pages: Stripe-shaped, with all `line_items` (their `discounts` and `taxes`
+    too) and `total_details.breakdown` in it. None where nobody has such a session."""
+    expire_due(box)
+    found = box.store.find(KIND, session_id)
+    if found is None:
+        return None
+    account, session = found
+    items, _ = box.store.list(account, ITEM, where={"_session": session_id})
+    for item in items:
+        item |= {"discounts": item["+discounts"], "taxes": item["+taxes"]}
+    url = f"/v1/checkout/sessions/{session_id}/line_items"
+    session["line_items"] = {"object": "list", "data": items, "has_more": False, "url": url}
+    session["total_details"]["breakdown"] = session["total_details"]["+breakdown"]
+    return account, shown(session)
+
+
+def pay_session(
+    box: Box,
+    account: str,
+    session_id: str,
+    card: Card | BankAccount | None = None,
+    *,
+    email: str | None = None,
+    name: str | None = None,
+    authenticated: bool | None = None,
+) -> PayOutcome:
+    """Try to pay a session with a card or a bank account (None only where the total is 0). A card that asks
+    for 3-D Secure gives `requires_action` until it is tried again with `authenticated`; a bank account
+    `processing`; a closed session `closed`."""
+    expire_due(box)
+    with box.store.transaction():
+        session = box.store.get(account, KIND, session_id)
+        if session is None:
+            return PayOutcome("closed", f"No such checkout.session: '{session_id}'", "resource_missing")
+        if session["status"] != "open":
+            return PayOutcome(
+                "closed",
+                "This Checkout Session has expired."
+                if session["status"] == "expired"
+                else "This is already paid.",
+                redirect_url=_success_url(session) if session["status"] == "complete" else None,
+            )
+        email = session["customer_email"] or email or SOMEBODY
+        if session["amount_total"] == 0:
+            return _complete(box, account, session, None, email, name)
+        if card is None:
+            return PayOutcome("declined", "Your card number is incomplete.", "incorrect_number")
+        try:
+            method = payment_methods.make(box, account, card, billing={"email": email, "name": name})
+        except StripeError as error:
+            return PayOutcome("declined", error.message, error.code)
+        return _try(box, account, session, method, authenticated)
+
+
+def _try(box: Box, account: str, session: Obj, method: Obj, authenticated: bool | None) -> PayOutcome:
+    intent = box.store.get(account, INTENT, session["payment_intent"]) if session["payment_intent"] else None
+    if intent is None:
+        # Stripe makes the intent when the buyer first tries to pay, not with the session.
+        intent = objects.build(box, account, _intent_params(session), session=session["id"])
+        session["payment_intent"] = intent["id"]
+        box.store.save(account, session)
+    outcome = charging.attempt(
+        box, account, intent, method, authenticated=authenticated, base_url=session["_base_url"]
+    )
+    if outcome.kind not in ("paid", "processing"):
+        return outcome
+    billing = method["billing_details"]
+    return _complete(box, account, session, intent, billing["email"], billing["name"])
+
+
+def _intent_params(session: Obj) -> Params:
+    return {
+        **session["_intent_data"],
+        "amount": session["amount_total"],
+        "allowed_payment_method_types": session["allowed_payment_method_types"],
+        "currency": session["currency"],
+        "customer": session["customer"],
+        "excluded_payment_method_types": session["excluded_payment_method_types"] or None,
+        "payment_method_options": session["payment_method_options"],
+    }
+
+
+def _complete(
+    box: Box, account: str, session: Obj, intent: Obj | None, email: str, name: str | None
+) -> PayOutcome:
+    """The session is over and won: whatever hangs on it happens here, in the payment's own transaction."""
+    # A no-cost order has no payment that would tell whose it is, so Stripe makes a Customer.
+    if session["customer"] is None and (session["customer_creation"] == "always" or intent is None):
+        customer = customers.new_customer(box, account, {"email": email, "name": name})
+        session["customer"] = customer["id"]
+        if intent:
+            intent["customer"] = customer["id"]
+            box.store.save(account, intent)
+    paid = intent is None or intent["status"] == "succeeded"
+    session.update(
+        status="complete",
+        payment_status="paid" if paid else "unpaid",
+        url=None,
+        customer_details=customer_details(email=email, name=name, done=True),
+    )
+    box.store.save(account, session)
+    for discount in session["discounts"]:
+        coupons.redeem(box, account, discount["coupon"])
+        if discount["promotion_code"]:
+            promotion_codes.redeem(box, account, discount["promotion_code"])
+    box.emit(account, "checkout.session.completed", session)
+    underway = intent is not None and intent["status"] == "processing"
+    return PayOutcome("processing" if underway else "paid", redirect_url=_success_url(session))
+
+
+def _success_url(session: Obj) -> str:
+    url: str = session["success_url"]
+    for placeholder in ("{CHECKOUT_SESSION_ID}", "%7BCHECKOUT_SESSION_ID%7D", "%7bCHECKOUT_SESSION_ID%7d"):
+        url = url.replace(placeholder, session["id"])
+    return url
+
+
+def expire_due(box: Box) -> int:
+    """End every open session whose time is past, with its event; how many there were."""
+    due = "json_extract(body, '$.status') = 'open' AND json_extract(body, '$.expires_at') <= :now"
+    return each_due(box, KIND, due, lambda account, session: _expire(box, account, session))
+
+
+def _expire(box: Box, account: str, session: Obj) -> Obj:
+    session.update(status="expired", url=None)
+    box.store.save(account, session)
+    intent = box.store.get(account, INTENT, session["payment_intent"]) if session["payment_intent"] else None
+    if intent and intent["status"] in UNFINISHED:
+        objects.cancel(box, account, intent, "automatic")
+    box.emit(account, "checkout.session.expired", session)
+    return session
+
+
+def _fetch(box: Box, account: str, id: str) -> Obj:
+    expire_due(box)
+    return fetch(box, account, KIND, id, "checkout.session", "session")

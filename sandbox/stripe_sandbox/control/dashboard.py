@@ -1,0 +1,18 @@
+"""The sandbox's page at `/`: a frame for static/dashboard.js, which works on the JSON of `/_sandbox/`."""
+
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Flask, render_template
+
+from stripe_sandbox.checkout.page import guard
+
+if TYPE_CHECKING:
+    from stripe_sandbox.box import Box
+
+
+def register(app: Flask, box: "Box") -> None:
+    """Put the dashboard on `app` (its files and templates come with `pages`)."""
+    dashboard = Blueprint("dashboard", __name__)
+    dashboard.add_url_rule("/", "show", lambda: render_template("dashboard.html"), methods=["GET"])
+    dashboard.after_request(guard)
+    app.register_blueprint(dashboard)

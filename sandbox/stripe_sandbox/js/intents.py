@@ -1,0 +1,151 @@
+"""Two small pages of payments: the 3-D Secure step of a PaymentIntent's `next_action`, and a charge's
+receipt."""
+
+from __future__ import annotations
+
+from secrets import compare_digest
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode, urlsplit
+
+from flask import Blueprint, Flask, redirect, request
+from werkzeug.wrappers import Response
+
+from stripe_sandbox.checkout.page import guard, page
+from stripe_sandbox.core.store import Obj
+from stripe_sandbox.js.element import framed
+from stripe_sandbox.resources import payment_methods
+from stripe_sandbox.resources.account import NAME as MERCHANT
+from stripe_sandbox.resources.charges import KIND as CHARGE
+from stripe_sandbox.resources.payment_intents import intents
+from stripe_sandbox.resources.payment_intents.objects import KIND as INTENT
+from stripe_sandbox.rules.money import choose_locale, format_amount
+
+if TYPE_CHECKING:
+    from stripe_sandbox.box import Box
+
+REDIRECT_STATUS = {"succeeded": "succeeded", "requires_capture": "succeeded", "processing": "pending"}
+
+
+def register(app: Flask, box: Box) -> None:
+    """Put the pages on `app`."""
+    pages = Blueprint("intent_pages", __name__)
+    views = IntentPages(box)
+    path = "/c/authenticate/<intent_id>"
+    pages.add_url_rule(path, "ask", views.ask, methods=["GET"])
+    pages.add_url_rule(path, "answer", views.answer, methods=["POST"])
+    pages.add_url_rule("/c/receipt/<charge_id>", "receipt", views.receipt, methods=["GET"])
+    pages.after_request(lambda response: framed(response) if _in_a_frame() else guard(response))
+    app.register_blueprint(pages)
+
+
+class IntentPages:
+    """The views; whoever has an intent's client secret may answer its challenge, as in a browser."""
+
+    def __init__(self, box: Box) -> None:
+        self._box = box
+
+    def ask(self, intent_id: str) -> Response:
+        found = self._find(intent_id)
+        if found is None:
+            return _nothing()
+        account, intent = found
+        if intent["status"] != "requires_action":
+            return _left(intent)
+        method = self._box.store.get(account, payment_methods.KIND, intent["payment_method"])
+        return page(
+            "challenge.html",
+            200,
+            merchant=MERCHANT,
+            total=_amount(intent["amount"], intent["currency"]),
+            last4=method["card"]["last4"] if method else "",
+            action=request.full_path,
+            framed=_in_a_frame(),
+        )
+
+    def answer(self, intent_id: str) -> Response:
+        found = self._find(intent_id)
+        if found is None:
+            return _nothing()
+        account, intent = found
+        authenticated = request.form.get("result") == "authorize"
+        intents.answer_challenge(
+            self._box,
+            account,
+            intent["id"],
+            authenticated=authenticated,
+            base_url=request.host_url.rstrip("/"),
+        )
+        return _left(self._box.store.get(account, INTENT, intent["id"]) or intent)
+
+    def receipt(self, charge_id: str) -> Response:
+        found = self._box.store.find(CHARGE, charge_id)
+        if found is None:
+            return _nothing()
+        charge = found[1]
+        sentence = f"With {_source(charge)}. Payment {charge['payment_intent']}."
+        if charge["amount_refunded"]:
+            sentence += f" {_amount(charge['amount_refunded'], charge['currency'])} of it was refunded."
+        verb = "on the way" if charge["status"] == "pending" else "paid"
+        title = f"{_amount(charge['amount_captured'], charge['currency'])} {verb} to {MERCHANT}"
+        return _state(200, "good", charge["status"], title, sentence)
+
+    def _find(self, intent_id: str) -> tuple[str, Obj] | None:
+        found = self._box.store.find(INTENT, intent_id)
+        secret = request.args.get("client_secret", "")
+        return found if found and compare_digest(secret, found[1]["client_secret"]) else None
+
+
+def _source(charge: Obj) -> str:
+    details = charge["payment_method_details"]
+    used = details[details["type"]]
+    return f"{used.get('brand') or 'bank account'} ···· {used['last4']}"
+
+
+def _in_a_frame() -> bool:
+    """Stripe.js shows the challenge over the shop's page, and goes on there by itself."""
+    return request.args.get("frame") == "1"
+
+
+def _left(intent: Obj) -> Response:
+    return page("challenge_done.html", 200) if _in_a_frame() else _leave(intent)
+
+
+def _leave(intent: Obj) -> Response:
+    """Back to the shop's return_url with what Stripe adds to it; in words where there is none."""
+    paid = intent["status"] in REDIRECT_STATUS
+    back = intent.get("_return_url")
+    if not back:
+        title = "Authentication complete" if paid else "Authentication failed"
+        return _state(200, "good" if paid else "bad", intent["status"], title, "You can go back to the shop.")
+    facts = {
+        "payment_intent": intent["id"],
+        "payment_intent_client_secret": intent["client_secret"],
+        "redirect_status": "pending"
+        if intent["status"] == "processing"
+        else "succeeded"
+        if paid
+        else "failed",
+    }
+    mark = "&" if urlsplit(back).query else "?"
+    return redirect(f"{back}{mark}{urlencode(facts)}", 303)
+
+
+def _amount(amount: int, currency: str) -> str:
+    return format_amount(amount, currency, choose_locale(None, request.accept_languages.values()))
+
+
+def _nothing() -> Response:
+    return _state(404, "bad", "unknown", "There is no such payment", "The sandbox doesn't know this address.")
+
+
+def _state(code: int, tone: str, status: str, title: str, sentence: str) -> Response:
+    return page(
+        "state.html",
+        code,
+        tone=tone,
+        session_status=status,
+        title=title,
+        sentence=sentence,
+        link="",
+        link_text="",
+    )

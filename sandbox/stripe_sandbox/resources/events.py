@@ -1,0 +1,92 @@
+"""Events: the list, the single one, and how an update becomes an event with its previous attributes."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from stripe_sandbox.core.errors import invalid, missing_object
+from stripe_sandbox.core.shown import shown
+from stripe_sandbox.core.store import Obj
+from stripe_sandbox.server.routes import Call, Params, listing, route
+
+if TYPE_CHECKING:
+    from stripe_sandbox.box import Box
+
+KIND = "event"
+#: Stripe keeps events for 30 days; older ones can be neither listed nor retrieved.
+KEPT_FOR = 30 * 24 * 3600
+
+
+def previous_attributes(before: Obj, after: Obj) -> dict[str, Any]:
+    """What `before` said where `after` differs; inside an object only the keys that differ, None for new
+    ones."""
+    changed: dict[str, Any] = {}
+    for name in before.keys() | after.keys():
+        old, new = before.get(name), after.get(name)
+        if old != new:
+            both = isinstance(old, dict) and isinstance(new, dict)
+            changed[name] = previous_attributes(old or {}, new or {}) if both else old
+    return changed
+
+
+def save_changed(box: Box, account: str, obj: Obj, type: str) -> Obj:
+    """Write a changed object back, and make the event `type` where Stripe would show a difference."""
+    before = box.store.get(account, obj["object"], obj["id"])
+    box.store.save(account, obj)
+    previous = previous_attributes(shown(before), shown(obj))
+    if previous:
+        box.emit(account, type, obj, previous=previous)
+    return obj
+
+
+def insert_new(box: Box, account: str, obj: Obj, type: str) -> Obj:
+    """Keep a new object and make the event of its creation."""
+    box.store.insert(account, obj)
+    box.emit(account, type, obj)
+    return obj
+
+
+@route("GET", "/v1/events")
+def list_(box: Box, account: str, params: Params, call: Call) -> Obj:
+    if "type" in params and "types" in params:
+        raise invalid("You may only specify one of these parameters: type, types.", stored=False)
+    oldest = box.clock.now() - KEPT_FOR
+    created = params.get("created") or {}
+    if isinstance(created, int):
+        created = {"gte": created, "lte": created}
+    params = {**params, "created": {**created, "gte": max(oldest, created.get("gte", 0))}}
+    if not params.keys() & {"type", "types", "delivery_success"}:
+        return listing(box, account, KIND, params, call)
+    return _filtered(box, account, params, call)
+
+
+def _filtered(box: Box, account: str, params: Params, call: Call) -> Obj:
+    """The list under filters that the store doesn't know: patterns (`charge.*`) and delivery."""
+    limit = params.get("limit", 10)
+    page = listing(box, account, KIND, {**params, "limit": min(limit, 1)}, call)
+    patterns = params.get("types") or [params.get("type") or "*"]
+    found, _ = box.store.list(
+        account,
+        KIND,
+        starting_after=params.get("starting_after"),
+        ending_before=params.get("ending_before"),
+        created=params["created"],
+    )
+    wanted = [event for event in found if _wanted(event, patterns, params.get("delivery_success"))]
+    kept = wanted[-limit:] if "ending_before" in params else wanted[:limit]
+    return {**page, "data": kept, "has_more": len(wanted) > limit}
+
+
+def _wanted(event: Obj, patterns: list[str], delivered: bool | None) -> bool:
+    if delivered is not None and delivered != (event["pending_webhooks"] == 0):
+        return False
+    return any(fnmatchcase(event["type"], pattern) for pattern in patterns)
+
+
+@route("GET", "/v1/events/{id}")
+def retrieve(box: Box, account: str, params: Params, call: Call) -> Obj:
+    event = box.store.get(account, KIND, call.arg())
+    if event is None or event["created"] < box.clock.now() - KEPT_FOR:
+        raise missing_object("event", call.arg())
+    return event

@@ -1,0 +1,94 @@
+"""`expand[]`: ids replaced by their objects, and the fields that are there only when asked for.
+
+Dotted paths up to four levels, `data.` in front for lists, as docs.stripe.com/expand says.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stripe_sandbox.core import errors
+from stripe_sandbox.core.store import Obj
+from stripe_sandbox.server.routes import INCLUDABLES
+
+if TYPE_CHECKING:
+    from stripe_sandbox.box import Box
+
+DEPTH = 4
+# Which kind of object an id in such a field names.
+REFERENCES = {
+    "balance_transaction": "balance_transaction",
+    "charge": "charge",
+    "coupon": "coupon",
+    "customer": "customer",
+    "default_price": "price",
+    "failure_balance_transaction": "balance_transaction",
+    "latest_charge": "charge",
+    "payment_intent": "payment_intent",
+    "payment_method": "payment_method",
+    "product": "product",
+    "promotion_code": "promotion_code",
+}
+# `source` is a charge or a refund; its id tells which.
+PREFIXES = {"ch": "charge", "re": "refund", "pyr": "refund", "dp": "dispute"}
+# References that can be there in the spec and are always null here.
+EMPTY = frozenset(
+    "application application_fee invoice on_behalf_of payment_link review setup_intent source_transfer "
+    "source_transfer_reversal subscription tax_code transfer transfer_reversal".split()
+)
+
+# Those that an object has only in a certain state.
+SOMETIMES = frozenset({"failure_balance_transaction"})
+
+
+def expand(box: Box, account: str, obj: Obj, paths: list[str]) -> None:
+    """Expand in place. Raises StripeError (400) for what cannot be expanded."""
+    for path in paths:
+        parts = path.split(".")
+        if len(parts) > DEPTH:
+            raise errors.invalid(
+                f"You cannot expand more than {DEPTH} levels of a property. Property: {path}", param="expand"
+            )
+        if not _expand(box, account, obj, parts):
+            raise errors.invalid(f"This property cannot be expanded ({path}).", param="expand")
+
+
+def _expand(box: Box, account: str, obj: Obj, parts: list[str]) -> bool:
+    head, rest = parts[0], parts[1:]
+    if obj.get("object") == "list" and head != "data":
+        return False
+    value = _included(box, account, obj, head)
+    if isinstance(value, str):
+        value = obj[head] = _referred(box, account, head, value)
+    if value is None:
+        # Nothing to open here; all there is to tell is whether the name is one that could be opened.
+        openable = head in REFERENCES or head in EMPTY or head == "source" or bool(rest)
+        return (head in obj and openable) or head in SOMETIMES
+    if isinstance(value, list):
+        inner = [item for item in value if isinstance(item, dict)]
+        if not rest:
+            return obj.get("object") == "list" or f"+{head}" in obj
+        return all(_expand(box, account, item, rest) for item in inner)
+    if not isinstance(value, dict):
+        return False
+    return _expand(box, account, value, rest) if rest else "object" in value or f"+{head}" in obj
+
+
+def _included(box: Box, account: str, obj: Obj, name: str) -> Any:
+    if name in obj:
+        return obj[name]
+    if f"+{name}" in obj:
+        obj[name] = obj[f"+{name}"]
+    compute = INCLUDABLES.get((obj.get("object", ""), name))
+    if compute:
+        obj[name] = compute(box, account, obj)
+    return obj.get(name)
+
+
+def _referred(box: Box, account: str, name: str, id: str) -> Any:
+    kind = REFERENCES.get(name) or (PREFIXES.get(id.partition("_")[0]) if name == "source" else None)
+    if kind is None:
+        return id if name != "source" else None
+    found = box.store.get(account, kind, id)
+    # A deleted coupon or product stays where it was used, as an id that opens to Stripe's stub.
+    return found or {"id": id, "object": kind, "deleted": True}

@@ -1,0 +1,149 @@
+"""The table of API methods: resource modules register handlers with @route, `app.py` serves them.
+
+Paths are the spec's own templates (`/v1/refunds/{refund}`), so that `forms.py` finds the parameters of each
+method by them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from stripe_sandbox.core import errors
+from stripe_sandbox.core.store import NoSuchCursor, Obj
+
+if TYPE_CHECKING:
+    from stripe_sandbox.box import Box
+
+Params = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a handler may want to know of the request besides its parameters."""
+
+    id: str  # req_...
+    method: str
+    template: str
+    url: str  # the path as it was asked
+    args: Mapping[str, str] = field(default_factory=dict)  # {"refund": "re_..."}
+    idempotency_key: str | None = None
+    publishable: bool = False  # asked with a pk_ key: show only what a browser may see
+    base_url: str = ""  # where the sandbox is for the buyer's browser, without a trailing slash
+
+    def arg(self) -> str:
+        """The id in the path (of methods that have one)."""
+        return next(iter(self.args.values()))
+
+
+Handler = Callable[["Box", str, Params, Call], Obj]
+
+
+@dataclass(frozen=True)
+class Route:
+    method: str
+    template: str
+    handler: Handler
+    publishable: bool
+
+
+ROUTES: dict[tuple[str, str], Route] = {}
+Includable = Callable[["Box", str, Obj], Any]
+INCLUDABLES: dict[tuple[str, str], Includable] = {}
+
+
+def route(method: str, template: str, *, publishable: bool = False) -> Callable[[Handler], Handler]:
+    """Register a handler `(box, account, params, call) -> object`; it runs inside a transaction of the store.
+    `publishable` lets a pk_ key in. It raises StripeError to refuse."""
+
+    def register(handler: Handler) -> Handler:
+        ROUTES[method, template] = Route(method, template, handler, publishable)
+        return handler
+
+    return register
+
+
+def includable(kind: str, name: str) -> Callable[[Includable], Includable]:
+    """Register a field of `kind` that is there only when `expand[]` asks: `(box, account, obj) -> value`.
+    (A field that is simply stored under "+name" needs no registration.)"""
+
+    def register(compute: Includable) -> Includable:
+        INCLUDABLES[kind, name] = compute
+        return compute
+
+    return register
+
+
+def fetch(box: Box, account: str, kind: str, id: str, noun: str | None = None, param: str = "id") -> Obj:
+    """The object, or Stripe's 404 `No such coupon: 'X'`; `noun` is Stripe's word where it isn't the kind."""
+    obj = box.store.get(account, kind, id)
+    if obj is None:
+        raise errors.missing_object(noun or kind.rpartition(".")[2], id, param)
+    return obj
+
+
+def each_due(box: Box, kind: str, due: str, act: Callable[[str, Obj], Any]) -> int:
+    """`act(account, object)` for every object of `kind` that is due; how many there were.
+
+    `due` is SQL of the object's `body`, with `:now` for the sandbox's time. Asked once without a lock: mostly
+    there is nothing, and this runs with every read. The kind is written out: the partial index needs it so.
+    """
+    query = f"SELECT account, id FROM objects WHERE kind = '{kind}' AND {due}"  # noqa: S608 - our own words
+    values = {"now": box.clock.now()}
+    if not box.store.sql(query, values):
+        return 0
+    with box.store.transaction():
+        found = box.store.sql(query, values)
+        for account, id in found:
+            act(account, fetch(box, account, kind, id))
+    return len(found)
+
+
+def listing(
+    box: Box,
+    account: str,
+    kind: str,
+    params: Params,
+    call: Call,
+    *,
+    where: Mapping[str, Any] | None = None,
+) -> Obj:
+    """Stripe's list of `kind`, newest first: reads limit, starting_after, ending_before and created of
+    `params`."""
+    limit = params.get("limit", 10)
+    if not 1 <= limit <= 100:
+        raise errors.invalid(
+            f"Invalid integer: {limit}. Must be between 1 and 100.", param="limit", stored=False
+        )
+    if "starting_after" in params and "ending_before" in params:
+        raise errors.invalid("You may only specify one of these parameters: ending_before, starting_after.")
+    created = params.get("created")
+    if isinstance(created, int):
+        created = {"gte": created, "lte": created}
+    try:
+        objs, has_more = box.store.list(
+            account,
+            kind,
+            where=where,
+            limit=limit,
+            starting_after=params.get("starting_after"),
+            ending_before=params.get("ending_before"),
+            created=created,
+        )
+    except NoSuchCursor as missing:
+        cursor, id = missing.args
+        raise errors.missing_object(kind.rpartition(".")[2], id, cursor, status=400) from missing
+    return {"object": "list", "data": objs, "has_more": has_more, "url": call.url}
+
+
+def merge_metadata(obj: Obj, metadata: Mapping[str, str] | None) -> None:
+    """Stripe's way to change metadata: keys given are set, a key given as "" is removed, None removes them
+    all."""
+    if metadata is None:
+        obj["metadata"] = {}
+        return
+    kept: dict[str, str] = {**(obj.get("metadata") or {}), **metadata}
+    if len(kept) > 50:
+        raise errors.invalid("You can only have up to 50 metadata keys.", param="metadata")
+    obj["metadata"] = {key: value for key, value in kept.items() if value != ""}

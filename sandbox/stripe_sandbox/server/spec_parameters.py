@@ -1,0 +1,88 @@
+"""Cut the request parameters out of Stripe's OpenAPI file, with endive's differences, into `parameters.json`.
+
+    python -m stripe_sandbox.server.spec_parameters SPEC.json
+
+Source of the differences: stripe-python 16.1.0 (API 2026-10-28.endive) against the spec of 2026-08-26.dahlia.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+Node = dict[str, Any]
+KEPT = ("type", "enum", "maxLength", "format", "required")
+TARGET = Path(__file__).with_name("parameters.json")
+
+
+def compact(node: Node) -> Node:
+    """A schema without prose, and without the length limit that nearly every string has (5000)."""
+    kept: Node = {key: node[key] for key in KEPT if key in node}
+    if kept.get("maxLength") == 5000:
+        del kept["maxLength"]
+    if "properties" in node:
+        kept["properties"] = {name: compact(child) for name, child in node["properties"].items()}
+    if "items" in node:
+        kept["items"] = compact(node["items"])
+    if "anyOf" in node:
+        kept["anyOf"] = [compact(child) for child in node["anyOf"]]
+    if isinstance(node.get("additionalProperties"), dict):
+        kept["map"] = compact(node["additionalProperties"])
+    return kept
+
+
+def of_method(operation: Node) -> Node:
+    query = [parameter for parameter in operation.get("parameters", []) if parameter["in"] == "query"]
+    form = operation.get("requestBody", {}).get("content", {})
+    body = form.get("application/x-www-form-urlencoded", {}).get("schema", {})
+    properties = {parameter["name"]: compact(parameter["schema"]) for parameter in query}
+    properties |= compact(body).get("properties", {})
+    required = [parameter["name"] for parameter in query if parameter.get("required")]
+    return {"type": "object", "properties": properties, "required": required + body.get("required", [])}
+
+
+def apply_endive(methods: dict[str, Node]) -> None:
+    """What the next release train changed in the parameters that a shop sends."""
+    types = {"type": "array", "items": {"type": "string"}}
+    session = methods["POST /v1/checkout/sessions"]["properties"]
+    session["ui_mode"]["enum"].append("form")
+    session["locale"]["enum"].append("hi-IN")
+    methods["POST /v1/checkout/sessions/{session}"]["properties"]["payment_intent_data"] = session[
+        "payment_intent_data"
+    ]
+    intents = [
+        methods[f"POST /v1/payment_intents{end}"]["properties"]
+        for end in ("", "/{intent}", "/{intent}/confirm")
+    ]
+    for properties in (session, *intents):
+        # forms.REMOVED answers those who still send it.
+        properties.pop("payment_method_types", None)
+        properties["allowed_payment_method_types"] = types
+        properties["excluded_payment_method_types"] = types
+    for end in ("", "/{webhook_endpoint}"):
+        version = methods[f"POST /v1/webhook_endpoints{end}"]["properties"].get("api_version")
+        if version:
+            version["enum"] += ["2026-09-30.endive", "2026-10-28.endive"]
+
+
+def cut(spec: Node) -> dict[str, Node]:
+    """`{"POST /v1/refunds": schema of its parameters}` for every method of the spec."""
+    methods = {
+        f"{method.upper()} {path}": of_method(operation)
+        for path, operations in spec["paths"].items()
+        for method, operation in operations.items()
+        if method in ("get", "post", "delete")
+    }
+    apply_endive(methods)
+    return methods
+
+
+def main() -> None:
+    spec = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    TARGET.write_text(json.dumps(cut(spec), separators=(",", ":"), sort_keys=True) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+"""The sandbox as an HTTP server: threads, keep-alive, quiet; used by `__main__` and by tests."""
+
+from __future__ import annotations
+
+import io
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from stripe_sandbox.app import HELD_BACK, create_app
+from stripe_sandbox.box import Box
+from stripe_sandbox.control.sweep import sweep
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication
+
+SWEEP_SECONDS = 1.0
+#: Seconds between two interim answers while an answer is held back: less than any client's read times out.
+SIGN_OF_LIFE = 0.5
+
+
+class Connections:
+    """The open sockets of one server, so that stopping it hangs up on clients that keep theirs."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+        self._closed = False
+
+    def add(self, connection: socket.socket) -> None:
+        with self._lock:
+            self._open.add(connection)
+            if self._closed:
+                _shut(connection)
+
+    def discard(self, connection: socket.socket) -> None:
+        with self._lock:
+            self._open.discard(connection)
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            for connection in self._open:
+                _shut(connection)
+
+
+def _shut(connection: socket.socket) -> None:
+    with suppress(OSError):  # the client was quicker
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+class Handler(WSGIRequestHandler):
+    """Werkzeug's handler closes each connection and waits 10 ms for leftovers; this one reads the body first
+    and keeps the connection, as Stripe's own servers do, so that clients meet pooled connections here too."""
+
+    connections: Connections  # those of the server it belongs to
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    timeout = 75
+
+    def setup(self) -> None:
+        super().setup()
+        self.connections.add(self.connection)
+
+    def finish(self) -> None:
+        self.connections.discard(self.connection)
+        super().finish()
+
+    def run_wsgi(self) -> None:
+        if self.headers.get("Expect", "").lower().strip() == "100-continue":
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        environ = self.make_environ()
+        environ["wsgi.input"] = io.BytesIO(self._body(environ))
+        environ["wsgi.input_terminated"] = True
+        status, headers, body = _run(self.server.app, environ)
+        self._hold_back(environ.get(HELD_BACK, 0) / 1000)
+        code, _, reason = status.partition(" ")
+        self.send_response(int(code), reason)
+        for name, value in headers:
+            if name.lower() not in ("content-length", "connection"):
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+        self.wfile.flush()
+
+    def _hold_back(self, seconds: float) -> None:
+        """As on a line that loses nearly everything: what comes through keeps the client's read from timing
+        out, and the answer comes late. An interim answer is skipped by every client (RFC 9110, 15.2)."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.wfile.flush()
+            time.sleep(min(left, SIGN_OF_LIFE))
+
+    def _body(self, environ: dict[str, Any]) -> bytes:
+        stream = environ["wsgi.input"]
+        if environ.get("wsgi.input_terminated"):  # chunked: werkzeug has wrapped the stream
+            return bytes(stream.read())
+        return bytes(stream.read(int(environ.get("CONTENT_LENGTH") or 0)))
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """Stay quiet: the dashboard and the clients tell what was asked."""
+
+
+def _run(app: WSGIApplication, environ: dict[str, Any]) -> tuple[str, list[tuple[str, str]], bytes]:
+    started: list[tuple[str, list[tuple[str, str]]]] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        started[:] = [(status, headers)]
+        return lambda data: None
+
+    answer: StartResponse = start_response
+    chunks = app(environ, answer)
+    try:
+        body = b"".join(chunks)
+    finally:
+        if hasattr(chunks, "close"):
+            chunks.close()
+    status, headers = started[0]
+    return status, headers, body
+
+
+class SandboxServer:
+    """`start()` serves in the background; `url` is where. `app` replaces the box's own application (tests
+    wrap it); `allowed` are the names that this one answers at, besides the one it listens at."""
+
+    def __init__(
+        self,
+        box: Box,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        allowed: Sequence[str] = (),
+        app: WSGIApplication | None = None,
+    ) -> None:
+        self.box = box
+        self._connections = Connections()
+        self._server = _bind(host, port, app or create_app(box, (*allowed, host.lower())), self._connections)
+        shown_host = "127.0.0.1" if host in ("0.0.0.0", "") else host  # noqa: S104 - a comparison
+        self.url = f"http://{f'[{shown_host}]' if ':' in shown_host else shown_host}:{self._server.port}"
+        self._stopping = threading.Event()
+        self._threads = [
+            threading.Thread(
+                target=self._server.serve_forever, args=(0.05,), name="sandbox-http", daemon=True
+            ),
+            threading.Thread(target=self._sweep, name="sandbox-sweep", daemon=True),
+        ]
+
+    def start(self) -> SandboxServer:
+        self.box.webhooks.start()
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Stop serving and hang up on everybody; the box stays open (its owner closes it)."""
+        self._stopping.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._connections.close()
+        for thread in self._threads:
+            thread.join()
+
+    def _sweep(self) -> None:
+        while not self._stopping.wait(SWEEP_SECONDS):
+            sweep(self.box)
+
+
+def _bind(host: str, port: int, app: WSGIApplication, connections: Connections) -> BaseWSGIServer:
+    """Listen; OSError where the port is taken. (Werkzeug's own binding prints and exits instead.)"""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    handler = type("Handler", (Handler,), {"connections": connections})
+    listener = socket.create_server((host, port), family=family, backlog=128)
+    with listener:
+        # Werkzeug listens on a duplicate of the descriptor, so ours must be closed here.
+        return make_server(host, port, app, threaded=True, request_handler=handler, fd=listener.fileno())

@@ -1,0 +1,15 @@
+"""Whose keys these are."""
+
+from __future__ import annotations
+
+from sandbox_testing.own import own_sandbox
+
+
+def test_keys_with_one_tail_are_one_account_and_other_tails_are_others() -> None:
+    with own_sandbox() as own:
+        mine = own.client.v1.accounts.retrieve_current()
+        assert mine.id.startswith("acct_")
+        assert mine.charges_enabled
+        assert mine.settings.dashboard.display_name == "Local sandbox"
+        assert own.client_of(own.tail).v1.accounts.retrieve_current().id == mine.id
+        assert own.client_of("other").v1.accounts.retrieve_current().id != mine.id

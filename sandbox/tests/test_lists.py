@@ -1,0 +1,127 @@
+"""Lists with their cursors, and expand."""
+
+from typing import Any
+
+import pytest
+import stripe
+
+from sandbox_testing.orders import line, open_session, pay
+from sandbox_testing.server import CheckedSandbox
+
+
+def make_sessions(client: stripe.StripeClient, count: int) -> list[str]:
+    return [open_session(client).id for _ in range(count)]
+
+
+def test_lists_are_newest_first_with_ten_a_page(client: stripe.StripeClient) -> None:
+    made = make_sessions(client, 12)
+    page = client.v1.checkout.sessions.list()
+    assert [session.id for session in page.data] == made[:1:-1]
+    assert page.has_more
+    assert page.url == "/v1/checkout/sessions"
+
+
+def test_auto_paging_reaches_every_object_in_both_directions(client: stripe.StripeClient) -> None:
+    made = make_sessions(client, 7)
+    pages = client.v1.checkout.sessions.list({"limit": 3})
+    assert [session.id for session in pages.auto_paging_iter()] == made[::-1]
+    backwards = client.v1.checkout.sessions.list({"limit": 2, "ending_before": made[0]})
+    assert [session.id for session in backwards.data] == [made[2], made[1]]
+    assert backwards.has_more
+    assert [session.id for session in backwards.auto_paging_iter()] == made[1:]
+
+
+def test_the_last_page_has_no_more(client: stripe.StripeClient) -> None:
+    made = make_sessions(client, 3)
+    page = client.v1.checkout.sessions.list({"limit": 2, "starting_after": made[1]})
+    assert [session.id for session in page.data] == [made[0]]
+    assert not page.has_more
+
+
+@pytest.mark.parametrize("limit", [0, 101, -1])
+def test_a_page_has_1_to_100_objects(client: stripe.StripeClient, limit: int) -> None:
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        client.v1.checkout.sessions.list({"limit": limit})
+    assert caught.value.param == "limit"
+
+
+def test_an_unknown_cursor_is_named(client: stripe.StripeClient) -> None:
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        client.v1.charges.list({"starting_after": "ch_nope"})
+    assert (caught.value.code, caught.value.param) == ("resource_missing", "starting_after")
+
+
+def test_created_filters(client: stripe.StripeClient) -> None:
+    session = open_session(client)
+    listed = client.v1.customers.list
+    client.v1.customers.create({})
+    assert len(listed({"created": {"gte": session.created}}).data) == 1
+    assert listed({"created": {"gt": session.created + 60}}).data == []
+    assert len(client.v1.events.list({"created": {"lte": session.created + 60}}).data) > 0
+
+
+def test_sessions_are_found_by_status_and_intent(
+    client: stripe.StripeClient, sandbox: CheckedSandbox
+) -> None:
+    open_, paid = make_sessions(client, 2)
+    pay(sandbox, paid, email="ann@shop.example")
+    by_status = client.v1.checkout.sessions.list({"status": "complete"}).data
+    assert [session.id for session in by_status] == [paid]
+    intent = by_status[0].payment_intent
+    assert isinstance(intent, str)
+    assert [s.id for s in client.v1.checkout.sessions.list({"payment_intent": intent}).data] == [paid]
+    by_email = client.v1.checkout.sessions.list({"customer_details": {"email": "ann@shop.example"}}).data
+    assert [session.id for session in by_email] == [paid]
+    assert [s.id for s in client.v1.checkout.sessions.list({"status": "open"}).data] == [open_]
+
+
+def test_expand_opens_ids_up_to_four_levels(client: stripe.StripeClient, sandbox: CheckedSandbox) -> None:
+    session = open_session(client)
+    pay(sandbox, session.id)
+    found: Any = client.v1.checkout.sessions.retrieve(
+        session.id, {"expand": ["payment_intent.latest_charge.balance_transaction"]}
+    )
+    assert found.payment_intent.latest_charge.balance_transaction.amount == 1000
+    with pytest.raises(stripe.InvalidRequestError, match="more than 4 levels"):
+        client.v1.checkout.sessions.retrieve(
+            session.id, {"expand": ["payment_intent.latest_charge.balance_transaction.source.refunds"]}
+        )
+
+
+def test_expand_in_lists_begins_with_data(client: stripe.StripeClient, sandbox: CheckedSandbox) -> None:
+    pay(sandbox, open_session(client).id)
+    found: Any = client.v1.charges.list({"expand": ["data.payment_intent", "data.refunds"]})
+    assert found.data[0].payment_intent.amount == 1000
+    assert found.data[0].refunds.data == []
+    with pytest.raises(stripe.InvalidRequestError, match="cannot be expanded"):
+        client.v1.charges.list({"expand": ["payment_intent"]})
+
+
+def test_expanding_nothing_is_no_error(client: stripe.StripeClient) -> None:
+    session: Any = open_session(client, expand=["payment_intent", "customer"])
+    assert session.payment_intent is None
+
+
+@pytest.mark.parametrize(
+    "path", ["amount_total", "nonsense", "metadata", "line_items.nonsense", "charge", "review"]
+)
+def test_what_is_no_object_cannot_be_expanded(client: stripe.StripeClient, path: str) -> None:
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        open_session(client, expand=[path])
+    assert caught.value.user_message == f"This property cannot be expanded ({path})."
+    assert client.v1.checkout.sessions.list().data == []
+
+
+def test_a_session_shows_ten_of_its_lines_and_lists_the_rest(client: stripe.StripeClient) -> None:
+    amounts = [1000 + number for number in range(25)]
+    session = open_session(client, *(line(amount) for amount in amounts), expand=["line_items"])
+    assert [item.amount_total for item in session.line_items.data] == amounts[:10]
+    assert session.line_items.has_more
+    listed = client.v1.checkout.sessions.line_items.list(session.id, {"limit": 10})
+    assert [item.amount_total for item in listed.auto_paging_iter()] == amounts
+
+
+def test_products_of_lines_can_be_expanded(client: stripe.StripeClient) -> None:
+    session = open_session(client, line(1000, name="Oolong"), expand=["line_items.data.price.product"])
+    assert session.line_items.data[0].price.product.name == "Oolong"
+    assert session.line_items.data[0].price.product.active is False
