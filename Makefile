@@ -55,6 +55,7 @@ check: $(DEV_STAMP) ## style, types, import rules, missing and dangerous migrati
 	$(BIN)/ruff format --check .
 	$(PRODUCTION) $(BIN)/mypy
 	$(PRODUCTION) PYTHONPATH=sandbox $(BIN)/lint-imports
+	cd sandbox && PYTHONPATH=. $(CURDIR)/$(BIN)/lint-imports
 	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
 	$(BIN)/djade --check $$(find kopeck -path '*/templates/*' -name '*.html')
 	$(PRODUCTION) DJANGO_SETTINGS_MODULE=kopeck.settings $(BIN)/python -c "$$MIGRATIONS_AND_TEMPLATES"

@@ -10,10 +10,10 @@ import sys
 import threading
 from collections.abc import Sequence
 
+from stripe_sandbox.app import SandboxServer
 from stripe_sandbox.box import Box
 from stripe_sandbox.server.hosts import SETTING, read_names
-from stripe_sandbox.serving import SandboxServer
-from stripe_sandbox.webhooks.delivery import parse_endpoint
+from stripe_sandbox.webhooks.endpoints import parse_endpoint
 
 
 def webhook(text: str) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Any
 
 from stripe_sandbox.core import ids
+from stripe_sandbox.core.clock import Clock
 from stripe_sandbox.core.faults import Faults
 from stripe_sandbox.core.shown import shown
 from stripe_sandbox.core.store import Obj, Store
@@ -20,33 +20,9 @@ API_VERSION = "2026-10-28.endive"
 cause: ContextVar[dict[str, str | None] | None] = ContextVar("cause", default=None)
 
 
-class Clock:
-    """Real time plus what tests have advanced; the offset is kept in the store, so a restart doesn't turn it
-    back."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def now(self) -> int:
-        """Unix seconds."""
-        return int(time.time()) + self.offset()
-
-    def offset(self) -> int:
-        """How far it has been advanced."""
-        return int(self._store.setting("clock_offset", 0))
-
-    def advance(self, seconds: int) -> int:
-        """Move on by so many seconds; the new time. Stripe's time never runs backwards: ValueError."""
-        if seconds < 0:
-            raise ValueError("The clock only moves forward.")
-        with self._store.transaction():
-            self._store.set_setting("clock_offset", self.offset() + seconds)
-        return self.now()
-
-
 class Box:
     """`path` is a SQLite file or ":memory:"; `public_url` the base of session urls (else the request's own
-    host); `webhooks` what the command line named, as `webhooks.Webhooks` takes it."""
+    host); `webhooks` what the command line named, as `webhooks.delivery.Webhooks` takes it."""
 
     def __init__(
         self, path: str = ":memory:", *, public_url: str | None = None, webhooks: Sequence[Any] = ()
@@ -54,8 +30,8 @@ class Box:
         self.store = Store(path)
         self.clock = Clock(self.store)
         self.public_url = public_url.rstrip("/") if public_url else None
-        self.faults = Faults(self)
-        self.webhooks = Webhooks(self, webhooks)
+        self.faults = Faults()
+        self.webhooks = Webhooks(self.store, self.clock, self.faults, webhooks)
 
     def emit(
         self,

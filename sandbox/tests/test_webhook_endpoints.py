@@ -10,7 +10,7 @@ import pytest
 import stripe
 
 from sandbox_testing.own import SECRET, Own, Receiver, eventually, own_sandbox, receiving
-from stripe_sandbox.webhooks.delivery import parse_endpoint
+from stripe_sandbox.webhooks.endpoints import parse_endpoint
 
 
 @pytest.fixture

@@ -25,6 +25,8 @@ CODE = SPANS + BLOCKS
 ROOTS = (
     *(".", "kopeck", "docs", "tests/shop", "tests/run", "deploy/kubernetes", "deploy/observability"),
     ".github/workflows",
+    "sandbox/stripe_sandbox",
+    "sandbox/tests",
 )
 FILE = re.compile(r"[\w.*/-]+\.(?:py|md|yaml|yml|sh|js|css|json|txt|toml|webp)")
 #: Files that the reader has or that a run makes.

@@ -1,0 +1,1 @@
+"""Checkout Sessions, what they come to, and their hosted page."""

@@ -6,9 +6,9 @@ in a sentence that says so, never quietly ignored.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from stripe_sandbox.box import Box
 from stripe_sandbox.checkout import discounts, objects
 from stripe_sandbox.checkout.lines import price, resolve
 from stripe_sandbox.checkout.objects import ECHOED
@@ -19,9 +19,6 @@ from stripe_sandbox.resources.customers import EMAIL
 from stripe_sandbox.resources.payment_intents import offered
 from stripe_sandbox.rules import amounts
 from stripe_sandbox.server.routes import Call, Params
-
-if TYPE_CHECKING:
-    from stripe_sandbox.box import Box
 
 SHORTEST, LONGEST = 30 * 60, 24 * 3600
 UNDERSTOOD = {

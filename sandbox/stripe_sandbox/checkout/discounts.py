@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from stripe_sandbox.box import Box
 from stripe_sandbox.core import errors, ids
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.resources import coupons, promotion_codes
 from stripe_sandbox.rules.arithmetic import Discount
 from stripe_sandbox.server.routes import Params
-
-if TYPE_CHECKING:
-    from stripe_sandbox.box import Box
 
 
 @dataclass(frozen=True)

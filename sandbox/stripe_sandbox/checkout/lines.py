@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from stripe_sandbox.box import Box
 from stripe_sandbox.checkout.discounts import Applied
 from stripe_sandbox.core import errors, ids
 from stripe_sandbox.core.store import Obj
-from stripe_sandbox.resources import prices, products
+from stripe_sandbox.resources.goods import MOST_IMAGES, new_price, new_product
 from stripe_sandbox.rules import currencies
 from stripe_sandbox.rules.arithmetic import Line, LineTotal, Rate, compute_in_steps
 from stripe_sandbox.server.routes import Params
-
-if TYPE_CHECKING:
-    from stripe_sandbox.box import Box
 
 MOST_LINES = 100
 MOST_RATES = 10
@@ -138,16 +136,16 @@ def _inline_price(box: Box, account: str, data: Params, path: str) -> Obj:
             param=f"{path}[unit_amount]",
         )
     if "product_data" in data:
-        if len(data["product_data"].get("images") or []) > products.MOST_IMAGES:
+        if len(data["product_data"].get("images") or []) > MOST_IMAGES:
             raise errors.invalid(
-                f"You can only have up to {products.MOST_IMAGES} images.",
+                f"You can only have up to {MOST_IMAGES} images.",
                 param=f"{path}[product_data][images]",
             )
-        product = products.new_product(box, account, data["product_data"], active=False)
+        product = new_product(box, account, data["product_data"], active=False)
         data = {**data, "product": product["id"]}
     elif box.store.get(account, "product", data["product"]) is None:
         raise errors.missing_object("product", data["product"], f"{path}[product]", status=400)
-    return prices.new_price(box, account, data, path, active=False)
+    return new_price(box, account, data, path, active=False)
 
 
 def _rates(box: Box, account: str, wanted: Sequence[str], path: str) -> list[Obj]:

@@ -5,23 +5,22 @@ It holds no key: a session's unguessable id in the address is all there is, as w
 """
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from flask import Blueprint, Flask, Response, jsonify, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, jsonify, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from stripe_sandbox.box import Box
 from stripe_sandbox.checkout import sessions
 from stripe_sandbox.checkout.challenges import Challenge, Challenges
 from stripe_sandbox.checkout.chips import CHIPS, DEBIT_CHIPS, EXPIRY, prefill
 from stripe_sandbox.checkout.form import PayForm
 from stripe_sandbox.checkout.form import read as read_form
+from stripe_sandbox.checkout.frame import guard, page
 from stripe_sandbox.checkout.summary import summarize
 from stripe_sandbox.resources.account import NAME as MERCHANT
 from stripe_sandbox.rules.cards import Card
 from stripe_sandbox.rules.money import choose_locale, format_amount
-
-if TYPE_CHECKING:
-    from stripe_sandbox.box import Box
 
 # Stripe waits up to 10 s for the endpoint's answer to checkout.session.completed before it lets the buyer go.
 WEBHOOK_PATIENCE = 5.0
@@ -29,21 +28,12 @@ SESSION_ID = re.compile(r"\{CHECKOUT_SESSION_ID\}|%7BCHECKOUT_SESSION_ID%7D", re
 VERBS = {"book": "Book", "donate": "Donate", "subscribe": "Subscribe"}
 
 
-# Pictures of goods come from the merchant's own server. A form's redirect may lead to any shop, and browsers
-# hold form-action against every hop of it, so that directive can only keep out javascript: and the like.
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self' data: http: https:; form-action 'self' http: https:; base-uri 'none'; "
-    "frame-ancestors 'none'"
-)
-
-
-def register(app: Flask, box: "Box") -> None:
+def register(app: Flask, box: Box) -> None:
     """Put the hosted page on `app`."""
     app.register_blueprint(blueprint(box))
 
 
-def blueprint(box: "Box") -> Blueprint:
+def blueprint(box: Box) -> Blueprint:
     """The pages of one box, and the static files that all of the sandbox's pages share."""
     pages = Blueprint(
         "pages",
@@ -77,7 +67,7 @@ def submit_text(session: dict[str, Any], total: str) -> str:
 class HostedPage:
     """The views of `/c/pay/{session}`."""
 
-    def __init__(self, box: "Box") -> None:
+    def __init__(self, box: Box) -> None:
         self.box = box
         self.challenges = Challenges()
 
@@ -246,21 +236,6 @@ def known_email(session: dict[str, Any]) -> str:
 def form_of(challenge: Challenge) -> PayForm:
     """The form as it was before the challenge, for the page to show again after a refusal."""
     return PayForm(values={"email": challenge.email, "billingName": challenge.name})
-
-
-def guard(response: Response) -> Response:
-    """Headers of every page: nothing inline, nothing framed, nothing kept."""
-    if response.mimetype == "text/html":
-        response.headers["Content-Security-Policy"] = POLICY
-        response.headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
-        response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
-
-
-def page(template: str, status: int, **context: Any) -> Response:
-    """A rendered page with its status."""
-    return Response(render_template(template, **context), status, mimetype="text/html")
 
 
 def go(address: str, *, paid: bool = False) -> AnyResponse:

@@ -6,8 +6,7 @@ transaction of its own, so a payment and an expiry can't both win.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from stripe_sandbox.box import Box
 from stripe_sandbox.checkout.create import build
 from stripe_sandbox.checkout.objects import KIND as KIND
 from stripe_sandbox.checkout.objects import customer_details
@@ -31,9 +30,6 @@ from stripe_sandbox.server.routes import (
     merge_metadata,
     route,
 )
-
-if TYPE_CHECKING:
-    from stripe_sandbox.box import Box
 
 __all__ = ["PayOutcome", "expire_due", "find_session", "pay_session"]
 

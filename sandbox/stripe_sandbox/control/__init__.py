@@ -1,0 +1,1 @@
+"""What Stripe does not have: `/_sandbox/`, the dashboard, and what happens as time goes by."""

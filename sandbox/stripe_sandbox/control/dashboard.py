@@ -1,16 +1,12 @@
 """The sandbox's page at `/`: a frame for static/dashboard.js, which works on the JSON of `/_sandbox/`."""
 
-from typing import TYPE_CHECKING
-
 from flask import Blueprint, Flask, render_template
 
-from stripe_sandbox.checkout.page import guard
-
-if TYPE_CHECKING:
-    from stripe_sandbox.box import Box
+from stripe_sandbox.box import Box
+from stripe_sandbox.checkout.frame import guard
 
 
-def register(app: Flask, box: "Box") -> None:
+def register(app: Flask, box: Box) -> None:
     """Put the dashboard on `app` (its files and templates come with `pages`)."""
     dashboard = Blueprint("dashboard", __name__)
     dashboard.add_url_rule("/", "show", lambda: render_template("dashboard.html"), methods=["GET"])

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from stripe_sandbox.box import Box
 from stripe_sandbox.core.shown import shown
-
-if TYPE_CHECKING:
-    from stripe_sandbox.box import Box
 
 Json = dict[str, Any]
 # Documents of our own, which Stripe would not know, begin so.

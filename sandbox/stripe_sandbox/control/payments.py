@@ -7,17 +7,15 @@ Refunds given here are those that somebody gives on Stripe's Dashboard, outside 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from stripe_sandbox.box import Box
 from stripe_sandbox.checkout import sessions
 from stripe_sandbox.control.body import Json, Refused, body, field, only
 from stripe_sandbox.core.shown import shown
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.resources import charges, disputes, refunds
 from stripe_sandbox.resources.payment_intents import objects, offered, settling
-
-if TYPE_CHECKING:
-    from stripe_sandbox.box import Box
 
 HELP = {
     "GET settings": "what the account has switched on",

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from stripe_sandbox.box import Box
 from stripe_sandbox.checkout.sessions import expire_due
 from stripe_sandbox.resources.disputes import end_due
 from stripe_sandbox.resources.payment_intents.settling import settle_due as settle_debits_due
 from stripe_sandbox.resources.refunds import settle_due
-
-if TYPE_CHECKING:
-    from stripe_sandbox.box import Box
 
 
 def sweep(box: Box) -> None:

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flask import Blueprint, Flask, Response, jsonify, request
 
+from stripe_sandbox.box import Box
 from stripe_sandbox.checkout import sessions
 from stripe_sandbox.control import ledger, payments
 from stripe_sandbox.control.body import Json, Refused, body, field, limit, listed, only
 from stripe_sandbox.control.sweep import sweep
 from stripe_sandbox.core.errors import StripeError
 from stripe_sandbox.core.faults import SPEC, BadFault
-from stripe_sandbox.resources import payment_methods, webhook_endpoints
+from stripe_sandbox.resources import payment_methods
 from stripe_sandbox.resources.payment_intents import charging
 from stripe_sandbox.resources.payment_intents import objects as intent_objects
 from stripe_sandbox.resources.payment_intents.charging import PayOutcome
@@ -27,11 +28,9 @@ from stripe_sandbox.rules import debits
 from stripe_sandbox.rules.cards import Card
 from stripe_sandbox.rules.debits import BankAccount
 from stripe_sandbox.server.hosts import is_foreign
+from stripe_sandbox.webhooks import endpoints
 from stripe_sandbox.webhooks.delivery import NoSuchEvent
 from stripe_sandbox.webhooks.log import FILTERS
-
-if TYPE_CHECKING:
-    from stripe_sandbox.box import Box
 
 HELP = {
     "GET accounts": "the accounts (key tails) that have anything",
@@ -139,17 +138,17 @@ class Control:
         return listed(found[:most], len(found) > most)
 
     def webhook_endpoints(self) -> Json:
-        return listed(*ledger.objects(self._box, {"type": webhook_endpoints.KIND}, limit()))
+        return listed(*ledger.objects(self._box, {"type": endpoints.KIND}, limit()))
 
     def roll(self, id: str) -> Json:
         sent = body()
         only(sent, "expires_in")
         seconds = field(sent, "expires_in", int, 86400)
         with self._box.store.transaction():
-            found = self._box.store.find(webhook_endpoints.KIND, id)
+            found = self._box.store.find(endpoints.KIND, id)
             if found is None:
                 raise Refused(404, "no_such_endpoint", f"No such webhook endpoint: {id}.")
-            secret = webhook_endpoints.roll(self._box.store, *found, self._box.clock.now(), seconds)
+            secret = endpoints.roll(self._box.store, *found, self._box.clock.now(), seconds)
         return {"id": id, "secret": secret}
 
     def deliver(self) -> Json:

@@ -13,12 +13,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stripe_sandbox.core.errors import StripeError
-
-if TYPE_CHECKING:
-    from stripe_sandbox.box import Box
 
 ONE_SHOTS = (
     *("latency", "error", "error_after", "rate_limit", "lock_timeout", "cut_before", "cut_after"),
@@ -171,8 +168,7 @@ def _matches(match: Mapping[str, Any] | None, method: str, path: str) -> bool:
 class Faults:
     """The faults of one box. `before`/`after` frame the work of a request, in the request's own thread."""
 
-    def __init__(self, box: Box) -> None:
-        self._box = box
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._request = threading.local()
         self._values: dict[str, Any] = {}

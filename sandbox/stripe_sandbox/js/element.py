@@ -4,21 +4,17 @@
 be framed anywhere (this page, and a 3-D Secure challenge) says so here.
 """
 
-from typing import TYPE_CHECKING
-
 from flask import Blueprint, Flask, Response
 
+from stripe_sandbox.box import Box
 from stripe_sandbox.checkout.chips import CHIPS, DEBIT_CHIPS, EXPIRY
-from stripe_sandbox.checkout.page import POLICY, guard, page
-
-if TYPE_CHECKING:
-    from stripe_sandbox.box import Box
+from stripe_sandbox.checkout.frame import POLICY, guard, page
 
 # Any shop's page may frame it: which shops there are the sandbox can't know.
 FRAMED = POLICY.replace("frame-ancestors 'none'", "frame-ancestors *")
 
 
-def register(app: Flask, box: "Box") -> None:
+def register(app: Flask, box: Box) -> None:
     """Put the page on `app`."""
     pages = Blueprint("element_page", __name__)
 

@@ -5,16 +5,13 @@ The script works out from its own address which train it is (static/stripe.js); 
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from flask import Flask, Response, jsonify, request
 
+from stripe_sandbox.box import Box
 from stripe_sandbox.checkout import sessions
 from stripe_sandbox.core import errors
 from stripe_sandbox.server.keys import read_key
-
-if TYPE_CHECKING:
-    from stripe_sandbox.box import Box
 
 TRAINS = ("acacia", "basil", "clover", "dahlia", "endive")
 STATIC = Path(__file__).parents[1] / "static"
@@ -22,7 +19,7 @@ STATIC = Path(__file__).parents[1] / "static"
 PARTS = ("stripe.js", "elements.js", "payments.js")
 
 
-def register(app: Flask, box: "Box") -> None:
+def register(app: Flask, box: Box) -> None:
     """Put Stripe.js on `app` at /v3/ and at every train's address."""
 
     def script() -> Response:

@@ -1,0 +1,1 @@
+"""Stripe's resources, a file each: what the API does with them."""

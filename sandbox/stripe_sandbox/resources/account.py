@@ -4,13 +4,11 @@ payments."""
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from stripe_sandbox.box import Box
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.server.routes import Call, Params, route
-
-if TYPE_CHECKING:
-    from stripe_sandbox.box import Box
 
 NAME = "Local sandbox"
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from stripe_sandbox.box import Box
 from stripe_sandbox.core import errors, ids
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.resources.events import save_changed
 from stripe_sandbox.rules import cards, debits
 from stripe_sandbox.rules.cards import Decline, TestCard
 from stripe_sandbox.server.routes import Call, Params, fetch, includable, listing, merge_metadata, route
-
-if TYPE_CHECKING:
-    from stripe_sandbox.box import Box
 
 KIND = "charge"
 # Always there, and always so in the sandbox.

@@ -6,17 +6,13 @@ in minor units, `percent_off` a number from 0.01 to 100.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from stripe_sandbox.box import Box
 from stripe_sandbox.core import ids
 from stripe_sandbox.core.errors import invalid, missing_object, missing_param
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.resources.events import insert_new, save_changed
 from stripe_sandbox.rules.currencies import CURRENCIES
 from stripe_sandbox.server.routes import Call, Params, listing, merge_metadata, route
-
-if TYPE_CHECKING:
-    from stripe_sandbox.box import Box
 
 KIND = "coupon"
 FIVE_YEARS = 5 * 366 * 24 * 3600

@@ -6,16 +6,12 @@ The test cards that are disputed open one, as does `/_sandbox/`. Evidence that s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from stripe_sandbox.box import Box
 from stripe_sandbox.core import errors, ids
 from stripe_sandbox.core.store import Obj
-from stripe_sandbox.resources.booking import book
+from stripe_sandbox.resources.balance_transactions import book
 from stripe_sandbox.resources.events import insert_new, save_changed
 from stripe_sandbox.server.routes import Call, Params, each_due, fetch, listing, merge_metadata, route
-
-if TYPE_CHECKING:
-    from stripe_sandbox.box import Box
 
 KIND = "dispute"
 INQUIRY = "inquiry"

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from stripe_sandbox.box import Box
 from stripe_sandbox.core.errors import invalid, missing_object
 from stripe_sandbox.core.shown import shown
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.server.routes import Call, Params, listing, route
-
-if TYPE_CHECKING:
-    from stripe_sandbox.box import Box
 
 KIND = "event"
 #: Stripe keeps events for 30 days; older ones can be neither listed nor retrieved.

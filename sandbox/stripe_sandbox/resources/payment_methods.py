@@ -6,8 +6,9 @@ Of the card's number only last four digits are kept, plus which of Stripe's test
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from stripe_sandbox.box import Box
 from stripe_sandbox.core import errors, ids
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.resources.events import save_changed
@@ -15,9 +16,6 @@ from stripe_sandbox.rules import cards, debits
 from stripe_sandbox.rules.cards import Card, TestCard
 from stripe_sandbox.rules.debits import BankAccount, TestDebit
 from stripe_sandbox.server.routes import Call, Params, fetch, listing, merge_metadata, route
-
-if TYPE_CHECKING:
-    from stripe_sandbox.box import Box
 
 KIND = "payment_method"
 TOKENS = {"tok_visa": "pm_card_visa", "tok_mastercard": "pm_card_mastercard", "tok_amex": "pm_card_amex"}

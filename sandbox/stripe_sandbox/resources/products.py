@@ -2,56 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from stripe_sandbox.core import ids
+from stripe_sandbox.box import Box
 from stripe_sandbox.core.errors import invalid, missing_object
 from stripe_sandbox.core.store import Obj
-from stripe_sandbox.resources import prices
-from stripe_sandbox.resources.events import insert_new, save_changed
+from stripe_sandbox.resources.events import save_changed
+from stripe_sandbox.resources.goods import EDITABLE, MOST_IMAGES, PRICE, PRODUCT, new_price, new_product
 from stripe_sandbox.server.routes import Call, Params, fetch, listing, merge_metadata, route
 
-if TYPE_CHECKING:
-    from stripe_sandbox.box import Box
-
-KIND = "product"
-MOST_IMAGES = 8
 MOST_FEATURES = 15
-# Those that can be unset become null or an empty list.
-EDITABLE: dict[str, Any] = {
-    "active": True,
-    "description": None,
-    "images": [],
-    "marketing_features": [],
-    "name": None,
-    "package_dimensions": None,
-    "shippable": None,
-    "statement_descriptor": None,
-    "tax_code": None,
-    "unit_label": None,
-    "url": None,
-}
-
-
-def new_product(box: Box, account: str, params: Params, *, active: bool = True) -> Obj:
-    """Keep a product of checked `params` (`name`; maybe EDITABLE, `id`, `metadata`), make its event."""
-    now = box.clock.now()
-    id = params.get("id") or ids.new("prod")
-    if box.store.get(account, KIND, id) is not None:
-        raise invalid("Product already exists.", code="resource_already_exists", param="id")
-    product: Obj = {
-        "id": id,
-        "object": KIND,
-        "created": now,
-        "default_price": None,
-        "livemode": False,
-        "metadata": {},
-        "updated": now,
-        **{name: params.get(name, default) for name, default in EDITABLE.items()},
-    }
-    product["active"] = params.get("active", active)
-    merge_metadata(product, params.get("metadata"))
-    return insert_new(box, account, product, "product.created")
 
 
 def _check(params: Params) -> None:
@@ -66,7 +24,7 @@ def create(box: Box, account: str, params: Params, call: Call) -> Obj:
     product = new_product(box, account, params)
     if "default_price_data" in params:
         data = params["default_price_data"] | {"product": product["id"]}
-        product["default_price"] = prices.new_price(box, account, data, "default_price_data")["id"]
+        product["default_price"] = new_price(box, account, data, "default_price_data")["id"]
         save_changed(box, account, product, "product.updated")
     return product
 
@@ -74,27 +32,27 @@ def create(box: Box, account: str, params: Params, call: Call) -> Obj:
 @route("GET", "/v1/products")
 def list_(box: Box, account: str, params: Params, call: Call) -> Obj:
     if "ids" in params:
-        found = [box.store.get(account, KIND, id) for id in params["ids"]]
+        found = [box.store.get(account, PRODUCT, id) for id in params["ids"]]
         kept = sorted((product for product in found if product), key=lambda product: -product["created"])
-        return listing(box, account, KIND, {}, call) | {"data": kept, "has_more": False}
+        return listing(box, account, PRODUCT, {}, call) | {"data": kept, "has_more": False}
     where = {name: params.get(name) for name in ("active", "shippable", "url")}
-    return listing(box, account, KIND, params, call, where=where)
+    return listing(box, account, PRODUCT, params, call, where=where)
 
 
 @route("GET", "/v1/products/{id}")
 def retrieve(box: Box, account: str, params: Params, call: Call) -> Obj:
-    return fetch(box, account, KIND, call.arg())
+    return fetch(box, account, PRODUCT, call.arg())
 
 
 @route("POST", "/v1/products/{id}")
 def update(box: Box, account: str, params: Params, call: Call) -> Obj:
     _check(params)
-    product = fetch(box, account, KIND, call.arg())
+    product = fetch(box, account, PRODUCT, call.arg())
     for name, unset in EDITABLE.items():
         if name in params:
             product[name] = unset if params[name] is None else params[name]
     if "default_price" in params:
-        price = box.store.get(account, prices.KIND, params["default_price"])
+        price = box.store.get(account, PRICE, params["default_price"])
         if price is None or price["product"] != product["id"]:
             raise missing_object("price", params["default_price"], "default_price", status=400)
         product["default_price"] = price["id"]
@@ -106,10 +64,10 @@ def update(box: Box, account: str, params: Params, call: Call) -> Obj:
 
 @route("DELETE", "/v1/products/{id}")
 def delete(box: Box, account: str, params: Params, call: Call) -> Obj:
-    product = fetch(box, account, KIND, call.arg())
-    if box.store.list(account, prices.KIND, where={"product": product["id"]}, limit=1)[0]:
+    product = fetch(box, account, PRODUCT, call.arg())
+    if box.store.list(account, PRICE, where={"product": product["id"]}, limit=1)[0]:
         message = "This product cannot be deleted because it has one or more user-created prices."
         raise invalid(message)
-    box.store.delete(account, KIND, product["id"])
+    box.store.delete(account, PRODUCT, product["id"])
     box.emit(account, "product.deleted", product)
-    return {"id": product["id"], "object": KIND, "deleted": True}
+    return {"id": product["id"], "object": PRODUCT, "deleted": True}

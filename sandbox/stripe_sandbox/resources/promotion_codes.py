@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import re
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from stripe_sandbox.box import Box
 from stripe_sandbox.core import ids
 from stripe_sandbox.core.errors import invalid, missing_object, missing_param
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.resources import coupons
 from stripe_sandbox.resources.events import insert_new, save_changed
 from stripe_sandbox.server.routes import Call, Params, listing, merge_metadata, route
-
-if TYPE_CHECKING:
-    from stripe_sandbox.box import Box
 
 KIND = "promotion_code"
 CODE = re.compile(r"[a-zA-Z0-9_-]+")

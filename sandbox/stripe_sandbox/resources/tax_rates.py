@@ -7,17 +7,14 @@ can't be changed; country and state can be set once.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
+from stripe_sandbox.box import Box
 from stripe_sandbox.core.errors import invalid
 from stripe_sandbox.core.ids import new
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.resources.events import insert_new, save_changed
 from stripe_sandbox.rules.countries import country
 from stripe_sandbox.server.routes import Call, Params, fetch, listing, merge_metadata, route
-
-if TYPE_CHECKING:
-    from stripe_sandbox.box import Box
 
 KIND = "tax_rate"
 EDITABLE = ("active", "country", "description", "display_name", "jurisdiction", "state", "tax_type")

@@ -45,6 +45,7 @@ MOST_DIGITS = {"idr": 12, "lbp": 11, "cop": 10, "huf": 10, "jpy": 10, "inr": 9}
 
 
 def decimals(currency: str) -> int:
+    """How many digits of an amount are minor: 0, 2 or 3."""
     if currency in ZERO_DECIMAL:
         return 0
     return 3 if currency in THREE_DECIMAL else 2

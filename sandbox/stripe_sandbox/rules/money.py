@@ -12,22 +12,9 @@ from decimal import Decimal
 from babel import Locale, UnknownLocaleError
 from babel.numbers import NumberPattern, format_decimal
 
-ZERO_DECIMAL = frozenset(
-    {"bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf"}
-)
-THREE_DECIMAL = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
-# Sent with two decimals for historical reasons, though they have none: 500 is 5 krónur.
-SHOWN_WHOLE = frozenset({"isk", "ugx"})
+from stripe_sandbox.rules.currencies import HUNDREDS, decimals
 
 ENGLISH = Locale.parse("en")
-
-
-def decimals(currency: str) -> int:
-    """How many digits of an amount in `currency` (Stripe's lower-case code) are minor: 0, 2 or 3."""
-    code = currency.lower()
-    if code in ZERO_DECIMAL:
-        return 0
-    return 3 if code in THREE_DECIMAL else 2
 
 
 def format_amount(minor: int | Decimal, currency: str, locale: Locale = ENGLISH) -> str:
@@ -35,9 +22,10 @@ def format_amount(minor: int | Decimal, currency: str, locale: Locale = ENGLISH)
 
     A Decimal with a fraction of a minor unit (a `unit_amount_decimal`) keeps up to 12 more digits.
     """
-    digits = decimals(currency)
+    code = currency.lower()
+    digits = decimals(code)
     amount = Decimal(minor).scaleb(-digits)
-    shown = 0 if currency.lower() in SHOWN_WHOLE and amount == amount.to_integral_value() else digits
+    shown = 0 if code in HUNDREDS and amount == amount.to_integral_value() else digits
     pattern: NumberPattern = copy.copy(locale.currency_formats["standard"])
     pattern.frac_prec = (shown, digits + 12 if minor % 1 else shown)
     text = pattern.apply(amount, locale, currency=currency.upper(), currency_digits=False)

@@ -5,14 +5,12 @@ Dotted paths up to four levels, `data.` in front for lists, as docs.stripe.com/e
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from stripe_sandbox.box import Box
 from stripe_sandbox.core import errors
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.server.routes import INCLUDABLES
-
-if TYPE_CHECKING:
-    from stripe_sandbox.box import Box
 
 DEPTH = 4
 # Which kind of object an id in such a field names.

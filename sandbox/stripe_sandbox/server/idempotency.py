@@ -12,12 +12,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from stripe_sandbox.box import Box
 from stripe_sandbox.core.errors import StripeError
-
-if TYPE_CHECKING:
-    from stripe_sandbox.box import Box
 
 KEPT_FOR = 24 * 3600
 LONGEST_KEY = 255

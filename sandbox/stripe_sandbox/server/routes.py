@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from stripe_sandbox.box import Box
 from stripe_sandbox.core import errors
 from stripe_sandbox.core.store import NoSuchCursor, Obj
-
-if TYPE_CHECKING:
-    from stripe_sandbox.box import Box
 
 Params = dict[str, Any]
 
@@ -37,7 +35,7 @@ class Call:
         return next(iter(self.args.values()))
 
 
-Handler = Callable[["Box", str, Params, Call], Obj]
+Handler = Callable[[Box, str, Params, Call], Obj]
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class Route:
 
 
 ROUTES: dict[tuple[str, str], Route] = {}
-Includable = Callable[["Box", str, Obj], Any]
+Includable = Callable[[Box, str, Obj], Any]
 INCLUDABLES: dict[tuple[str, str], Includable] = {}
 
 

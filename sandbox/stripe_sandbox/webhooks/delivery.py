@@ -1,7 +1,7 @@
 """Webhooks: a queue that survives a restart, background threads, retries, and every attempt kept.
 
-A committed event becomes one delivery for each endpoint that wants it (`webhook_log`); threads send them
-outside any lock (`webhook_wire`). At least once, order normally kept per object, never promised:
+A committed event becomes one delivery for each endpoint that wants it (`log`); threads send them
+outside any lock (`wire`). At least once, order normally kept per object, never promised:
 docs.stripe.com/webhooks. Retry waits and the time limit are settings of `faults.SPEC`.
 """
 
@@ -11,16 +11,14 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from stripe_sandbox.resources import webhook_endpoints
-from stripe_sandbox.resources.webhook_endpoints import parse_endpoint as parse_endpoint
-from stripe_sandbox.webhooks import wire
+from stripe_sandbox.core.clock import Clock
+from stripe_sandbox.core.faults import Faults
+from stripe_sandbox.core.store import Store
+from stripe_sandbox.webhooks import endpoints, wire
 from stripe_sandbox.webhooks.log import Delivery, Log
 from stripe_sandbox.webhooks.queue import REORDER_HOLD, Job, Queue
-
-if TYPE_CHECKING:
-    from stripe_sandbox.box import Box
 
 
 class NoSuchEvent(LookupError):
@@ -28,12 +26,12 @@ class NoSuchEvent(LookupError):
 
 
 class Webhooks:
-    """The deliveries of one box. `endpoints` are texts of the command line: `[TAIL@]URL=whsec_...`."""
+    """The deliveries of one box. `texts` are those of the command line: `[TAIL@]URL=whsec_...`."""
 
-    def __init__(self, box: Box, endpoints: Iterable[str] = ()) -> None:
-        self._box = box
-        self._arguments = [parse_endpoint(argument) for argument in endpoints]
-        self.log = Log(box.store)
+    def __init__(self, store: Store, clock: Clock, faults: Faults, texts: Iterable[str] = ()) -> None:
+        self._store, self._clock, self._faults = store, clock, faults
+        self._arguments = [endpoints.parse_endpoint(argument) for argument in texts]
+        self.log = Log(store)
         # Guards the queue in memory; never held while the store or the network is used.
         self._changed = threading.Condition()
         self._queue = Queue()
@@ -47,7 +45,7 @@ class Webhooks:
 
         Called again after a reset, which empties the store.
         """
-        webhook_endpoints.upsert_arguments(self._box.store, self._box.clock.now(), self._arguments)
+        endpoints.upsert_arguments(self._store, self._clock.now(), self._arguments)
         with self._changed:
             self._queue.clear()
         for account, event in self.log.unqueued_events():
@@ -75,8 +73,8 @@ class Webhooks:
     def enqueue(self, account: str, event: dict[str, Any]) -> None:
         """Make the deliveries of a committed event and let the threads send them."""
         deliveries = []
-        with self._box.store.transaction():
-            for owner, endpoint in webhook_endpoints.wanting(self._box.store, account, event["type"]):
+        with self._store.transaction():
+            for owner, endpoint in endpoints.wanting(self._store, account, event["type"]):
                 deliveries += self._deliveries(account, event, owner, endpoint)
             self.log.mark_enqueued(event["id"])
             if deliveries:
@@ -89,7 +87,7 @@ class Webhooks:
         self, account: str, event: dict[str, Any], owner: str, endpoint: dict[str, Any]
     ) -> list[Delivery]:
         """One delivery of the event to this endpoint, or what the faults make of it: none to send, or two."""
-        faults = self._box.faults
+        faults = self._faults
         if faults.draw("webhook_drop_rate"):
             return [self.log.add(account, event, owner, endpoint, None)]
         copies = 2 if faults.draw("webhook_duplicate_rate") else 1
@@ -106,10 +104,10 @@ class Webhooks:
         ]
 
     def _count_pending(self, account: str, event_id: str) -> None:
-        event = self._box.store.get(account, "event", event_id)
+        event = self._store.get(account, "event", event_id)
         if event is not None:
             event["pending_webhooks"] = self.log.unsettled(event_id)
-            self._box.store.save(account, event)
+            self._store.save(account, event)
 
     def _add(self, delivery: Delivery, tries: int = 0) -> None:
         with self._changed:
@@ -136,7 +134,7 @@ class Webhooks:
 
     def _next(self) -> tuple[Job | None, float | None]:
         """The delivery to send now, or None and the seconds until one falls due (None: nothing waits)."""
-        faults = self._box.faults
+        faults = self._faults
         if faults["webhooks_paused"]:
             # Looked at again soon: whoever turns the switch needs not know of this thread.
             return None, 0.1
@@ -169,18 +167,17 @@ class Webhooks:
 
     def _post(self, delivery: Delivery, by_hand: bool) -> wire.Answer | None:
         """The endpoint's answer; None when it, or the event, is gone or switched off."""
-        store = self._box.store
-        endpoint = store.get(delivery["endpoint_account"], webhook_endpoints.KIND, delivery["endpoint"])
-        event = store.get(delivery["account"], "event", delivery["event"])
+        endpoint = self._store.get(delivery["endpoint_account"], endpoints.KIND, delivery["endpoint"])
+        event = self._store.get(delivery["account"], "event", delivery["event"])
         if endpoint is None or event is None or (endpoint["status"] != "enabled" and not by_hand):
             return None
-        secrets = webhook_endpoints.valid_secrets(endpoint, self._box.clock.now())
-        timeout = self._box.faults["webhook_timeout_seconds"]
+        secrets = endpoints.valid_secrets(endpoint, self._clock.now())
+        timeout = self._faults["webhook_timeout_seconds"]
         return wire.post(endpoint["url"], wire.body_of(event), secrets, timeout)
 
     def _record(self, delivery: Delivery, answer: wire.Answer | None, by_hand: bool) -> Delivery | None:
-        schedule = self._box.faults["webhook_retry_seconds"]
-        with self._box.store.transaction():
+        schedule = self._faults["webhook_retry_seconds"]
+        with self._store.transaction():
             now = self.log.get(delivery["id"])
             if now is None:
                 return None
@@ -210,15 +207,15 @@ class Webhooks:
 
     def _again(self, event_id: str) -> list[Delivery]:
         """The newest delivery of an event to each endpoint, and new ones for endpoints that never had any."""
-        found = self._box.store.find("event", event_id)
+        found = self._store.find("event", event_id)
         if found is None:
             raise NoSuchEvent(event_id)
         account, event = found
-        with self._box.store.transaction():
+        with self._store.transaction():
             newest = {
                 delivery["endpoint"]: delivery for delivery in self.log.page({"event": event_id}, 100)[::-1]
             }
-            for owner, endpoint in webhook_endpoints.wanting(self._box.store, account, event["type"]):
+            for owner, endpoint in endpoints.wanting(self._store, account, event["type"]):
                 if endpoint["id"] not in newest:
                     newest[endpoint["id"]] = self.log.add(account, event, owner, endpoint, time.time())
         return list(newest.values())

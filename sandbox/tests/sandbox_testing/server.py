@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sandbox_testing.spec import Checked
-from stripe_sandbox.app import create_app
+from stripe_sandbox.app import SandboxServer, create_app
 from stripe_sandbox.box import Box
-from stripe_sandbox.serving import SandboxServer
 
 
 @dataclass

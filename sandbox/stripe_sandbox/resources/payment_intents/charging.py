@@ -6,18 +6,16 @@ Used by the API's confirm, by the hosted page and by /_sandbox/. Runs inside the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from stripe_sandbox.box import Box
 from stripe_sandbox.core.errors import DOCS, StripeError
 from stripe_sandbox.core.shown import shown
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.resources import charges, disputes, payment_methods
-from stripe_sandbox.resources.booking import settle
+from stripe_sandbox.resources.balance_transactions import settle
 from stripe_sandbox.rules import debits
 from stripe_sandbox.rules.cards import Decline, TestCard
-
-if TYPE_CHECKING:
-    from stripe_sandbox.box import Box
 
 UNAUTHENTICATED = Decline(
     "payment_intent_authentication_failure",

@@ -7,9 +7,9 @@ annotated.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from stripe_sandbox.box import Box
 from stripe_sandbox.core import errors
 from stripe_sandbox.core.errors import StripeError
 from stripe_sandbox.core.shown import shown
@@ -24,9 +24,6 @@ from stripe_sandbox.rules import amounts
 from stripe_sandbox.rules.cards import Card
 from stripe_sandbox.rules.debits import BankAccount
 from stripe_sandbox.server.routes import Call, Params, fetch, listing, merge_metadata, route
-
-if TYPE_CHECKING:
-    from stripe_sandbox.box import Box
 
 OPEN = ("requires_payment_method", "requires_confirmation", "requires_action")
 CANCELABLE = (*OPEN[:1], "requires_capture", *OPEN[1:], "processing")

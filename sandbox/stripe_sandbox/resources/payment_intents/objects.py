@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from stripe_sandbox.box import Box
 from stripe_sandbox.core import ids
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.resources import charges
-from stripe_sandbox.resources.booking import settle
+from stripe_sandbox.resources.balance_transactions import settle
 from stripe_sandbox.resources.payment_intents import offered
 from stripe_sandbox.server.routes import Params
-
-if TYPE_CHECKING:
-    from stripe_sandbox.box import Box
 
 KIND = "payment_intent"
 # Parameters that are kept and shown as they came.

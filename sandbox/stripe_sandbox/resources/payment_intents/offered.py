@@ -6,15 +6,13 @@ with `{"delayed_methods": true}` is this account's Dashboard. Stripe debits SEPA
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from stripe_sandbox.box import Box
 from stripe_sandbox.core import errors
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.rules import debits
 from stripe_sandbox.server.routes import Params
-
-if TYPE_CHECKING:
-    from stripe_sandbox.box import Box
 
 CARD = "card"
 SETTINGS: dict[str, Any] = {"delayed_methods": False}

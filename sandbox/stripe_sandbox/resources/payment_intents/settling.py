@@ -7,17 +7,13 @@ name them: `processing` at first; at the end `charge.*`, `payment_intent.*`, and
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from stripe_sandbox.box import Box
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.resources import charges, payment_methods
-from stripe_sandbox.resources.booking import settle
+from stripe_sandbox.resources.balance_transactions import settle
 from stripe_sandbox.resources.payment_intents.charging import fail
 from stripe_sandbox.rules import debits
 from stripe_sandbox.server.routes import each_due, fetch
-
-if TYPE_CHECKING:
-    from stripe_sandbox.box import Box
 
 INTENT, SESSION = "payment_intent", "checkout.session"
 

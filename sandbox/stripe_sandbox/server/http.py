@@ -1,4 +1,4 @@
-"""The sandbox as an HTTP server: threads, keep-alive, quiet; used by `__main__` and by tests."""
+"""HTTP as Stripe's servers speak it: a thread a connection, keep-alive, quiet."""
 
 from __future__ import annotations
 
@@ -6,20 +6,14 @@ import io
 import socket
 import threading
 import time
-from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from stripe_sandbox.app import HELD_BACK, create_app
-from stripe_sandbox.box import Box
-from stripe_sandbox.control.sweep import sweep
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication
-
-SWEEP_SECONDS = 1.0
+#: Of a request's environ: how many milliseconds its answer is held back.
+HELD_BACK = "sandbox.held_back_ms"
 #: Seconds between two interim answers while an answer is held back: less than any client's read times out.
 SIGN_OF_LIFE = 0.5
 
@@ -127,53 +121,7 @@ def _run(app: WSGIApplication, environ: dict[str, Any]) -> tuple[str, list[tuple
     return status, headers, body
 
 
-class SandboxServer:
-    """`start()` serves in the background; `url` is where. `app` replaces the box's own application (tests
-    wrap it); `allowed` are the names that this one answers at, besides the one it listens at."""
-
-    def __init__(
-        self,
-        box: Box,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        *,
-        allowed: Sequence[str] = (),
-        app: WSGIApplication | None = None,
-    ) -> None:
-        self.box = box
-        self._connections = Connections()
-        self._server = _bind(host, port, app or create_app(box, (*allowed, host.lower())), self._connections)
-        shown_host = "127.0.0.1" if host in ("0.0.0.0", "") else host  # noqa: S104 - a comparison
-        self.url = f"http://{f'[{shown_host}]' if ':' in shown_host else shown_host}:{self._server.port}"
-        self._stopping = threading.Event()
-        self._threads = [
-            threading.Thread(
-                target=self._server.serve_forever, args=(0.05,), name="sandbox-http", daemon=True
-            ),
-            threading.Thread(target=self._sweep, name="sandbox-sweep", daemon=True),
-        ]
-
-    def start(self) -> SandboxServer:
-        self.box.webhooks.start()
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def stop(self) -> None:
-        """Stop serving and hang up on everybody; the box stays open (its owner closes it)."""
-        self._stopping.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._connections.close()
-        for thread in self._threads:
-            thread.join()
-
-    def _sweep(self) -> None:
-        while not self._stopping.wait(SWEEP_SECONDS):
-            sweep(self.box)
-
-
-def _bind(host: str, port: int, app: WSGIApplication, connections: Connections) -> BaseWSGIServer:
+def bind(host: str, port: int, app: WSGIApplication, connections: Connections) -> BaseWSGIServer:
     """Listen; OSError where the port is taken. (Werkzeug's own binding prints and exits instead.)"""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     handler = type("Handler", (Handler,), {"connections": connections})

@@ -1,18 +1,19 @@
-"""Balance transactions: what charges, refunds and disputes do to the account's balance. Amounts in minor
-units."""
+"""Balance transactions: what charges, refunds and disputes do to the account's balance; the API only reads.
+
+Amounts are in minor units.
+"""
 
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
+from stripe_sandbox.box import Box
 from stripe_sandbox.core import ids
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.rules.arithmetic import rounded
+from stripe_sandbox.server.routes import Call, Params, fetch, listing, route
 
-if TYPE_CHECKING:
-    from stripe_sandbox.box import Box
-
+KIND = "balance_transaction"
 SETTLES_AFTER = 2 * 24 * 3600
 FEE_SHARE, FEE_FIXED = Fraction(29, 1000), 30
 
@@ -41,7 +42,7 @@ def book(
     now = box.clock.now()
     entry: Obj = {
         "id": ids.new("txn"),
-        "object": "balance_transaction",
+        "object": KIND,
         "amount": amount,
         "available_on": now + SETTLES_AFTER,
         "balance_type": "payments",
@@ -69,3 +70,15 @@ def _fee(amount: int, currency: str) -> Obj:
         "description": "Stripe processing fees",
         "type": "stripe_fee",
     }
+
+
+@route("GET", "/v1/balance_transactions")
+def list_(box: Box, account: str, params: Params, call: Call) -> Obj:
+    # The sandbox never pays out, so a `payout` filter finds nothing, as it should.
+    where = {name: params.get(name) for name in ("currency", "type", "source", "payout")}
+    return listing(box, account, KIND, params, call, where=where)
+
+
+@route("GET", "/v1/balance_transactions/{id}")
+def retrieve(box: Box, account: str, params: Params, call: Call) -> Obj:
+    return fetch(box, account, KIND, call.arg(), "balance transaction")

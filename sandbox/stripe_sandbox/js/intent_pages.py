@@ -4,13 +4,13 @@ receipt."""
 from __future__ import annotations
 
 from secrets import compare_digest
-from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
 from flask import Blueprint, Flask, redirect, request
 from werkzeug.wrappers import Response
 
-from stripe_sandbox.checkout.page import guard, page
+from stripe_sandbox.box import Box
+from stripe_sandbox.checkout.frame import guard, page
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.js.element import framed
 from stripe_sandbox.resources import payment_methods
@@ -19,9 +19,6 @@ from stripe_sandbox.resources.charges import KIND as CHARGE
 from stripe_sandbox.resources.payment_intents import intents
 from stripe_sandbox.resources.payment_intents.objects import KIND as INTENT
 from stripe_sandbox.rules.money import choose_locale, format_amount
-
-if TYPE_CHECKING:
-    from stripe_sandbox.box import Box
 
 REDIRECT_STATUS = {"succeeded": "succeeded", "requires_capture": "succeeded", "processing": "pending"}
 

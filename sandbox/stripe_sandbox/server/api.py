@@ -1,0 +1,234 @@
+"""Stripe's API under /v1/: how one request is answered.
+
+Key -> idempotency key -> fault -> parameters -> handler in a transaction -> expand -> answer ->
+fault.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+from urllib.parse import parse_qsl
+
+from flask import Response, g, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as AnyResponse
+
+from stripe_sandbox.box import API_VERSION, Box, cause
+from stripe_sandbox.core import errors, ids
+from stripe_sandbox.core.errors import StripeError
+from stripe_sandbox.core.faults import CutConnection
+from stripe_sandbox.core.shown import shown
+from stripe_sandbox.server import forms
+from stripe_sandbox.server.expand import expand
+from stripe_sandbox.server.hosts import SETTING, hostname, is_answered, is_foreign
+from stripe_sandbox.server.http import HELD_BACK
+from stripe_sandbox.server.idempotency import Kept, Keys, fingerprint
+from stripe_sandbox.server.keys import read_key, secret_key_required
+from stripe_sandbox.server.routes import Call, Params, Route
+
+VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.\w+)?")
+Pairs = list[tuple[str, str]]
+
+
+class Api:
+    """Stripe's API over one box."""
+
+    def __init__(self, box: Box, allowed: Sequence[str]) -> None:
+        self._box = box
+        self._allowed = allowed
+        self._keys = Keys(box)
+
+    def refuse_foreign_host(self) -> Response | None:
+        """Asked before everything else, whatever the address: see hosts.py."""
+        if is_answered(request.host, self._allowed):
+            return None
+        name = hostname(request.host) or "NAME"
+        message = (
+            f"The sandbox does not answer at {name}. If it should, start it with --allowed-host {name}, or "
+            f"with {SETTING}={name} in its environment."
+        )
+        return self._refusal(errors.invalid(message, code="host_not_allowed", status=403))
+
+    def view(self, route: Route) -> Callable[..., Response]:
+        def answer(**args: str) -> Response:
+            try:
+                return self._answer(route, args)
+            except StripeError as error:
+                return self._refusal(error)
+            except CutConnection:
+                return _hang_up()
+
+        return answer
+
+    def _answer(self, route: Route, args: dict[str, str]) -> Response:
+        key = read_key(request.headers.get("Authorization"))
+        if key.publishable and not route.publishable:
+            raise secret_key_required()
+        if not key.publishable and is_foreign(request):
+            # Any word is a secret key here: a page that the developer happens to open knows one.
+            message = "Pages of other sites cannot use a secret key of the sandbox. Use a publishable key."
+            raise errors.invalid(message, code="cross_site", status=403, stored=False)
+        version = request.headers.get("Stripe-Version", API_VERSION)
+        if not VERSION.fullmatch(version):
+            raise errors.invalid(f"Invalid Stripe API version: {version}")
+        call = Call(
+            id=_request_id(),
+            method=route.method,
+            template=route.template,
+            url=request.path.rstrip("/"),
+            args=args,
+            idempotency_key=request.headers.get("Idempotency-Key") if route.method == "POST" else None,
+            publishable=key.publishable,
+            base_url=self._box.public_url or request.host_url.rstrip("/"),
+        )
+        account = self._box.faults.account_of(key.account)
+        with self._keys.claim(account, call.idempotency_key):
+            self._box.faults.before(call.method, call.url)
+            response = self._once(route, account, call)
+        request.environ[HELD_BACK] = self._box.faults.after()
+        return response
+
+    def _once(self, route: Route, account: str, call: Call) -> Response:
+        """Do the work, or replay the answer that its idempotency key already got."""
+        pairs = _pairs()
+        if call.idempotency_key is None:
+            return _json(*self._work(route, account, call, pairs, ""))
+        print_ = fingerprint(call.method, call.url, pairs)
+        kept = self._keys.recall(account, call.idempotency_key, print_)
+        if kept is None:
+            status, body = self._work(route, account, call, pairs, print_)
+            return _json(status, body, {"Original-Request": call.id})
+        replayed = {"Original-Request": kept.request_id, "Idempotent-Replayed": "true"}
+        return _json(kept.status, kept.body, replayed)
+
+    def _work(self, route: Route, account: str, call: Call, pairs: Pairs, print_: str) -> tuple[int, str]:
+        params = forms.check(call.method, call.template, forms.decode(pairs))
+        token = cause.set({"id": call.id, "idempotency_key": call.idempotency_key})
+        try:
+            with self._box.store.transaction():
+                status, body = self._handled(route, account, call, params)
+                if call.idempotency_key is not None:
+                    self._keys.keep(account, call.idempotency_key, print_, Kept(status, body, call.id))
+        except StripeError as error:
+            if call.idempotency_key is None or not error.stored:
+                raise
+            status, body = error.status, _dump(error.body(call.id))
+            self._keys.keep(account, call.idempotency_key, print_, Kept(status, body, call.id))
+        finally:
+            cause.reset(token)
+        return status, body
+
+    def _handled(self, route: Route, account: str, call: Call, params: Params) -> tuple[int, str]:
+        paths = params.pop("expand", None) or []
+        try:
+            obj = route.handler(self._box, account, params, call)
+        except StripeError as error:
+            if not error.keeps_work:
+                raise
+            return error.status, _dump(error.body(call.id))
+        expand(self._box, account, obj, paths)
+        return 200, _dump(shown(obj))
+
+    def unknown(self, error: HTTPException) -> AnyResponse:
+        """404 and 405: under /v1/ in Stripe's words, elsewhere as they are."""
+        if not request.path.startswith("/v1/"):
+            return error.get_response()
+        path = request.path.rstrip("/")
+        if _in_spec(request.method, path):
+            return self._refusal(
+                errors.invalid(
+                    f"The local sandbox does not have {request.method} {path}, though Stripe does.",
+                    code="sandbox_not_supported",
+                    status=404,
+                )
+            )
+        return self._refusal(
+            errors.invalid(
+                f"Unrecognized request URL ({request.method}: {request.path}). If you are trying to list "
+                "objects, remove the trailing slash. If you are trying to retrieve an object, make sure you "
+                "passed a valid (non-empty) identifier in your code. Please see https://stripe.com/docs or "
+                "we can help at https://support.stripe.com/.",
+                status=404,
+            )
+        )
+
+    def broken(self, error: HTTPException) -> AnyResponse:
+        """A defect of the sandbox itself; Flask has already logged the traceback."""
+        if not request.path.startswith("/v1/"):
+            return error.get_response()
+        return self._refusal(
+            StripeError(500, "api_error", "The local sandbox failed; its log has the traceback.")
+        )
+
+    def _refusal(self, error: StripeError) -> Response:
+        response = _json(error.status, _dump(error.body(_request_id())))
+        response.headers.update(error.headers)
+        return response
+
+    def headers(self, response: Response) -> Response:
+        """What every answer of the API carries; CORS because Stripe.js calls from the shop's pages."""
+        if request.path.startswith("/v1/"):
+            response.headers["Request-Id"] = _request_id()
+            response.headers["Stripe-Version"] = request.headers.get("Stripe-Version", API_VERSION)
+            response.headers["Access-Control-Allow-Origin"] = "*"
+            response.headers["Access-Control-Allow-Headers"] = "*, Authorization"
+            response.headers["Access-Control-Allow-Methods"] = "GET, HEAD, PUT, PATCH, POST, DELETE"
+            response.headers["Cache-Control"] = "no-cache, no-store"
+            if key := request.headers.get("Idempotency-Key"):
+                response.headers["Idempotency-Key"] = key
+            if response.status_code < 500 and response.status_code not in (409, 429):
+                response.headers["Stripe-Should-Retry"] = "false"
+        return response
+
+
+def _request_id() -> str:
+    if "request_id" not in g:
+        g.request_id = ids.new("req")
+    return str(g.request_id)
+
+
+def _pairs() -> Pairs:
+    """The parameters of the query and of the form, in order."""
+    pairs = parse_qsl(request.query_string.decode("utf-8", "replace"), keep_blank_values=True)
+    if request.method == "GET":
+        return pairs
+    if request.mimetype == "multipart/form-data":
+        return pairs + list(request.form.items(multi=True))
+    body = request.get_data()
+    if body and request.mimetype not in ("application/x-www-form-urlencoded", ""):
+        raise errors.invalid(
+            "Invalid request (check that your POST content type is application/x-www-form-urlencoded). If "
+            "you have any questions, we can help at https://support.stripe.com/.",
+            stored=False,
+        )
+    return pairs + parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+
+
+def _in_spec(method: str, path: str) -> bool:
+    for name in forms.methods():
+        verb, _, template = name.partition(" ")
+        if verb == method and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path):
+            return True
+    return False
+
+
+def _dump(body: Any) -> str:
+    return json.dumps(body, indent=2, ensure_ascii=False) + "\n"
+
+
+def _json(status: int, body: str, headers: dict[str, str] | None = None) -> Response:
+    return Response(body, status, headers, mimetype="application/json")
+
+
+def _hang_up() -> Response:
+    """Close the client's socket with no answer; the answer that follows meets a closed door."""
+    connection = request.environ.get("werkzeug.socket")
+    if isinstance(connection, socket.socket):
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+    return Response(status=503)
