@@ -13,9 +13,8 @@ import stripe
 
 from sandbox_testing.orders import event_types, open_session, order
 from sandbox_testing.own import control
+from sandbox_testing.program import ROOT, address_of, start
 from sandbox_testing.server import start_checked_sandbox
-
-ROOT = Path(__file__).parents[1]
 
 
 def client_of(url: str) -> stripe.StripeClient:
@@ -43,23 +42,6 @@ def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
     assert client.v1.checkout.sessions.create(order(), key).id == paid.id  # type: ignore[arg-type]
     assert first.violations == second.violations == []
     second.stop()
-
-
-def start(*arguments: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "stripe_sandbox", *arguments],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def address_of(process: "subprocess.Popen[str]") -> str:
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert "http://127.0.0.1:" in line, line
-    return "http://127.0.0.1:" + line.rpartition(":")[2].strip()
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])

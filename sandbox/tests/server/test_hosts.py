@@ -1,9 +1,6 @@
 """Whose Host the sandbox answers, and which web pages use it: a name turned to this machine gets nothing."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,10 +8,10 @@ import pytest
 import requests
 
 from sandbox_testing.own import Own, own_sandbox
+from sandbox_testing.program import address_of, start
 from stripe_sandbox.app import create_app
 from stripe_sandbox.box import Box
 from stripe_sandbox.server.hosts import read_names
-from test_restart import ROOT, address_of
 
 KEY = {"Authorization": "Bearer sk_test_kopeck"}
 #: One address of each kind: API, control, page of payment, dashboard, static file, script, nothing.
@@ -99,24 +96,18 @@ def test_names_are_read_as_people_write_them() -> None:
             read_names(f"localhost,{wrong}")
 
 
-def start(*arguments: str, **env: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "stripe_sandbox", "--memory", "--port", "0", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **env},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+EMPTY = ("--memory", "--port", "0")
 
 
 def test_the_program_takes_names_from_its_command_line_and_its_environment() -> None:
-    with start("--allowed-host", "one.example", SANDBOX_ALLOWED_HOSTS="two.example,three.example") as process:
+    with start(
+        *EMPTY, "--allowed-host", "one.example", SANDBOX_ALLOWED_HOSTS="two.example,three.example"
+    ) as process:
         url = address_of(process)
         for host, status in {"one.example": 200, "three.example": 200, "four.example": 403}.items():
             assert ask(url, "/", host).status_code == status, host
         process.terminate()
-    with start(SANDBOX_ALLOWED_HOSTS="http://") as process:
+    with start(*EMPTY, SANDBOX_ALLOWED_HOSTS="http://") as process:
         said = process.communicate(timeout=60)[1]
     assert process.returncode == 1
     assert said == "SANDBOX_ALLOWED_HOSTS is a list of names like sandbox or 192.168.1.5, not 'http://'.\n"

@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
-
 import test_contract
+
 from sandbox_testing import known_differences
 from sandbox_testing.own import Own
 
-TESTS = Path(__file__).parent
-CONTRACT = "tests/test_contract.py"
+TESTS = Path(__file__).parents[1]
+CONTRACT = "tests/contract/test_contract.py"
 QUESTION = "test_an_open_question_is_answered"
 #: Two that differ where taxes are summed up before they are rounded, and one that does not.
 DIFFERS, DIFFERS_TOO, AGREES = (
@@ -38,7 +38,7 @@ def hold_against(stripe: Own, folder: Path, *tests: str, known: str = "{}") -> d
         [*command, *(f"{CONTRACT}::{name}" for name in tests)],
         cwd=TESTS.parent, env=env, capture_output=True, text=True, timeout=110, check=False,
     )  # fmt: skip
-    found = re.findall(r"^([A-Z]+) tests/test_contract\.py::(\S+)", done.stdout, re.M)
+    found = re.findall(r"^([A-Z]+) tests/contract/test_contract\.py::(\S+)", done.stdout, re.M)
     assert len(found) == len(tests), done.stdout + done.stderr
     assert (done.returncode == 0) == all(became != "FAILED" for became, _name in found), done.stdout
     return {name: became for became, name in found}
