@@ -9,8 +9,7 @@ from typing import Any
 from stripe_sandbox.core import ids
 from stripe_sandbox.core.clock import Clock
 from stripe_sandbox.core.faults import Faults
-from stripe_sandbox.core.shown import shown
-from stripe_sandbox.core.store import Obj, Store
+from stripe_sandbox.core.store import Obj, Store, shown
 from stripe_sandbox.webhooks.delivery import Webhooks
 
 API_VERSION = "2026-10-28.endive"

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from stripe_sandbox.box import Box
 from stripe_sandbox.checkout.create import build
-from stripe_sandbox.checkout.objects import KIND as KIND
-from stripe_sandbox.checkout.objects import customer_details
+from stripe_sandbox.checkout.objects import KIND, customer_details
 from stripe_sandbox.core import errors
 from stripe_sandbox.core.errors import StripeError
-from stripe_sandbox.core.shown import shown
-from stripe_sandbox.core.store import Obj
+from stripe_sandbox.core.store import Obj, shown
 from stripe_sandbox.resources import coupons, customers, payment_methods, promotion_codes
 from stripe_sandbox.resources.payment_intents import charging, objects
 from stripe_sandbox.resources.payment_intents.charging import PayOutcome
@@ -31,7 +29,7 @@ from stripe_sandbox.server.routes import (
     route,
 )
 
-__all__ = ["PayOutcome", "expire_due", "find_session", "pay_session"]
+__all__ = ["KIND", "PayOutcome", "expire_due", "find_session", "pay_session"]
 
 ITEM = "item"
 # The buyer of a payment by /_sandbox/ that names nobody.

@@ -11,7 +11,7 @@ from collections import defaultdict
 from typing import Any
 
 from stripe_sandbox.box import Box
-from stripe_sandbox.core.shown import shown
+from stripe_sandbox.core.store import shown
 
 Json = dict[str, Any]
 # Documents of our own, which Stripe would not know, begin so.

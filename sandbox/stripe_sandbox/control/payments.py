@@ -12,8 +12,7 @@ from typing import Any
 from stripe_sandbox.box import Box
 from stripe_sandbox.checkout import sessions
 from stripe_sandbox.control.body import Json, Refused, body, field, only
-from stripe_sandbox.core.shown import shown
-from stripe_sandbox.core.store import Obj
+from stripe_sandbox.core.store import Obj, shown
 from stripe_sandbox.resources import charges, disputes, refunds
 from stripe_sandbox.resources.payment_intents import objects, offered, settling
 

@@ -2,6 +2,9 @@
 
 One connection behind one re-entrant lock: a transaction is alone in the world, so a payment and an expiry of
 the same session can never both win. What must happen outside the lock (webhooks) waits in `on_commit`.
+
+A stored object is Stripe's JSON plus two sorts of keys of our own: `_name` is never shown (3-D Secure state,
+line detail), `+name` is shown as `name` where `expand[]` asks for it (`total_details.breakdown`).
 """
 
 from __future__ import annotations
@@ -236,3 +239,12 @@ def _load(body: str) -> Obj:
 
 def _dump(obj: Obj) -> str:
     return json.dumps(obj, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def shown(value: Any) -> Any:
+    """A deep copy without the keys that Stripe doesn't show."""
+    if isinstance(value, dict):
+        return {key: shown(item) for key, item in value.items() if key[:1] not in ("_", "+")}
+    if isinstance(value, list):
+        return [shown(item) for item in value]
+    return value

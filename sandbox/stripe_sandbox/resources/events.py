@@ -7,8 +7,7 @@ from typing import Any
 
 from stripe_sandbox.box import Box
 from stripe_sandbox.core.errors import invalid, missing_object
-from stripe_sandbox.core.shown import shown
-from stripe_sandbox.core.store import Obj
+from stripe_sandbox.core.store import Obj, shown
 from stripe_sandbox.server.routes import Call, Params, listing, route
 
 KIND = "event"

@@ -22,7 +22,7 @@ from stripe_sandbox.box import API_VERSION, Box, cause
 from stripe_sandbox.core import errors, ids
 from stripe_sandbox.core.errors import StripeError
 from stripe_sandbox.core.faults import CutConnection
-from stripe_sandbox.core.shown import shown
+from stripe_sandbox.core.store import shown
 from stripe_sandbox.server import forms
 from stripe_sandbox.server.expand import expand
 from stripe_sandbox.server.hosts import SETTING, hostname, is_answered, is_foreign

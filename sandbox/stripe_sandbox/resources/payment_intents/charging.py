@@ -10,8 +10,7 @@ from typing import Any
 
 from stripe_sandbox.box import Box
 from stripe_sandbox.core.errors import DOCS, StripeError
-from stripe_sandbox.core.shown import shown
-from stripe_sandbox.core.store import Obj
+from stripe_sandbox.core.store import Obj, shown
 from stripe_sandbox.resources import charges, disputes, payment_methods
 from stripe_sandbox.resources.balance_transactions import settle
 from stripe_sandbox.rules import debits

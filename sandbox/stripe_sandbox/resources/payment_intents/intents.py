@@ -12,8 +12,7 @@ from urllib.parse import urlsplit
 from stripe_sandbox.box import Box
 from stripe_sandbox.core import errors
 from stripe_sandbox.core.errors import StripeError
-from stripe_sandbox.core.shown import shown
-from stripe_sandbox.core.store import Obj
+from stripe_sandbox.core.store import Obj, shown
 from stripe_sandbox.resources import customers, payment_methods
 from stripe_sandbox.resources.payment_intents import amount_details, charging, offered, settling
 from stripe_sandbox.resources.payment_intents.charging import PayOutcome, card_error
