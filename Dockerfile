@@ -7,11 +7,12 @@ RUN pip --python /opt/venv/bin/python install --require-hashes --only-binary :al
 WORKDIR /app
 COPY manage.py ./
 COPY kopeck kopeck
+COPY kopeck_local kopeck_local
 COPY sandbox/stripe_sandbox stripe_sandbox
 # The names under which static files may be kept for ever, and their compressed copies. Nothing is contacted.
 RUN SECRET_KEY=build STRIPE_SANDBOX=1 DATABASE_URL=postgresql://127.0.0.1:1/none STATIC_ROOT=/app/static \
     /opt/venv/bin/python manage.py collectstatic --noinput \
- && /opt/venv/bin/python -m compileall -q /app/kopeck /app/stripe_sandbox
+ && /opt/venv/bin/python -m compileall -q /app/kopeck /app/kopeck_local /app/stripe_sandbox
 # Nothing reads these while it runs: sources of translations, tests, maps of scripts, and what was just collected.
 RUN find /opt/venv -name '*.po' -delete \
  && find /app/static \( -name '*.map' -o -name '*.map.gz' \) -delete \
@@ -37,5 +38,5 @@ USER 10001:10001
 VOLUME ["/data", "/secrets"]
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=6s --start-period=60s CMD ["python", "-m", "kopeck.serve", "ready"]
-CMD ["python", "-m", "kopeck.serve"]
+HEALTHCHECK --interval=10s --timeout=6s --start-period=60s CMD ["python", "-m", "kopeck.ops.serve", "ready"]
+CMD ["python", "-m", "kopeck.ops.serve"]

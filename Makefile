@@ -39,13 +39,13 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check check-ship chaos mutants audit lock
+.PHONY: help run test map check check-ship chaos mutants audit lock
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-18s%s\n", $$1, $$2}'
 
 run: $(RUN_STAMP) ## the shop with everything it needs, on this machine; Ctrl-C stops it
-	@exec $(BIN)/python -m kopeck.run
+	@exec $(BIN)/python -m kopeck_local
 
 test: $(DEV_STAMP) ## every test, in parallel
 	@exec $(BIN)/python -m pytest -n auto $(ARGS)
@@ -60,6 +60,9 @@ check: $(DEV_STAMP) ## style, types, import rules, missing and dangerous migrati
 	$(BIN)/djade --check $$(find kopeck -path '*/templates/*' -name '*.html')
 	$(PRODUCTION) DJANGO_SETTINGS_MODULE=kopeck.settings $(BIN)/python -c "$$MIGRATIONS_AND_TEMPLATES"
 	$(BIN)/python -m pytest tests/shop/test_migrations.py
+
+map: $(DEV_STAMP) ## the rooms of the shop and what each imports (WRITE=1 draws them into docs/architecture.md)
+	@$(BIN)/python -m bench.rooms $(if $(WRITE),--write)
 
 check-ship: $(SHIP_STAMP) ## the files of a deployment: compose, Dockerfile, Caddyfile, workflows, Kubernetes, scripts
 	@PATH="$(CURDIR)/$(BIN):$$PATH" deploy/check

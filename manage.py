@@ -15,7 +15,8 @@ def use_local_shop() -> None:
     """The shop of `make run` where its data are, or no DATABASE_URL is set: database, key, ports, sandbox."""
     from dotenv import load_dotenv
 
-    from kopeck.place import SANDBOX_ACCOUNTS, Refused, given_database, read_place, shop_env
+    from kopeck.ops.starting import SANDBOX_ACCOUNTS, Refused, given_database
+    from kopeck_local.place import read_place, shop_env
 
     try:
         place = read_place(
@@ -27,7 +28,7 @@ def use_local_shop() -> None:
             if place.sandbox and all((place.data / file).is_file() for file in SANDBOX_ACCOUNTS.values()):
                 os.environ |= shop_env(place, None)
             return
-        from kopeck import postgres
+        from kopeck_local import postgres
 
         os.environ |= shop_env(place, postgres.attach_url(place.data) or postgres.start(place.data).url)
     except Refused as refusal:

@@ -87,7 +87,7 @@ def buys(place: World, number: int) -> list[str]:
 
 
 def pay(place: World, sessions: list[str]) -> None:
-    """All are paid at the sandbox, whose events tell the shop; until all of it is worked off."""
+    """All are paid at the sandbox, whose events tell the shop; until all of it is processed."""
     asked = "SELECT count(*) FROM payments_payment WHERE status = 'paid' AND stripe_id = ANY(%s)"
     for session in sessions:
         place.control("POST", f"sessions/{session}/pay", {"card": CARD, "email": "buyer@example.com"})
@@ -98,7 +98,7 @@ def pay(place: World, sessions: list[str]) -> None:
                 raise SystemExit("capacity: not all orders were paid within five minutes.")
             time.sleep(0.2)
     place.wait_for_post()
-    place.work_off_jobs()
+    place.process_jobs()
 
 
 def cost(before: Spent, after: Spent, number: int) -> dict[str, float]:

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import django_stubs_ext
 from dotenv import load_dotenv
 
-from kopeck import hosts, tracing, values
-from kopeck.bodies import MOST
+from kopeck import hosts, values
+from kopeck.abuse.rates import read_rate
 from kopeck.env import (
     env,
     env_bool,
@@ -26,8 +26,9 @@ from kopeck.env import (
     read_or_exit,
     spare_proxies,
 )
-from kopeck.limits import read_rate
-from kopeck.payments.accounts import SANDBOX_API_BASE, ConfigurationError, read_accounts
+from kopeck.stripe_api.accounts import SANDBOX_API_BASE, ConfigurationError, read_accounts
+from kopeck.telemetry import tracing
+from kopeck.web.bodies import MOST
 
 # Lets generic classes of Django (ModelAdmin[Item]) be written with their type at run time.
 django_stubs_ext.monkeypatch()
@@ -111,7 +112,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 # Not same-origin: the windows that Stripe opens for a bank or a wallet have to find their way back.
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin-allow-popups"
 X_FRAME_OPTIONS = "DENY"
-#: The proxies whose X-Forwarded-For and -Proto are believed (kopeck/proxies.py); nobody else's are read.
+#: The proxies whose X-Forwarded-For and -Proto are believed (kopeck/web/proxies.py); nobody else's are read.
 TRUSTED_PROXIES = read_or_exit("TRUSTED_PROXIES", values.read_networks)
 #: How many new ways to pay and orders one visitor, and one address, may start: "30/10m"; 0 is no limit.
 BUDGET_VISITOR = read_or_exit("BUDGET_VISITOR", read_rate, "30/10m")
@@ -124,6 +125,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = MOST
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
 
 INSTALLED_APPS = [
+    "kopeck.web",  # before the admin, whose frame it replaces
     "kopeck.staff.apps.DeskConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -139,20 +141,29 @@ INSTALLED_APPS = [
     "kopeck.staff",
     "kopeck.catalog",
     "kopeck.orders",
+    "kopeck.abuse",
+    "kopeck.mirror",
     "kopeck.payments",
+    "kopeck.refunds",
+    "kopeck.mail",
+    "kopeck.webhooks",
+    "kopeck.reconcile",
+    "kopeck.storefront",
+    "kopeck.backoffice",
+    "kopeck.ops",
 ]
-CSRF_FAILURE_VIEW = "kopeck.web.csrf_failed"
+CSRF_FAILURE_VIEW = "kopeck.web.errors.csrf_failed"
 MIDDLEWARE = [
-    "kopeck.proxies.proxies",
-    "kopeck.logs.Requests",
-    "kopeck.headers.everywhere",
-    "kopeck.headers.ContentSecurityPolicy",
+    "kopeck.web.proxies.proxies",
+    "kopeck.telemetry.logs.Requests",
+    "kopeck.web.headers.everywhere",
+    "kopeck.web.headers.ContentSecurityPolicy",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "kopeck.web.either_slash",
+    "kopeck.web.middleware.either_slash",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
-    "kopeck.web.KnownHosts",
+    "kopeck.web.middleware.KnownHosts",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
@@ -160,8 +171,8 @@ MIDDLEWARE = [
     "kopeck.staff.middleware.uploads",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "kopeck.web.visitors",
-    "kopeck.web.ErrorPages",
+    "kopeck.web.visitors.visitors",
+    "kopeck.web.errors.ErrorPages",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -194,14 +205,13 @@ OTP_ADMIN_HIDE_SENSITIVE_DATA = True
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "kopeck" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "kopeck.web.shop_context",
+                "kopeck.web.context.shop_context",
             ],
         },
     }
@@ -225,7 +235,6 @@ STATIC_URL = "/static/"
 #: Where `collectstatic` puts the files of a built image; empty: they are served from where they lie.
 _read_root = values.read_static_target if "collectstatic" in sys.argv else values.read_static_root
 STATIC_ROOT = read_or_exit("STATIC_ROOT", _read_root)
-STATICFILES_DIRS = [BASE_DIR / "kopeck" / "static"]
 WHITENOISE_USE_FINDERS = not STATIC_ROOT
 if STATIC_ROOT:  # names with a hash of what is in them, which may be kept for ever, and compressed copies
     WHITENOISE_KEEP_ONLY_HASHED_FILES = True
@@ -238,7 +247,7 @@ MEDIA_ROOT = DATA_DIR / "media"
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"
 # Jobs that one worker does at once: a long comparison with Stripe must hold up no mail and no sweep.
 PROCRASTINATE_WORKER_DEFAULTS = {"concurrency": 4}
-PROCRASTINATE_ON_APP_READY = "kopeck.logs.watch_jobs"
+PROCRASTINATE_ON_APP_READY = "kopeck.telemetry.logs.watch_jobs"
 
 # Mail -----------------------------------------------------------------------------------------------
 EMAIL_HOST = read_or_exit("EMAIL_HOST", hosts.read_mail_host)
@@ -246,7 +255,7 @@ EMAIL_HOST = read_or_exit("EMAIL_HOST", hosts.read_mail_host)
 EMAIL_BACKEND = read_or_exit(
     "EMAIL_BACKEND",
     values.read_backend,
-    "django.core.mail.backends.smtp.EmailBackend" if EMAIL_HOST else "kopeck.mail_files.EmailBackend",
+    "django.core.mail.backends.smtp.EmailBackend" if EMAIL_HOST else "kopeck.mail.files.EmailBackend",
 )
 EMAIL_FILE_PATH = DATA_DIR / "mail"
 EMAIL_USE_TLS, EMAIL_USE_SSL = env_bool("EMAIL_USE_TLS"), env_bool("EMAIL_USE_SSL")
@@ -283,8 +292,8 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 
-DEFAULT_EXCEPTION_REPORTER = "kopeck.redaction.Report"
-DEFAULT_EXCEPTION_REPORTER_FILTER = "kopeck.redaction.ReportFilter"
+DEFAULT_EXCEPTION_REPORTER = "kopeck.telemetry.redaction.Report"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "kopeck.telemetry.redaction.ReportFilter"
 # With it the stripe library would print its debug log to standard error, past all of the below.
 os.environ.pop("STRIPE_LOG", None)
 
@@ -302,9 +311,9 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "json": {"()": "kopeck.logs.JsonLines"},
+        "json": {"()": "kopeck.telemetry.logs.JsonLines"},
         "line": {
-            "()": "kopeck.logs.ReadableLines",
+            "()": "kopeck.telemetry.logs.ReadableLines",
             "format": "{asctime} {levelname} {name}: {message}",
             "style": "{",
         },

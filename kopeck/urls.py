@@ -1,17 +1,18 @@
-"""Every address of the shop on one screen. Each answers with and without a last slash (kopeck.web)."""
+"""Every address of the shop on one screen. Each answers with and without a last slash (kopeck/web)."""
 
 from django.contrib import admin
 from django.urls import path
 
-from kopeck import web
-from kopeck.api import api
-from kopeck.orders.views import item_page, my_orders, order_page, orders_of_item, shop_window
-from kopeck.payments.gauges import metrics_page
-from kopeck.payments.intent_views import intent, order_intent, pay_page
-from kopeck.payments.ordering import change_discount, change_lines, place
-from kopeck.payments.views import buy, buy_order, come_back, webhook
-from kopeck.readiness import healthz, readyz
+from kopeck.api.routes import api
+from kopeck.ops.metrics_page import metrics_page
+from kopeck.ops.readiness import healthz, readyz
 from kopeck.staff import views as staff
+from kopeck.storefront.buy import buy, buy_order, come_back
+from kopeck.storefront.ordering import change_discount, change_lines, place
+from kopeck.storefront.pay import intent, order_intent, pay_page
+from kopeck.storefront.views import item_page, my_orders, order_page, orders_of_item, shop_window
+from kopeck.web.views import media, robots
+from kopeck.webhooks.views import webhook
 
 urlpatterns = [
     path("", shop_window, name="shop"),
@@ -36,10 +37,10 @@ urlpatterns = [
     path("healthz", healthz),
     path("readyz", readyz),
     path("metrics", metrics_page),
-    path("robots.txt", web.robots),
-    path("media/<path:path>", web.media),
+    path("robots.txt", robots),
+    path("media/<path:path>", media),
 ]
-handler400 = "kopeck.web.bad_request"
-handler403 = "kopeck.web.forbidden"
-handler404 = "kopeck.web.not_found"
-handler500 = "kopeck.web.server_error"
+handler400 = "kopeck.web.errors.bad_request"
+handler403 = "kopeck.web.errors.forbidden"
+handler404 = "kopeck.web.errors.not_found"
+handler500 = "kopeck.web.errors.server_error"

@@ -9,8 +9,8 @@ from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.utils.http import parse_header_parameters
 
-from kopeck import tracing
-from kopeck.bodies import WholeBodies
+from kopeck.telemetry import tracing
+from kopeck.web.bodies import WholeBodies
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kopeck.settings")
 FORM = "application/x-www-form-urlencoded"

@@ -9,7 +9,7 @@ import stripe
 from django.test import Client
 
 from kopeck.catalog.models import Item
-from kopeck.payments import gateway as wire
+from kopeck.stripe_api import client as wire
 from sandbox_testing.server import CheckedSandbox, start_checked_sandbox
 from stripe_sandbox.box import Box
 from tests import database, emptying

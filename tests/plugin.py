@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from kopeck import postgres
+from kopeck_local import postgres
 
 #: Runs of the tests that may go side by side in one checkout, each on a server of its own.
 RUNS = 8

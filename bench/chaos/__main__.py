@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.chaos import plan
 from bench.chaos.storm import FIGURES, Report, storm
 from bench.chaos.world import Broken
-from kopeck.postgres import PostgresFailed
+from kopeck_local.postgres import PostgresFailed
 
 
 def main() -> int:

@@ -18,7 +18,7 @@ class Seller(Person):
         super().__init__(world, random.Random(f"seller {seed}"), told)
         self.browser.cookies.set("sessionid", world.goods["cookie"])
 
-    def give_back(self, order: int, opened: Opened) -> None:
+    def refund_unwanted(self, order: int, opened: Opened) -> None:
         """All or a part of a purchase, here or there; nothing where it was not paid."""
         try:
             if order and self.dice.random() < 0.5:
@@ -46,7 +46,7 @@ class Seller(Person):
         if charge.get("status") == "succeeded" and left:
             part = self.dice.choice([left, left, max(1, left // 3)])
             self.world.control("POST", f"charges/{charge['id']}/refund", {"amount": part})
-            self.told("given back at Stripe")
+            self.told("refunded at Stripe")
 
     def _intent_of(self, opened: Opened) -> str | None:
         if opened.kind == "intents":
@@ -76,7 +76,7 @@ class Seller(Person):
             return
         for _press in range(self.dice.choice([1, 1, 2])):
             self.ask("POST", path, data=confirmed)
-        self.told("given back in the admin")
+        self.told("refunded in the admin")
 
 
 def _hidden(page: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ def tidy() -> None:
     tasks = {one.task.name: one.task for one in app.periodic_registry.periodic_tasks.values()}
     for name in sorted(tasks, key=lambda name: (not name.endswith(".retry_stalled_jobs"), name)):
         func = tasks[name].func
-        if "reconcile" in name:
+        if ".compare_" in name:
             continue
         (async_to_sync(func) if inspect.iscoroutinefunction(func) else func)(0)
 

@@ -67,7 +67,7 @@ class Crowd:
             opened = buyer.shop_around()
             self.told(f"buyers: {buyer.twist}")
             if opened and random.Random(f"refund {self.seed} {number}").random() < 0.15:
-                self._give_back(buyer, opened[-1])
+                self._refund(buyer, opened[-1])
         except GaveUp:
             self.told("buyers: gave up")
 
@@ -79,10 +79,10 @@ class Crowd:
         with self.selling, suppress(GaveUp):
             self.seller.change_a_tax()
 
-    def _give_back(self, buyer: Buyer, opened: Opened) -> None:
+    def _refund(self, buyer: Buyer, opened: Opened) -> None:
         order = buyer.order or buyer.newest_order()
         with self.selling:
-            self.seller.give_back(order, opened)
+            self.seller.refund_unwanted(order, opened)
 
     @property
     def is_done(self) -> bool:
@@ -205,7 +205,7 @@ def _settle(world: World, say: Say) -> Verdict:
     for turn in range(1, ROUNDS + 1):
         world.let_time_pass(2400)
         found = world.reconcile()
-        world.work_off_jobs()
+        world.process_jobs()
         verdict = judge(read_stripe(world), read_shop(world.postgres.url), world.pieces)
         verdict.stuck += [f"reconcile leaves {one}" for one in found["findings"] if not one["repaired"]]
         say(f"  reconcile compared {found['checked']} and repaired {found['repaired']}")

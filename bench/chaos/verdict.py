@@ -28,10 +28,10 @@ TABLES = {
     "orders": "SELECT id, status, total, currency, discount_id, sold_out FROM orders_order",
     "payments": "SELECT id, order_id, account, kind, stripe_id, payment_intent, status, amount, currency, "
     "key::text FROM payments_payment",
-    "refunds": "SELECT id, payment_id, account, stripe_id, status, amount, key::text FROM payments_refund",
-    "events": "SELECT account, event_id, type, status, outcome FROM payments_stripeevent",
+    "refunds": "SELECT id, payment_id, account, stripe_id, status, amount, key::text FROM refunds_refund",
+    "events": "SELECT account, event_id, type, status, outcome FROM webhooks_stripeevent",
     "discounts": "SELECT id, max_redemptions FROM catalog_discount WHERE max_redemptions IS NOT NULL",
-    "mails": "SELECT order_id, kind, status FROM payments_mail",
+    "mails": "SELECT order_id, kind, status FROM mail_mail",
     "lines": "SELECT order_id, item_id, quantity FROM orders_orderline",
     "stock": "SELECT id, stock FROM catalog_item WHERE stock IS NOT NULL",
     # A failed job counts unless another does the same: the next turn of a periodic one, a younger one's lock.
@@ -169,7 +169,7 @@ def _charges(verdict: Verdict, charges: list[Row], shop: dict[str, list[Row]]) -
         order = orders[payment["order_id"]]
         by_order[order["id"]].append({**charge, "payment": payment})
         back = charge["amount_refunded"]
-        if payment["status"] == "held" and back == charge["amount"]:
+        if payment["status"] == "needs_review" and back == charge["amount"]:
             continue
         if payment["status"] != "paid" or order["status"] not in WAS_PAID:
             how = f"payment {payment['id']} is {payment['status']}, order {order['id']} {order['status']}"
@@ -240,7 +240,7 @@ def _attempts(verdict: Verdict, payables: list[Row]) -> None:
 
 
 def _pieces(verdict: Verdict, shop: dict[str, list[Row]], pieces: dict[int, int]) -> None:
-    """What was paid and not given back as sold out has left the stock, piece by piece."""
+    """What was paid and not refunded as sold out has left the stock, piece by piece."""
     sold: dict[int, int] = defaultdict(int)
     kept = {o["id"] for o in shop["orders"] if o["status"] in WAS_PAID and not o["sold_out"]}
     for line in shop["lines"]:

@@ -22,9 +22,9 @@ import psycopg
 import requests
 
 from bench.chaos import clock
-from kopeck import postgres
-from kopeck.child import spawn, tail
-from kopeck.serve import granian
+from kopeck.ops.serve import granian
+from kopeck_local import postgres
+from kopeck_local.child import spawn, tail
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 WEBS, WORKERS = ("web-1", "web-2"), ("worker-1", "worker-2")
@@ -187,9 +187,9 @@ class World:
         self.manage("-m", "bench.chaos.settle")
         for name in WORKERS:
             self.run(name)
-        self.work_off_jobs()
+        self.process_jobs()
 
-    def work_off_jobs(self) -> None:
+    def process_jobs(self) -> None:
         """Waits until the workers have done all that is due."""
         due = "SELECT count(*) FROM procrastinate_jobs WHERE status = 'doing' OR status = 'todo' AND " \
             "coalesce(scheduled_at, now()) <= now()"  # fmt: skip

@@ -27,14 +27,15 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 ACCEPTED = Path(__file__).with_name("accepted.toml")
 PURE = [
     "kopeck/orders/pricing.py",
-    "kopeck/payments/shares.py",
+    "kopeck/refunds/allocation.py",
     "kopeck/money.py",
-    "kopeck/payments/figures.py",
+    "kopeck/payments/amounts.py",
 ]
 WITH_DATABASE = [
-    *(f"kopeck/payments/{name}.py" for name in ("attempts", "sync", "refunds", "held")),
-    *(f"kopeck/payments/{name}.py" for name in ("budgets", "declines", "checkout")),
-    "kopeck/orders/stock.py",
+    *(f"kopeck/payments/{name}.py" for name in ("attempts", "sync", "checkout", "stock")),
+    *(f"kopeck/refunds/{name}.py" for name in ("request", "held")),
+    *(f"kopeck/abuse/{name}.py" for name in ("budgets", "declines")),
+    "kopeck/webhooks/declines.py",
 ]
 WANTED = 95.0
 

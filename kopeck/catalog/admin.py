@@ -19,9 +19,9 @@ from django.utils.translation import gettext_lazy as _
 from kopeck.catalog import pictures
 from kopeck.catalog.countries import read_country
 from kopeck.catalog.models import Discount, Item, Tax, shown_percent
-from kopeck.fields import AmountField, CodeField, CountField, NameField, NoteField
 from kopeck.money import CURRENCIES, Currency, MoneyError, format_money, to_decimal, to_minor
-from kopeck.web import money_locale
+from kopeck.web.context import money_locale
+from kopeck.web.fields import AmountField, CodeField, CountField, NameField, NoteField
 
 
 class StockForm(forms.ModelForm[Item]):

@@ -61,7 +61,7 @@ class Item(models.Model):
     price = models.PositiveBigIntegerField(_("price"))
     currency = models.CharField(_("currency"), max_length=3, default="usd")
     image = models.ImageField(_("picture"), upload_to=pictures.upload_to, blank=True)
-    #: Pieces that are not sold yet; those in a payment under way count among them (orders/stock.py).
+    #: Pieces that are not sold yet; those in a payment under way count among them (payments/stock.py).
     stock = models.PositiveIntegerField(
         _("stock"), null=True, blank=True, help_text=_("Pieces that are not sold yet. Empty: no limit.")
     )

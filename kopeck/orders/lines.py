@@ -1,6 +1,6 @@
 """What an order is made of: its lines and taxes, with the facts as they were, and its timeline."""
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import F, Q
@@ -9,9 +9,6 @@ from django.utils.translation import gettext_lazy
 from kopeck.catalog.models import Item, Tax, shown_percent
 from kopeck.orders.pricing import LineTotals
 from kopeck.orders.wanted import MAX_QUANTITY, Wanted
-
-if TYPE_CHECKING:
-    from kopeck.orders.models import Order
 
 
 class OrderLine(models.Model):
@@ -22,7 +19,7 @@ class OrderLine(models.Model):
     name = models.CharField(gettext_lazy("name"), max_length=250)
     unit_price = models.PositiveBigIntegerField(gettext_lazy("unit price"))
     quantity = models.PositiveSmallIntegerField(gettext_lazy("quantity"))
-    #: Pieces of a limited item that the order's live payment holds (orders/stock.py); null is all of them.
+    #: Pieces of a limited item that the order's live payment holds (payments/stock.py); null is all of them.
     held = models.PositiveSmallIntegerField(null=True, blank=True, editable=False)
     discount_amount = models.PositiveBigIntegerField(gettext_lazy("discount"), default=0)
     tax_amount = models.PositiveBigIntegerField(gettext_lazy("tax"), default=0)
@@ -59,9 +56,8 @@ class OrderLine(models.Model):
         return f"{self.quantity} × {self.name}"
 
     @classmethod
-    def of(cls, order: "Order", wanted: Wanted, totals: LineTotals) -> "OrderLine":
+    def of(cls, wanted: Wanted, totals: LineTotals, **facts: Any) -> "OrderLine":
         return cls(
-            order=order,
             item=wanted.item,
             name=wanted.item.name,
             unit_price=wanted.item.price,
@@ -70,6 +66,7 @@ class OrderLine(models.Model):
             tax_amount=totals.tax,
             tax_included=totals.tax_included,
             total=totals.total,
+            **facts,
         )
 
     @property
@@ -107,9 +104,9 @@ class OrderTax(models.Model):
         return f"{self.display_name} {self.shown_percentage} %"
 
     @classmethod
-    def of(cls, order: "Order", tax: Tax, amount: int) -> "OrderTax":
-        facts = {"display_name": tax.display_name, "percentage": tax.percentage, "inclusive": tax.inclusive}
-        return cls(order=order, tax=tax, amount=amount, **facts)
+    def of(cls, tax: Tax, amount: int, **facts: Any) -> "OrderTax":
+        facts |= {"display_name": tax.display_name, "percentage": tax.percentage, "inclusive": tax.inclusive}
+        return cls(tax=tax, amount=amount, **facts)
 
     @property
     def shown_percentage(self) -> str:

@@ -121,7 +121,7 @@ class Order(models.Model):
             models.Index(
                 fields=["id"],
                 condition=Q(status__in=("paid", "partly_refunded")) & ~Q(sold_out=""),
-                name="orders_to_give_back",
+                name="orders_to_refund",
             ),
         ]
 
@@ -286,10 +286,10 @@ class Order(models.Model):
             self.taxes.all().delete()
             getattr(self, "_prefetched_objects_cache", {}).clear()  # what `load` has read is gone
         OrderLine.objects.bulk_create(
-            OrderLine.of(self, w, line) for w, line in zip(wanted, totals.lines, strict=True)
+            OrderLine.of(w, line, order=self) for w, line in zip(wanted, totals.lines, strict=True)
         )
         OrderTax.objects.bulk_create(
-            OrderTax.of(self, tax, amount) for tax, amount in zip(taxes, totals.taxes, strict=True)
+            OrderTax.of(tax, amount, order=self) for tax, amount in zip(taxes, totals.taxes, strict=True)
         )
 
     def _freeze(self, totals: Totals) -> None:
@@ -338,20 +338,20 @@ class Order(models.Model):
         return True
 
     def mark_sold_out(self, names: Sequence[str]) -> None:
-        """It was paid for what is not there any more: the payment is given back, whole."""
+        """It was paid for what is not there any more: the payment is refunded, whole."""
         self.sold_out = ", ".join(names)
         self.save(update_fields=["sold_out"])
 
-    def mark_refunded(self, given_back: int) -> None:
+    def mark_refunded(self, refunded: int) -> None:
         """The state of a paid order follows from how much of its payment went back, in minor units."""
-        if self.status in self.WAS_PAID and self.status != (status := self.status_with(given_back)):
+        if self.status in self.WAS_PAID and self.status != (status := self.status_with(refunded)):
             self._move(status)
 
-    def status_with(self, given_back: int) -> "Order.Status":
-        """Of an order that was paid: what it is with so much given back, in minor units."""
-        if given_back >= self.total and (given_back or self.sold_out):
+    def status_with(self, refunded: int) -> "Order.Status":
+        """Of an order that was paid: what it is with so much refunded, in minor units."""
+        if refunded >= self.total and (refunded or self.sold_out):
             return self.Status.REFUNDED
-        return self.Status.PARTLY_REFUNDED if given_back else self.Status.PAID
+        return self.Status.PARTLY_REFUNDED if refunded else self.Status.PAID
 
     def mark_processing(self) -> None:
         """The buyer is done, the bank is not yet."""

@@ -10,9 +10,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
-from procrastinate.contrib.django import app
 
-from kopeck import stopping
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
 
@@ -21,14 +19,6 @@ log = logging.getLogger(__name__)
 #: An order that nobody has tried to pay for so long is taken for abandoned.
 LEFT = timedelta(days=1)
 BATCH = 500
-
-
-@app.periodic(cron="*/10 * * * *")
-@app.task(queueing_lock="abandoned", pass_context=False)
-def mark_abandoned(timestamp: int) -> None:
-    """Every ten minutes, a batch in a transaction of its own until none is left."""
-    while expire() == BATCH:
-        stopping.check()
 
 
 def expire() -> int:

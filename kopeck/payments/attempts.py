@@ -22,14 +22,10 @@ from django.utils.translation import gettext as _
 
 from kopeck import stopping
 from kopeck.errors import ShopError
-from kopeck.logs import about_its
-from kopeck.orders import stock
+from kopeck.mirror import signals as mirror
 from kopeck.orders.models import Order
-from kopeck.payments import mirror, sync, uses
-from kopeck.payments.accounts import Account, for_currency
-from kopeck.payments.bulkhead import bulkhead
-from kopeck.payments.figures import Verdict, compare, read_figures
-from kopeck.payments.gateway import StripeRefused, StripeUnavailable, gateway
+from kopeck.payments import discount_uses, stock, sync
+from kopeck.payments.amounts import Verdict, compare, read_figures
 from kopeck.payments.inputs import Site, intent_inputs, session_inputs
 from kopeck.payments.models import Payment
 from kopeck.payments.refusals import (
@@ -41,6 +37,10 @@ from kopeck.payments.refusals import (
     unavailable,
 )
 from kopeck.slow import release_database
+from kopeck.stripe_api.accounts import Account, for_currency
+from kopeck.stripe_api.bulkhead import bulkhead
+from kopeck.stripe_api.client import StripeRefused, StripeUnavailable, gateway
+from kopeck.telemetry.logs import about_its
 
 log = logging.getLogger(__name__)
 Status, Kind = Payment.Status, Payment.Kind
@@ -52,10 +52,10 @@ LIVE_FIRST = Case(When(status__in=Payment.LIVE, then=0), default=1)
 SESSION_LIFE = timedelta(minutes=35)
 #: A session with less than this left is not handed out again.
 TOO_LATE = timedelta(minutes=1)
-#: Longer than one try at Stripe; then its asker is taken for dead. One who only tries again meanwhile does no
+#: Longer than one try at Stripe; then whoever asks counts as dead. Who only tries again meanwhile does no
 #: harm: both ask with the same key. Shorter than PATIENCE, so that who waits for the dead gets an answer.
 LEASE = timedelta(seconds=15)
-#: How often one request starts anew after a refusal that can be mended (too late, a coupon that is gone).
+#: How often one request starts anew after a refusal that can be repaired (too late, a coupon that is gone).
 MAX_HEALED = 2
 #: How long a request waits for another one that asks Stripe for the same session.
 PATIENCE = 25.0
@@ -114,7 +114,7 @@ def _go_on(
             case Turn.WAIT:
                 _wait(payment, deadline)
             case Turn.WITHDRAW:
-                withdraw(payment)
+                expire(payment)
             case Turn.ASK:
                 _ask(payment)
     raise busy()
@@ -172,12 +172,12 @@ def _begin(order: Order, site: Site, kind: Payment.Kind, number: int) -> tuple[T
     if copies is None:
         return Turn.MIRROR, None
     # Each locks its rows, after the order's: everywhere in this order, or two could wait for each other.
-    uses.hold(order)
-    stock.hold(order, shown=site.asker.shown, address=site.asker.address)
-    site.asker.spend(order)
+    discount_uses.hold(order)
+    stock.hold(order, shown=site.client.shown, address=site.client.address)
+    site.client.spend(order)
     order.mark_open()
     payment = _new_attempt(order, account, kind, site, number)
-    payment.asked_from = site.asker.address
+    payment.asked_from = site.client.address
     payment.inputs = (
         session_inputs(order, payment, site, copies)
         if kind == Kind.CHECKOUT
@@ -211,7 +211,7 @@ def _new_attempt(order: Order, account: Account, kind: Payment.Kind, site: Site,
 
 
 def _make(payment: Payment, healed: int) -> tuple[Payment | None, int]:
-    """The made object, if it can be handed out; and how often a refusal was mended by now."""
+    """The made object, if it can be handed out; and how often a refusal was repaired by now."""
     made, is_ready = _create(payment)
     healed += made is None
     if healed > MAX_HEALED:
@@ -310,10 +310,10 @@ def _close_stray(payment: Payment, stripe_id: str) -> None:
     """Closes what Stripe made for an attempt that is over, or besides the object that the attempt has."""
     log.warning("order %s: %s is no way to pay any more and is closed", payment.order_id, stripe_id)
     if payment.stripe_id == stripe_id:
-        withdraw(payment)
+        expire(payment)
         return
     with told_to_the_buyer():
-        gateway(payment.account).withdraw(payment.kind, stripe_id)
+        gateway(payment.account).expire(payment.kind, stripe_id)
 
 
 def _judge(order: Order, payment: Payment, made: dict[str, Any]) -> Verdict:
@@ -337,7 +337,7 @@ def _judge(order: Order, payment: Payment, made: dict[str, Any]) -> Verdict:
 
 
 def _refuse_other_total(payment: Payment) -> NoReturn:
-    withdraw(payment)
+    expire(payment)
     message = _("The total at our payment service is not that of your order. Nothing was charged.")
     raise ShopError("amount_mismatch", message, status=502)
 
@@ -366,11 +366,11 @@ def _poll(payment: Payment, deadline: float) -> None:
     raise busy()
 
 
-def withdraw(payment: Payment) -> None:
+def expire(payment: Payment) -> None:
     """Closes the object at Stripe, or learns that it was paid. Raises ShopError."""
     with told_to_the_buyer():
         try:
-            now = gateway(payment.account).withdraw(payment.kind, payment.stripe_id or "")
+            now = gateway(payment.account).expire(payment.kind, payment.stripe_id or "")
         except StripeRefused as refusal:
             if not refusal.missing:
                 raise
@@ -383,4 +383,4 @@ def _ask(payment: Payment) -> None:
     with told_to_the_buyer():
         payment = sync.refresh(payment)
     if payment.status == Status.OPEN and payment.expires_at <= timezone.now():
-        withdraw(payment)  # our clock is ahead of Stripe's
+        expire(payment)  # our clock is ahead of Stripe's

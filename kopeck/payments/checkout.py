@@ -47,11 +47,11 @@ def buy(
 
 def order_for(wanted: Wanted, *, visitor: str, site: Site, shown: Price | None = None) -> Order:
     """The visitor's open order of just this item and quantity, at no more than was `shown`."""
-    site.asker.spend_if_new()
+    site.client.spend_if_new()
 
     def admit() -> None:
         _refuse_dearer(wanted, shown)
-        site.asker.spend()
+        site.client.spend()
 
     def act(locked: Order) -> None:
         _refuse_dearer(wanted, shown)

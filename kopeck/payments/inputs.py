@@ -9,11 +9,11 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
+from kopeck.abuse.budgets import Client, client_of
+from kopeck.mirror.signals import Copies
+from kopeck.mirror.sync import shop_mark
 from kopeck.orders.lines import OrderLine
 from kopeck.orders.models import Order
-from kopeck.payments.budgets import Asker, asker_of
-from kopeck.payments.copies import shop_mark
-from kopeck.payments.mirror import Copies
 from kopeck.payments.models import Payment
 
 
@@ -22,7 +22,7 @@ class Site:
     """The shop's own address as the buyer reached it, with no slash at the end; and who the buyer is."""
 
     base: str
-    asker: Asker = field(default_factory=Asker, compare=False)
+    client: Client = field(default_factory=Client, compare=False)
 
     def back_from(self, order: Order) -> tuple[str, str]:
         """Where Checkout leads: after paying, and by its Back link."""
@@ -36,7 +36,7 @@ class Site:
 
 def site_of(request: HttpRequest) -> Site:
     """SITE_URL where it is set, else the address that was asked for (its host is one of ALLOWED_HOSTS)."""
-    return Site(settings.SITE_URL or request.build_absolute_uri("/").rstrip("/"), asker_of(request))
+    return Site(settings.SITE_URL or request.build_absolute_uri("/").rstrip("/"), client_of(request))
 
 
 def session_inputs(order: Order, payment: Payment, site: Site, copies: Copies) -> dict[str, Any]:

@@ -5,35 +5,26 @@ Periodic and cheap; every answer goes through `sync`, so a job and a webhook at 
 
 import logging
 from datetime import timedelta
+from typing import Any
 
 from django.db import InterfaceError, OperationalError
 from django.db.models import F, Q
+from django.dispatch import receiver
 from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
-from procrastinate.exceptions import UniqueViolation
-from procrastinate.jobs import Status
-from procrastinate.manager import JobManager
 
 from kopeck import stopping
 from kopeck.errors import ShopError
 from kopeck.orders.models import Order
-from kopeck.payments import abandoned as abandoned  # found by the worker through this module
-from kopeck.payments import attempts, inbox, sync
-from kopeck.payments import limit_jobs as limit_jobs  # found by the worker through this module
-from kopeck.payments import mail_jobs as mail_jobs  # likewise
-from kopeck.payments import mirror_jobs as mirror_jobs  # likewise
-from kopeck.payments import reconcile_jobs as reconcile_jobs  # likewise
-from kopeck.payments import refund_jobs as refund_jobs  # likewise
-from kopeck.payments import tally_jobs as tally_jobs  # likewise
-from kopeck.payments import tidy_jobs as tidy_jobs  # likewise
-from kopeck.payments.gateway import StripeRefused, StripeUnavailable
-from kopeck.payments.models import Payment, StripeEvent
-from kopeck.payments.unanswered import give_up_attempts
+from kopeck.payments import abandoned, attempts, sync
+from kopeck.payments.models import Payment
+from kopeck.payments.signals import order_paid, payment_needs_review
+from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
 
 log = logging.getLogger(__name__)
 
-#: How many payments and events one sweep works on: a backlog is worked off over minutes, not in one burst.
+#: How many payments and events one sweep works on: a backlog is processed over minutes, not in one burst.
 BATCH = 100
 #: A live payment is asked about this often, a failed event retried after this long.
 ASK_AGAIN = timedelta(minutes=5)
@@ -43,28 +34,8 @@ RETRY = timedelta(minutes=1)
 @app.periodic(cron="* * * * *")
 @app.task(queueing_lock="sweep", pass_context=False)
 def sweep(timestamp: int) -> None:
-    """Every minute: unfinished events, payments not heard of for a while, attempts that crashed."""
-    retry_events()
+    """Every minute: payments not heard of for a while."""
     ask_about_payments()
-    give_up_attempts()
-
-
-@app.periodic(cron="*/5 * * * *")
-@app.task(queueing_lock="retry_stalled_jobs", pass_context=False)
-async def retry_stalled_jobs(timestamp: int) -> None:
-    """Every five minutes: jobs of a worker that was killed are taken up again."""
-    await take_up_stalled_jobs(app.job_manager)
-
-
-async def take_up_stalled_jobs(queue: JobManager) -> None:
-    """Puts jobs back into the queue whose worker is gone or silent. All of ours may run twice."""
-    for job in await queue.get_stalled_jobs(seconds_since_heartbeat=60):
-        log.warning("job %s (%s) of a dead worker is taken up again", job.id, job.task_name)
-        try:
-            await queue.retry_job(job)
-        except UniqueViolation:
-            # A younger job holds the same queueing lock and does the same work.
-            await queue.finish_job(job, Status.FAILED, delete_job=False)
 
 
 @app.task(
@@ -73,31 +44,28 @@ async def take_up_stalled_jobs(queue: JobManager) -> None:
     )
 )
 def close(payment_id: int) -> None:
-    """Closes what could pay an order that is not to be paid any more. Deferred by `sync` as it finds that."""
+    """Closes what could pay an order that is not to be paid any more."""
     payment = Payment.objects.select_related("order").get(pk=payment_id)
     # One without an id is closed by the request that creates it.
     if payment.is_live and payment.stripe_id and payment.order.status not in Order.PAYABLE:
-        attempts.withdraw(payment)
+        attempts.expire(payment)
 
 
-def retry_events() -> int:
-    """Works off events that failed or were cut off; how many."""
-    before = timezone.now() - RETRY
-    waiting = StripeEvent.objects.filter(
-        status__in=[StripeEvent.Status.RECEIVED, StripeEvent.Status.FAILED], received__lt=before
-    )
-    # What fails for ever stands behind the others.
-    waiting = waiting.order_by("attempts", "received")[:BATCH]
-    done = 0
-    for event in stopping.each(waiting):
-        try:
-            inbox.work_off(event)
-            done += 1
-        except (StripeUnavailable, StripeRefused) as trouble:
-            log.warning("event %s waits on: %s", event.event_id, trouble)
-        except Exception:
-            log.exception("event %s failed again", event.event_id)
-    return done
+@receiver([order_paid, payment_needs_review])
+def close_others(sender: type[Payment], payment: Payment, order: Order, **more: Any) -> None:
+    """Once an order is paid, or waits for the owner's word, what could pay it besides is closed."""
+    if payment.status == Payment.Status.NEEDS_REVIEW and payment.review_reason != Payment.Review.AMOUNT:
+        return
+    for other in order.payments.filter(status__in=Payment.LIVE):
+        close.defer(payment_id=other.pk)
+
+
+@app.periodic(cron="*/10 * * * *")
+@app.task(queueing_lock="abandoned", pass_context=False)
+def mark_abandoned(timestamp: int) -> None:
+    """Every ten minutes, a batch in a transaction of its own until none is left."""
+    while abandoned.expire() == abandoned.BATCH:
+        stopping.check()
 
 
 def ask_about_payments() -> int:
@@ -116,7 +84,7 @@ def ask_about_payments() -> int:
             asked += 1
             is_over = payment.expires_at < now or payment.order.status in Order.WAS_PAID
             if payment.status == Payment.Status.OPEN and is_over:
-                attempts.withdraw(payment)  # an intent never ends by itself
+                attempts.expire(payment)  # an intent never ends by itself
         except stopping.Stopping:
             row.update(asked_at=asked_before)  # the next worker asks at once, not five minutes later
             raise

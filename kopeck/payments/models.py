@@ -2,7 +2,6 @@
 
 import uuid
 from datetime import datetime
-from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -26,7 +25,7 @@ class Payment(models.Model):
         CREATING = "creating", _("being created")
         OPEN = "open", _("open")
         PROCESSING = "processing", _("processing")
-        HELD = "held", _("held: needs review")
+        NEEDS_REVIEW = "needs_review", _("needs review")
         PAID = "paid", _("paid")
         EXPIRED = "expired", _("expired")
         FAILED = "failed", _("failed")
@@ -65,7 +64,7 @@ class Payment(models.Model):
     asked_at = models.DateTimeField(_("asked Stripe"), null=True, blank=True)
     expires_at = models.DateTimeField(_("expires"))
     paid_at = models.DateTimeField(_("paid"), null=True, blank=True)
-    #: Who asked for it: a keyed hash of the address (payments/budgets.py), for declines to be counted by.
+    #: Who asked for it: a keyed hash of the address (abuse/budgets.py), for declines to be counted by.
     asked_from = models.CharField(max_length=64, blank=True, db_default="")
     card_brand = models.CharField(_("card"), max_length=20, blank=True)
     card_last4 = models.CharField(_("last four"), max_length=4, blank=True)
@@ -118,7 +117,7 @@ class Payment(models.Model):
             models.Index(
                 fields=["paid_at"], condition=Q(paid_at__isnull=False), name="payments_by_time_paid"
             ),
-            models.Index(fields=["order"], condition=Q(status="held"), name="held_payments"),
+            models.Index(fields=["order"], condition=Q(status="needs_review"), name="payments_to_review"),
         ]
 
     def __str__(self) -> str:
@@ -132,13 +131,6 @@ class Payment(models.Model):
     def is_live(self) -> bool:
         return self.status in self.LIVE
 
-    @property
-    def can_be_given_back(self) -> bool:
-        """Whether it is held, and neither the shop nor staff refund all that Stripe has of it already."""
-        ours = (Refund.Source.SHOP, Refund.Source.STAFF)
-        refunded = Refund.objects.filter(payment=self, source__in=ours, status__in=Refund.TAKEN)
-        return self.status == self.Status.HELD and not refunded.exists()
-
     def settle(self, status: "Payment.Status", *, paid_at: datetime | None = None, **facts: str) -> None:
         """Writes what Stripe said. Called with the order's row locked."""
         self.status, self.paid_at = status, paid_at
@@ -147,123 +139,11 @@ class Payment(models.Model):
         self.save(update_fields=["status", "paid_at", "asked_at", "stripe_id", *facts])
 
 
-class StripeEvent(models.Model):
-    """An event that Stripe delivered, stored once by (account, event id). Only `done` stops a retry."""
-
-    class Status(models.TextChoices):
-        RECEIVED = "received", _("received")
-        DONE = "done", _("done")
-        IGNORED = "ignored", _("ignored")
-        REJECTED = "rejected", _("rejected")
-        FAILED = "failed", _("failed")
-
-    #: Worked off: a further delivery changes nothing.
-    SETTLED = (Status.DONE, Status.IGNORED, Status.REJECTED)
-
-    account = models.CharField(_("Stripe account"), max_length=20)
-    event_id = models.CharField(_("event id"), max_length=255)
-    type = models.CharField(_("type"), max_length=100)
-    object_id = models.CharField(_("object"), max_length=255, blank=True)
-    api_version = models.CharField(_("API version"), max_length=40, blank=True)
-    payload = models.JSONField(_("payload"))
-    status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.RECEIVED)
-    attempts = models.PositiveIntegerField(_("attempts"), default=0)
-    outcome = models.TextField(_("outcome"), blank=True)
-    #: Of the last failure, without secrets; empty once it is worked off.
-    traceback = models.TextField(_("traceback"), blank=True, db_default="")
-    created = models.DateTimeField(_("made by Stripe"))
-    received = models.DateTimeField(_("received"), auto_now_add=True)
-    handled = models.DateTimeField(_("handled"), null=True, blank=True)
-
-    class Meta:
-        verbose_name, verbose_name_plural = _("Stripe event"), _("Stripe events")
-        ordering = ["-pk"]
-        constraints = [
-            models.UniqueConstraint(fields=["account", "event_id"], name="an_event_is_stored_once")
-        ]
-        indexes = [
-            models.Index(fields=["object_id"], name="events_of_an_object"),
-            models.Index(
-                fields=["received"], condition=Q(status__in=["received", "failed"]), name="events_to_work_off"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.type} {self.event_id}"
-
-    @property
-    def is_settled(self) -> bool:
-        return self.status in self.SETTLED
+#: Stripe's statuses of a refund whose money is back with the buyer, or on its way.
+MONEY_BACK = ("pending", "requires_action", "succeeded")
 
 
-class StripeCopy(models.Model):
-    """A discount's coupon, or a tax's rate, in one Stripe account: our note of what Stripe has.
-
-    Written before Stripe is asked, so that of many who want the same copy one makes it. Deleted once Stripe
-    has retired it. `object_id` is no foreign key: the copy outlives its discount until then.
-    """
-
-    class Kind(models.TextChoices):
-        COUPON = "coupon", _("coupon")
-        TAX_RATE = "tax_rate", _("tax rate")
-
-    class Status(models.TextChoices):
-        CREATING = "creating", _("being created")
-        CURRENT = "current", _("in use")
-        DOUBTFUL = "doubtful", _("to be looked up")
-        RETIRING = "retiring", _("being retired")
-
-    account = models.CharField(_("Stripe account"), max_length=20)
-    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
-    object_id = models.BigIntegerField(_("discount or tax"))
-    #: Names this copy in its metadata and in the idempotency keys of its making.
-    key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    stripe_id = models.CharField(_("Stripe's id"), max_length=255, null=True, blank=True)  # noqa: DJ001 - unique
-    status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.CREATING)
-    #: The copy's fingerprint, readable: what Stripe never changes, and what it does.
-    facts = models.JSONField(_("fixed at Stripe"), default=dict)
-    details = models.JSONField(_("changeable at Stripe"), default=dict)
-    #: How often Stripe was asked in vain.
-    tries = models.PositiveIntegerField(_("tries"), default=0)
-    #: While somebody asks Stripe about it, until when they may be believed alive.
-    lease_until = models.DateTimeField(null=True, blank=True)
-    problem = models.TextField(_("problem"), blank=True)
-    created = models.DateTimeField(_("created"), auto_now_add=True)
-    updated = models.DateTimeField(_("last touched"), auto_now=True)
-
-    objects: ClassVar[models.Manager["StripeCopy"]] = models.Manager()
-
-    class Meta:
-        verbose_name, verbose_name_plural = _("copy at Stripe"), _("copies at Stripe")
-        ordering = ["kind", "object_id", "account", "pk"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["account", "kind", "stripe_id"], name="a_stripe_object_is_one_copy"
-            ),
-            models.UniqueConstraint(
-                fields=["account", "kind", "object_id"],
-                condition=Q(status__in=["creating", "current", "doubtful"]),
-                name="an_object_has_one_copy_in_an_account",
-            ),
-            models.CheckConstraint(
-                condition=Q(status="creating") ^ Q(stripe_id__isnull=False),
-                name="a_copy_that_exists_has_stripes_id",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.stripe_id or '…'} ({self.account})"
-
-
-# At the end, and for Django to find them: their rows point at the payments above.
-from kopeck.payments.findings import Difference as Difference  # noqa: E402
-from kopeck.payments.findings import ReconcileCursor as ReconcileCursor  # noqa: E402
-from kopeck.payments.findings import ReconcileRun as ReconcileRun  # noqa: E402
-from kopeck.payments.ledger import Dispute as Dispute  # noqa: E402
-from kopeck.payments.ledger import Refund as Refund  # noqa: E402
-from kopeck.payments.limit_models import Attack as Attack  # noqa: E402
-from kopeck.payments.limit_models import Budget as Budget  # noqa: E402
-from kopeck.payments.limit_models import Decline as Decline  # noqa: E402
-from kopeck.payments.mails import Mail as Mail  # noqa: E402
-from kopeck.payments.mirror_checks import MirrorCheck as MirrorCheck  # noqa: E402
-from kopeck.payments.tallies import Tally as Tally  # noqa: E402
+def in_review(order: Order) -> models.QuerySet[Payment]:
+    """The order's payments that need review and of which nothing was refunded yet."""
+    held = Payment.objects.filter(order=order, status=Payment.Status.NEEDS_REVIEW)
+    return held.exclude(refunds__status__in=MONEY_BACK)

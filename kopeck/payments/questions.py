@@ -1,7 +1,7 @@
 """How often visitors make the shop ask Stripe about a payment: seldom, however often they come.
 
 An account in test mode takes 25 questions a second from all visitors together. What was asked a moment ago is
-answered by what is known, and the rest has a budget by visitor and address (payments/budgets.py).
+answered by what is known, and the rest has a budget by visitor and address (abuse/budgets.py).
 """
 
 import threading
@@ -10,14 +10,14 @@ from concurrent.futures import Future, wait
 
 from django.utils.translation import gettext as _
 
-from kopeck.limits import Rate
-from kopeck.payments import budgets
-from kopeck.payments.budgets import Asker, too_many
-from kopeck.payments.bulkhead import bulkhead
-from kopeck.payments.gateway import gateway
+from kopeck.abuse import budgets
+from kopeck.abuse.budgets import Client, too_many
+from kopeck.abuse.rates import Rate
 from kopeck.payments.models import Payment
 from kopeck.payments.refusals import unavailable
 from kopeck.slow import release_database
+from kopeck.stripe_api.bulkhead import bulkhead
+from kopeck.stripe_api.client import gateway
 
 #: Seconds in which visitors make the shop ask about a payment once. Fewer than the three after which the page
 #: of an unconfirmed payment asks again (order.html): who waits there is always answered by Stripe.
@@ -28,14 +28,14 @@ _lock = threading.Lock()
 _secrets: dict[tuple[str, str], tuple[float, "Future[str]"]] = {}
 
 
-def may_ask(payment: Payment, asker: Asker) -> bool:
+def may_ask(payment: Payment, client: Client) -> bool:
     """Whether Stripe is to be asked about this payment now: of many who want to know it, one is to."""
     if budgets.count((f"asks payment {payment.pk}", Rate(1, FRESH))):
         return False
-    return not asker.count_question()
+    return not client.count_question()
 
 
-def client_secret(payment: Payment, asker: Asker) -> str:
+def client_secret(payment: Payment, client: Client) -> str:
     """What confirms this intent in the buyer's browser.
 
     Asked of Stripe, and remembered for a moment in this process alone: whoever has it can confirm the
@@ -52,7 +52,7 @@ def client_secret(payment: Payment, asker: Asker) -> str:
     if asked is not None:
         return _wait_for(answer)
     try:
-        if seconds := asker.count_question():
+        if seconds := client.count_question():
             message = _("That was asked for often in a short time. Please try again in a minute.")
             raise too_many(message, seconds)
         answer.set_result(gateway(payment.account).retrieve_intent(key[1])["client_secret"])

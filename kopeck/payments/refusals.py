@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from django.utils.translation import gettext as _
 
 from kopeck.errors import ShopError
-from kopeck.payments.gateway import StripeRefused, StripeUnavailable
+from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
 
 
 @contextmanager

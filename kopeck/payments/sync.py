@@ -11,23 +11,18 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
-from procrastinate.contrib.django import app
 
 from kopeck.errors import ShopError
-from kopeck.logs import about_its
 from kopeck.money import in_words
-from kopeck.orders import stock
 from kopeck.orders.models import EMAIL_LENGTH, Order
-from kopeck.payments import mails, uses
-from kopeck.payments.gateway import StripeRefused, gateway
-from kopeck.payments.ledger import given_back, still_held
-from kopeck.payments.models import Payment
+from kopeck.payments import discount_uses, stock
+from kopeck.payments.models import Payment, in_review
+from kopeck.payments.signals import order_paid, payment_needs_review
+from kopeck.stripe_api.client import StripeRefused, gateway
+from kopeck.telemetry.logs import about_its
 
 log = logging.getLogger(__name__)
 Status = Payment.Status
-#: Jobs by their names: they import this module. Deferred in the transaction that makes them necessary.
-REFUND = "kopeck.payments.refund_jobs.give_back"
-CLOSE = "kopeck.payments.jobs.close"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +65,7 @@ def apply(payment: Payment, now: dict[str, Any], *, revive: bool = False) -> Pay
         payment = Payment.objects.get(pk=payment.pk)
         payment.asked_at = timezone.now()
         payment.stripe_id = payment.stripe_id or now["id"]
-        if payment.status in (Status.PAID, Status.HELD):
+        if payment.status in (Status.PAID, Status.NEEDS_REVIEW):
             payment.save(update_fields=["asked_at"])
             return payment
         if revive and truth.status == Status.PROCESSING and _may_revive(order, payment):
@@ -86,7 +81,7 @@ def _may_revive(order: Order, payment: Payment) -> bool:
         return False
     if payment.fingerprint != order.terms:
         return False  # nobody wants what it would pay for
-    if order.payments.filter(status__in=Payment.LIVE).exists() or uses.is_used_up(order):
+    if order.payments.filter(status__in=Payment.LIVE).exists() or discount_uses.is_used_up(order):
         return False
     try:
         stock.require(order)
@@ -128,15 +123,9 @@ def _move(order: Order, payment: Payment, truth: Truth) -> None:
 def _stop_waiting(order: Order, failed: Payment) -> None:
     """A bank said no: the order can be paid again, unless it waits for another one, or for the owner."""
     for_a_bank = order.payments.filter(status__in=Payment.LIVE).exclude(pk=failed.pk)
-    for_the_owner = still_held(order).filter(review_reason__in=Payment.OWNER_DECIDES)
+    for_the_owner = in_review(order).filter(review_reason__in=Payment.OWNER_DECIDES)
     if not (for_a_bank.exists() or for_the_owner.exists()):
         order.mark_failed()
-
-
-def _close_others(order: Order) -> None:
-    """What can still be paid, and must not be any more, is closed at once by the worker."""
-    for other in order.payments.filter(status__in=Payment.LIVE):
-        app.configure_task(CLOSE).defer(payment_id=other.pk)
 
 
 def _pay(order: Order, payment: Payment, truth: Truth) -> None:
@@ -150,13 +139,11 @@ def _pay(order: Order, payment: Payment, truth: Truth) -> None:
     card = {"card_brand": truth.card_brand, "card_last4": truth.card_last4}
     payment.settle(Status.PAID, paid_at=at, payment_intent=truth.payment_intent, **card)
     log.info("order %s is paid: %s %s", order.pk, payment.amount, payment.currency)
-    # One that was taken for lost has paid: what was made since must not be paid as well.
-    _close_others(order)
     if gone:
-        _give_up(order, payment, gone)
-    else:
-        mails.owe_receipt(payment)
-    order.mark_refunded(given_back(payment))
+        order.mark_sold_out(gone)
+        order.note(f"The payment came too late: {order.sold_out} is sold out. All of it is refunded.")
+        log.error("order %s is paid, but sold out: %s", order.pk, order.sold_out)
+    order_paid.send(Payment, payment=payment, order=order)
     return None
 
 
@@ -174,7 +161,7 @@ def _review(order: Order, payment: Payment, truth: Truth) -> Payment.Review | No
     }:
         return Review.AMOUNT
     # A live payment has held its use of the code till now.
-    return Review.CODE if not payment.is_live and uses.is_used_up(order) else None
+    return Review.CODE if not payment.is_live and discount_uses.is_used_up(order) else None
 
 
 def _hold(order: Order, payment: Payment, truth: Truth, review: Payment.Review) -> None:
@@ -190,23 +177,14 @@ def _hold(order: Order, payment: Payment, truth: Truth, review: Payment.Review) 
     }[review]
     if took != mine:
         problem = f"Stripe took {took}, not {mine}."  # whatever else there is
-    log.error("payment %s of order %s is held: %s", payment, order.pk, problem)
-    payment.settle(Status.HELD, problem=problem, review_reason=review, payment_intent=truth.payment_intent)
+    log.error("payment %s of order %s needs review: %s", payment, order.pk, problem)
+    payment.settle(
+        Status.NEEDS_REVIEW, problem=problem, review_reason=review, payment_intent=truth.payment_intent
+    )
     order.note(f"A payment of {took} needs review: {problem}")
     if review == Payment.Review.AMOUNT:
         order.mark_processing()  # nothing else is to be paid before the owner has decided
-        _close_others(order)
-    elif truth.amount:
-        app.configure_task(REFUND).defer(payment_id=payment.pk)
-
-
-def _give_up(order: Order, payment: Payment, gone: list[str]) -> None:
-    """The money came for what is not there any more: all of it goes back by itself."""
-    order.mark_sold_out(gone)
-    order.note(f"The payment came too late: {order.sold_out} is sold out. All of it is given back.")
-    log.error("order %s is paid, but sold out: %s", order.pk, order.sold_out)
-    app.configure_task(REFUND).defer(payment_id=payment.pk)
-    mails.owe_apology(payment)
+    payment_needs_review.send(Payment, payment=payment, order=order, amount=truth.amount)
 
 
 def read_intent(intent: dict[str, Any]) -> Truth:

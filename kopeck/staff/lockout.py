@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.translation import ngettext
 
 from kopeck.errors import ShopError
-from kopeck.web import error_response
+from kopeck.web.errors import error_response
 
 #: Wrong passwords that one address may give within AXES_COOLOFF_TIME, whatever the names.
 MOST_BY_ADDRESS = 20

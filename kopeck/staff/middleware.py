@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from kopeck.errors import ShopError
 from kopeck.slow import spare_database
 from kopeck.staff.second_factor import Missing, missing
-from kopeck.web import error_response
+from kopeck.web.errors import error_response
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -52,7 +52,7 @@ def uploads(get_response: GetResponse) -> GetResponse:
     """A large body is read of staff alone, and no connection is held while it arrives."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        body = request.META.get("kopeck.body")  # kopeck/bodies.py
+        body = request.META.get("kopeck.body")  # kopeck/web/bodies.py
         if body is not None and not body.fetched:
             if not (request.user.is_active and request.user.is_staff):
                 message = _("Files are taken of staff only. Please log in, and send it again.")

@@ -16,7 +16,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from kopeck.fields import SearchField
+from kopeck.web.fields import SearchField
 
 
 class Search(ChangeListSearchForm):

@@ -80,7 +80,7 @@ CHANGES: dict[str, tuple[str, Callable[[Books], object]]] = {
     "an order that does not know it is paid": ("lost", lambda it: it.order.update(status="open")),
     "a payment that does not know it is paid": ("lost", lambda it: it.payment.update(status="expired")),
     "an order paid without a charge": ("lost", lambda it: it.charge.update(status="failed")),
-    "a held payment that was not given back": ("lost", lambda it: it.payment.update(status="held")),
+    "a held payment that was not refunded": ("lost", lambda it: it.payment.update(status="needs_review")),
     "the charge of another account": ("lost", lambda it: it.charge.update(account="eur")),
     "a refund that the shop does not know": ("lost", lambda it: it.known.update(stripe_id="re_2")),
     "a refund that Stripe does not know": ("lost", lambda it: it.stripe.refunds.clear()),
@@ -104,7 +104,7 @@ CHANGES: dict[str, tuple[str, Callable[[Books], object]]] = {
         "doubled",
         lambda it: it.stripe.payables.append({**SESSION, "id": "cs_2"}),
     ),
-    "a wish given back twice": ("doubled", lambda it: it.stripe.refunds.append({**REFUND, "id": "re_2"})),
+    "a wish refunded twice": ("doubled", lambda it: it.stripe.refunds.append({**REFUND, "id": "re_2"})),
     "an event stored twice": ("doubled", lambda it: it.shop["events"].append(it.event)),
     "a code used too often": (
         "doubled",
@@ -120,7 +120,7 @@ CHANGES: dict[str, tuple[str, Callable[[Books], object]]] = {
     "a mail that waits": ("stuck", lambda it: it.shop["mails"][0].update(status="waiting")),
     "a payment without an end": ("stuck", lambda it: it.payment.update(status="creating")),
     "an order without an end": ("stuck", lambda it: it.order.update(status="processing")),
-    "an event that was not worked off": ("stuck", lambda it: it.event.update(status="failed")),
+    "an event that was not processed": ("stuck", lambda it: it.event.update(status="failed")),
     "a refund without an answer": ("stuck", lambda it: it.known.update(status="creating")),
     "a job that failed": (
         "stuck",
@@ -142,7 +142,7 @@ def test_a_second_payment_that_went_back_whole_is_no_fault() -> None:
     second = {**CHARGE, "id": "ch_2", "checkout_session": "cs_2", "payment_intent": "pi_2"}
     books.stripe.charges.append({**second, "amount_refunded": 4820})
     books.shop["payments"].append(
-        {**PAYMENT, "id": 2, "stripe_id": "cs_2", "payment_intent": "pi_2", "status": "held"}
+        {**PAYMENT, "id": 2, "stripe_id": "cs_2", "payment_intent": "pi_2", "status": "needs_review"}
     )
     books.stripe.refunds.append({**REFUND, "id": "re_2", "amount": 4820, "metadata": {"kopeck_refund": "r2"}})
     books.shop["refunds"].append(

@@ -33,7 +33,7 @@ class Steps:
         from django.db import connection
         from django.db.backends.postgresql.base import DatabaseWrapper
 
-        from kopeck.payments.gateway import Gateway
+        from kopeck.stripe_api.client import Gateway
 
         commit, ask = DatabaseWrapper._commit, Gateway._ask
 

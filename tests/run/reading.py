@@ -22,8 +22,8 @@ from tests.run.starting import BASE_DIR, clean_env
 LOADED = """
     django_stubs_ext django.conf django.core.cache django.core.mail.backends.smtp
     django.core.mail.backends.filebased
-    django.contrib.staticfiles.storage kopeck.values kopeck.hosts kopeck.tracing kopeck.limits kopeck.serve
-    kopeck.place kopeck.containers kopeck.payments.accounts
+    django.contrib.staticfiles.storage kopeck.values kopeck.hosts kopeck.telemetry.tracing kopeck.abuse.rates
+    kopeck.ops.serve    kopeck_local.place kopeck.ops.containers kopeck.stripe_api.accounts
     sentry_sdk.integrations.django stripe_sandbox.__main__
 """.split()
 
@@ -35,11 +35,12 @@ def shop(show: list[str]) -> dict[str, Any]:
 
 
 def make_run(show: list[str]) -> dict[str, Any]:
-    place = importlib.import_module("kopeck.place")
+    place = importlib.import_module("kopeck_local.place")
+    starting = importlib.import_module("kopeck.ops.starting")
     try:
         found = place.read_place()
-        place.require_free(found.host, "PORT", found.port)
-    except place.Refused as refusal:
+        starting.require_free(found.host, "PORT", found.port)
+    except starting.Refused as refusal:
         sys.exit(f"kopeck: {refusal}")
     known = {
         "HOST": found.host,
@@ -51,7 +52,7 @@ def make_run(show: list[str]) -> dict[str, Any]:
 
 
 def web_server(show: list[str]) -> dict[str, Any]:
-    serve = importlib.import_module("kopeck.serve")
+    serve = importlib.import_module("kopeck.ops.serve")
     found = serve.read_server()
     serve.empty_figures()
     known = {
@@ -65,7 +66,7 @@ def web_server(show: list[str]) -> dict[str, Any]:
 
 
 def containers(show: list[str]) -> dict[str, Any]:
-    found = importlib.import_module("kopeck.containers")
+    found = importlib.import_module("kopeck.ops.containers")
     try:
         found.main()
     except found.Refused as refusal:

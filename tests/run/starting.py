@@ -1,4 +1,4 @@
-"""Starts `python -m kopeck.run` as `make run` does, in a folder and on ports of its own, and looks at it."""
+"""Starts `python -m kopeck_local` as `make run` does, in a folder and on ports of its own."""
 
 import os
 import queue
@@ -38,7 +38,7 @@ def clean_env(**more: str) -> dict[str, str]:
 
 def run_to_end(**more: str) -> "subprocess.CompletedProcess[str]":
     """For starts that are refused."""
-    command = [sys.executable, "-m", "kopeck.run"]
+    command = [sys.executable, "-m", "kopeck_local"]
     return subprocess.run(
         command, cwd=BASE_DIR, env=clean_env(**more), capture_output=True, text=True, timeout=240, check=False
     )
@@ -69,7 +69,7 @@ class Started:
         ports = {"PORT": str(self.port), "SANDBOX_PORT": str(self.sandbox_port)}
         self.env = clean_env(DATA_DIR=str(data), **ports, **more)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "kopeck.run"],
+            [sys.executable, "-m", "kopeck_local"],
             cwd=BASE_DIR,
             env=self.env,
             stdin=subprocess.DEVNULL,

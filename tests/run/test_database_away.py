@@ -12,7 +12,7 @@ NOBODY = "postgresql://nobody:passw0rd@127.0.0.1:{}/nothing"
 
 def test_a_command_without_its_database_ends_in_a_sentence(sandbox: ShopSandbox, tmp_path: Path) -> None:
     commands = {
-        ("-m", "kopeck.prepare", str(tmp_path / "password")): 1,
+        ("-m", "kopeck.ops.prepare", str(tmp_path / "password")): 1,
         ("manage.py", "migrate"): 1,
         ("manage.py", "reset_second_factor", "admin"): 1,
         ("manage.py", "mirror", "--check"): 2,  # 1 would be a difference

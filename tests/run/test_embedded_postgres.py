@@ -13,13 +13,13 @@ import psutil
 import psycopg
 import pytest
 
-from kopeck import postgres
+from kopeck_local import postgres
 from tests.run.starting import BASE_DIR
 
 OWNER = """
 import os, sys, time
 from pathlib import Path
-from kopeck import postgres
+from kopeck_local import postgres
 server = postgres.start(Path(sys.argv[1]), fast=True)
 print(server.process.pid, flush=True)
 time.sleep(60)
@@ -138,7 +138,7 @@ def test_a_failed_start_says_what_to_do_and_why(folder: Path, file: str, spoilt:
     with pytest.raises(postgres.PostgresFailed, match=words):
         postgres.start(folder / "data", fast=True)
     path.write_text(whole)
-    postgres.start(folder / "data", fast=True).stop()  # and the lock was given back
+    postgres.start(folder / "data", fast=True).stop()  # and the lock was released
 
 
 def _wait_until_gone(pid: int) -> None:

@@ -10,19 +10,26 @@ EXAMPLE = BASE_DIR / ".env.example"
 READS = re.compile(
     r"""\b(?:env|env_bool|env_int|env_list|read_or_exit|env\.get|_port|number)\((?:env, )?["']([A-Z_]+)["']"""
 )
-READERS = ("settings.py", "place.py", "run.py", "serve.py", "containers.py")
+READERS = (
+    "kopeck/settings.py",
+    "kopeck/ops/starting.py",
+    "kopeck/ops/serve.py",
+    "kopeck/ops/containers.py",
+    "kopeck_local/place.py",
+    "kopeck_local/__main__.py",
+)
 ENVIRON = re.compile(r"""\bos\.environ(?:\.get\(|\[)["']([A-Z_]+)["']""")
 COMPOSE = re.compile(r"\$\{([A-Z_]+)")
 GUIDE = BASE_DIR / "docs" / "guide.md"
 #: Not settings of the shop; and NAME_FILE is said once, for all secrets.
 FROM_OUTSIDE = {
-    *("ENV_FILE", "DJANGO_SETTINGS_MODULE", "MAKELEVEL", "NO_COLOR", "HTTP_PROXY"),
+    *("ENV_FILE", "DJANGO_SETTINGS_MODULE", "MAKELEVEL", "NO_COLOR", "HTTP_PROXY", "PYTHONPATH"),
     *("DATABASE_URL_FILE", "SECRET_KEY_FILE"),
 }
 
 
 def test_every_setting_that_is_read_is_listed() -> None:
-    sources = [BASE_DIR / "kopeck" / name for name in READERS]
+    sources = [BASE_DIR / name for name in READERS]
     read = {name for source in sources for name in READS.findall(source.read_text())}
     read |= {name for source in sources for name in ENVIRON.findall(source.read_text())}
     read -= FROM_OUTSIDE

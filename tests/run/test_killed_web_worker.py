@@ -20,7 +20,7 @@ SECONDS = 60.0
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts `python -m kopeck.serve`; `/healthz` asks no database, so there is none."""
+    """Starts `python -m kopeck.ops.serve`; `/healthz` asks no database, so there is none."""
     started = []
 
     def start(**more: str) -> "subprocess.Popen[str]":
@@ -34,7 +34,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             "PORT": str(free_port()),
         }
         env = clean_env(**(usual | more))
-        command = [sys.executable, "-m", "kopeck.serve"]
+        command = [sys.executable, "-m", "kopeck.ops.serve"]
         with (tmp_path / "log").open("wb") as log:
             process = subprocess.Popen(command, cwd=BASE_DIR, env=env, stdout=log, stderr=log, text=True)
         started.append(process)

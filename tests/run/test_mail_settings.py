@@ -25,7 +25,7 @@ def read(tmp_path: Path, **more: str) -> "subprocess.CompletedProcess[str]":
 
 def test_with_no_mail_server_mails_are_files(tmp_path: Path) -> None:
     found = json.loads(read(tmp_path).stdout)
-    assert found["EMAIL_BACKEND"] == "kopeck.mail_files.EmailBackend"
+    assert found["EMAIL_BACKEND"] == "kopeck.mail.files.EmailBackend"
     assert found["EMAIL_FILE_PATH"] == str(tmp_path / "mail")
     assert found["DEFAULT_FROM_EMAIL"] == "Kopeck <shop@localhost>"
 

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from kopeck import postgres
+from kopeck_local import postgres
 from tests.run.starting import Started, listens
 
 SECRETS = ("admin-password", "secret-key", "webhook-secret", "webhook-secret-eur")

@@ -125,7 +125,7 @@ class Life:
         self.look(
             f"orders/order/{self.paid}/why/", f"orders/order/{self.paid}/change/", "auth/user/1/change/"
         )
-        tables = ["payments/payment", "payments/stripeevent", "payments/refund", "axes/accessattempt"]
+        tables = ["payments/payment", "webhooks/stripeevent", "refunds/refund", "axes/accessattempt"]
         for table in (*tables, "axes/accesslog", "procrastinate/procrastinatejob", "orders/order"):
             found = self.look(f"{table}/")
             links = dict.fromkeys(re.findall(rf'href="/admin/({table}/[\w-]+/change/)', found))

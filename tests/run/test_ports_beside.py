@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kopeck.place import ADDRESS, read_place
+from kopeck_local.place import ADDRESS, read_place
 
 
 @pytest.fixture

@@ -13,12 +13,12 @@ import psycopg
 import pytest
 import requests
 
-from kopeck import postgres
-from kopeck.serve import granian
+from kopeck.ops.serve import granian
+from kopeck_local import postgres
 from tests.run.starting import BASE_DIR, clean_env, free_port
 from tests.run.test_restarts import wait_for
 
-TASK = "kopeck.payments.tally_jobs.count_tallies"
+TASK = "kopeck.ops.jobs.count_tallies"
 
 
 @dataclass
@@ -104,7 +104,7 @@ def shop(folder: Path) -> Iterator[Shop]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT], ids=["fast", "immediate"])
-def test_a_job_deferred_after_a_restart_is_worked_off_by_the_same_worker(
+def test_a_job_deferred_after_a_restart_is_processed_by_the_same_worker(
     shop: Shop, number: signal.Signals
 ) -> None:
     job = shop.defer()
@@ -154,7 +154,7 @@ def test_a_job_whose_end_could_not_be_written_is_left_by_a_new_worker(shop: Shop
         connection.execute("DROP TRIGGER refuse ON procrastinate_jobs")
         dead = "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '2 minutes' WHERE id = %s"
         connection.execute(dead, [old])
-        shop.defer("kopeck.payments.jobs.retry_stalled_jobs")
+        shop.defer("kopeck.ops.jobs.retry_stalled_jobs")
         assert wait_for(lambda: shop.is_done(job)), shop.log()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from kopeck import postgres
+from kopeck_local import postgres
 from tests.run.recording_proxy import recording_proxy
 from tests.run.starting import BASE_DIR, Started, clean_env
 
@@ -18,7 +18,7 @@ PLAY = {"STRIPE_SANDBOX": "1", "STRIPE_WEBHOOK_SECRET": "whsec_a"}
 ASK_STRIPE = """
 import django
 django.setup()
-from kopeck.payments.gateway import StripeUnavailable, gateway
+from kopeck.stripe_api.client import StripeUnavailable, gateway
 try:
     gateway("default").account_id()
 except StripeUnavailable as problem:
@@ -43,7 +43,7 @@ import sys
 import django
 django.setup()
 from django.conf import settings
-from kopeck.payments.stripe_checks import _arrives
+from kopeck.ops.stripe_checks import _arrives
 print(_arrives(settings.STRIPE_ACCOUNTS["default"], sys.argv[1]).said)
 """
 

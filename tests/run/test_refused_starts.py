@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kopeck import postgres
+from kopeck_local import postgres
 from tests.run.starting import BASE_DIR, clean_env, free_port, run_to_end
 
 

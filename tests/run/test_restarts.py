@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from kopeck.pauses import FIRST, LONGEST, STEADY, Pauses
+from kopeck.ops.pauses import FIRST, LONGEST, STEADY, Pauses
 from tests.run.starting import Started
 
 

@@ -22,7 +22,7 @@ import psutil
 import psycopg
 import pytest
 
-from kopeck import postgres
+from kopeck_local import postgres
 from tests.lacking import lacks
 from tests.run.starting import BASE_DIR, clean_env
 from tests.run.test_restarts import wait_for
@@ -31,8 +31,8 @@ from tests.run.test_restarts import wait_for
 SECONDS = 20
 NOT_FOUND = b'{"error": {"type": "invalid_request_error", "code": "resource_missing", "message": "No such."}}'
 SWEEP = "kopeck.payments.jobs.sweep"
-COMPARE = "kopeck.payments.reconcile_jobs.compare_the_last_hours"
-SEND = "kopeck.payments.mail_jobs.send"
+COMPARE = "kopeck.reconcile.jobs.compare_the_last_hours"
+SEND = "kopeck.mail.jobs.send"
 
 MAKE_PAYMENTS = """
 from datetime import timedelta
@@ -49,7 +49,7 @@ for number in range({count}):
     )
 """
 MAKE_MAIL = """
-from kopeck.payments.mails import Mail
+from kopeck.mail.models import Mail
 from kopeck.payments.models import Payment
 payment = Payment.objects.first()
 words = {"subject": "s", "text": "t", "to": "buyer@shop.example"}
@@ -209,7 +209,7 @@ def test_stripe_and_the_mail_server_are_silent(shop: Shop) -> None:
         pass
     # Both are the next worker's at once, though nobody could end what they waited for.
     assert [shop.status(job) for job in jobs] == ["todo", "todo"], shop.log()
-    assert shop.ask("SELECT status FROM payments_mail WHERE id = %s", int(mail)) == [("waiting",)]
+    assert shop.ask("SELECT status FROM mail_mail WHERE id = %s", int(mail)) == [("waiting",)]
     shop.stripe.pause = 0
     shop.start_worker()
     assert wait_for(lambda: shop.status(jobs[0]) == "succeeded"), shop.log()

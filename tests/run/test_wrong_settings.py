@@ -62,7 +62,7 @@ def test_good_values_are_taken_however_they_are_written() -> None:
 def test_a_folder_for_figures_that_cannot_be_made_is_said_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     folder = str(tmp_path / "file" / "figures")
-    for command in (("-c", "import kopeck.metrics"), ("-m", "kopeck.serve")):
+    for command in (("-c", "import kopeck.telemetry.metrics"), ("-m", "kopeck.ops.serve")):
         ended = start(*command, PROMETHEUS_MULTIPROC_DIR=folder, DJANGO_SETTINGS_MODULE="kopeck.settings")
         assert refusal(ended) == f"kopeck: PROMETHEUS_MULTIPROC_DIR: {tmp_path / 'file'} is no folder."
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psycopg.conninfo
 
-from kopeck.serve import granian
+from kopeck.ops.serve import granian
 from tests.run.starting import BASE_DIR
 from tests.ship.servers import Servers, wait_for
 
@@ -41,7 +41,7 @@ class Machines(Servers):
         self.env |= {"STRIPE_WEBHOOK_SECRET": SECRET, "BUDGET_VISITOR": "0", "BUDGET_ADDRESS": "0"}
 
     def start_all(self, caddy: str, pgbouncer: str) -> None:
-        prepare = [sys.executable, "-m", "kopeck.prepare", str(self.folder / "admin-password")]
+        prepare = [sys.executable, "-m", "kopeck.ops.prepare", str(self.folder / "admin-password")]
         subprocess.run(prepare, cwd=BASE_DIR, env=self.env, stdout=self.log, check=True, timeout=240)
         words = ["--memory", "--port", self.sandbox.rpartition(":")[2]]
         words += ["--webhook", f"{self.shop}/webhooks/stripe/default={SECRET}"]

@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from kopeck import postgres
+from kopeck_local import postgres
 from tests.run.starting import BASE_DIR, clean_env, free_port
 
 READY_SECONDS = 240.0
@@ -91,7 +91,7 @@ class Servers:
 
     def start(self, caddy: str) -> None:
         folder = self.folder
-        prepare = [sys.executable, "-m", "kopeck.prepare", str(folder / "admin-password")]
+        prepare = [sys.executable, "-m", "kopeck.ops.prepare", str(folder / "admin-password")]
         subprocess.run(prepare, cwd=BASE_DIR, env=self.env, stdout=self.log, check=True, timeout=240)
         port = self.sandbox.rpartition(":")[2]
         self._start([sys.executable, "-m", "stripe_sandbox", "--memory", "--port", port], self.env)
@@ -115,7 +115,7 @@ class Servers:
 
     def start_web(self, number: int, **more: str) -> "subprocess.Popen[bytes]":
         port = self.web[number].rpartition(":")[2]
-        command = [sys.executable, "-m", "kopeck.serve"]
+        command = [sys.executable, "-m", "kopeck.ops.serve"]
         return self._start(command, {**self.env, "PORT": port, **more})
 
     def running_web(self, number: int) -> "subprocess.Popen[bytes]":

@@ -10,8 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from kopeck import postgres
-from kopeck.postgres import _programs
+from kopeck_local import postgres
+from kopeck_local.postgres import _programs
 from tests.run.starting import BASE_DIR, Started, clean_env
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from kopeck.containers import make_secrets
-from kopeck.place import Refused
+from kopeck.ops.containers import make_secrets
+from kopeck.ops.starting import Refused
 from tests.lacking import lacks
 from tests.run.starting import BASE_DIR
 

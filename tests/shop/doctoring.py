@@ -14,9 +14,9 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
-from kopeck.payments import endpoints
-from kopeck.payments import gateway as wire
-from kopeck.payments.models import ReconcileRun
+from kopeck.reconcile.models import Run
+from kopeck.stripe_api import client as wire
+from kopeck.webhooks import endpoints
 from tests.conftest import ShopSandbox
 
 
@@ -67,7 +67,7 @@ def patient(sandbox: ShopSandbox, live_server: Any, settings: Any) -> Iterator[P
     well.account(webhook_secrets=(made.secret,))
     work("TRUNCATE procrastinate_jobs, procrastinate_workers CASCADE")
     heartbeat(0)
-    ReconcileRun.objects.create(started=timezone.now(), ended=timezone.now())
+    Run.objects.create(started=timezone.now(), ended=timezone.now())
     yield well
     work("TRUNCATE procrastinate_jobs, procrastinate_workers CASCADE")
 

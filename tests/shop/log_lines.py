@@ -5,7 +5,7 @@ import json
 import logging
 from typing import Any
 
-from kopeck.logs import JsonLines, ReadableLines
+from kopeck.telemetry.logs import JsonLines, ReadableLines
 
 
 class Lines:

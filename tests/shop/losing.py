@@ -6,9 +6,9 @@ from typing import Any
 from django.test import Client
 
 from kopeck.orders.models import Order
-from kopeck.payments import gateway as wire
 from kopeck.payments import sync
 from kopeck.payments.models import Payment
+from kopeck.stripe_api import client as wire
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.refunding import Deliver, events_of
 

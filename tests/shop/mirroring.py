@@ -9,9 +9,9 @@ from django.db import connection, transaction
 from procrastinate.contrib.django import app
 
 from kopeck.catalog.models import Discount, Tax
-from kopeck.payments import gateway as wire
-from kopeck.payments import mirror_jobs
-from kopeck.payments.models import StripeCopy
+from kopeck.mirror import jobs as mirror_jobs
+from kopeck.mirror.models import StripeMirror
+from kopeck.stripe_api import client as wire
 from tests.conftest import ShopSandbox
 
 
@@ -106,9 +106,9 @@ def rates(at: stripe.StripeClient, *, active: bool = True) -> list[Any]:
     return list(at.v1.tax_rates.list({"limit": 100, "active": active}).auto_paging_iter())
 
 
-def copy_of(thing: Discount | Tax, account: str = "default") -> StripeCopy:
+def copy_of(thing: Discount | Tax, account: str = "default") -> StripeMirror:
     kind = "coupon" if isinstance(thing, Discount) else "tax_rate"
-    return StripeCopy.objects.exclude(status="retiring").get(account=account, kind=kind, object_id=thing.pk)
+    return StripeMirror.objects.exclude(status="retiring").get(account=account, kind=kind, object_id=thing.pk)
 
 
 def asked(sandbox: ShopSandbox) -> int:

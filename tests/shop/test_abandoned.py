@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from kopeck.orders.models import Order
-from kopeck.payments import abandoned, sync
+from kopeck.payments import abandoned, jobs, sync
 from kopeck.payments.models import Payment
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.stocking import buy
@@ -120,7 +120,7 @@ def test_many_are_marked_in_batches_and_the_job_leaves_none(
     for _time in range(5):
         Client().post("/order", {f"item_{make_item().pk}": "1"})
     age()
-    abandoned.mark_abandoned(0)
+    jobs.mark_abandoned(0)
     assert list(Order.objects.values_list("status", flat=True)) == ["expired"] * 5
 
 
@@ -154,6 +154,6 @@ def test_the_search_is_served_by_its_index(db: None) -> None:
     for status, count in (("abandoned", 2000), ("open", 20)):
         Order.objects.bulk_create([Order(currency="usd", status=status) for _ in range(count)])
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE orders_order")
+        cursor.execute("ANALYZE orders_order, payments_payment")
     plan = abandoned._left(timezone.now()).order_by("created").explain()
     assert "orders_left_open" in plan

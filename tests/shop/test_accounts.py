@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from kopeck.payments.accounts import Account, ConfigurationError, for_currency, read_accounts
+from kopeck.stripe_api.accounts import Account, ConfigurationError, for_currency, read_accounts
 
 
 def accounts(

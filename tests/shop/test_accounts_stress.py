@@ -13,10 +13,12 @@ from django.db import connection
 from django.test import Client
 
 from kopeck.catalog.models import Item, Tax
+from kopeck.mirror.models import StripeMirror
 from kopeck.orders.models import Order
-from kopeck.payments import gateway as wire
-from kopeck.payments.accounts import for_currency, read_accounts
-from kopeck.payments.models import Payment, StripeCopy, StripeEvent
+from kopeck.payments.models import Payment
+from kopeck.stripe_api import client as wire
+from kopeck.stripe_api.accounts import for_currency, read_accounts
+from kopeck.webhooks.models import StripeEvent
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.mirroring import client, forget_jobs
 
@@ -96,7 +98,7 @@ def test_32_buyers_over_three_accounts_never_reach_the_wrong_one(three: ShopSand
         for thing in [*sessions, *charges]:
             assert HOME[thing["currency"]] == name
         (rate,) = store.list(tail, "tax_rate")[0]
-        assert StripeCopy.objects.get(account=name).stripe_id == rate["id"]
+        assert StripeMirror.objects.get(account=name).stripe_id == rate["id"]
     assert set(three.box.store.accounts()) == set(TAILS.values())
 
 

@@ -7,7 +7,8 @@ from django.conf import settings as shop_settings
 from django.test import Client
 from playwright.sync_api import BrowserContext, Page
 
-from kopeck.payments.models import Mail, StripeEvent
+from kopeck.mail.models import Mail
+from kopeck.webhooks.models import StripeEvent
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.browsing import IN_BROWSER
 from tests.shop.refunding import Deliver, events_of, paid_order
@@ -18,9 +19,9 @@ LISTS = (
     "catalog/item",
     "orders/order",
     "payments/payment",
-    "payments/dispute",
-    "payments/mail",
-    "payments/stripeevent",
+    "refunds/dispute",
+    "mail/mail",
+    "webhooks/stripeevent",
 )
 LONG = "A percolator for twelve cups, of enamelled steel, in the green of 1957 "
 #: How much of the list is seen, how much there is, and how wide the whole page is.

@@ -13,9 +13,11 @@ from django.test import Client
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
+from kopeck.mirror import models as mirror_checks
+from kopeck.ops import metrics_page
+from kopeck.ops import models as tallies
 from kopeck.orders.models import Order
-from kopeck.payments import gauges, mirror_checks, tallies
-from kopeck.payments.findings import ReconcileRun
+from kopeck.reconcile.models import Run
 from tests.conftest import ShopSandbox, make_item
 from tests.lacking import lacks
 from tests.shop.mirroring import make_discount
@@ -93,19 +95,19 @@ def test_every_figure_they_ask_for_is_shown(
 ) -> None:
     """After one purchase and one backup `/metrics` has a sample of every name."""
     settings.DATA_DIR = tmp_path
-    (tmp_path / gauges.BACKED_UP).touch()
+    (tmp_path / metrics_page.BACKED_UP).touch()
     make_discount()
     sandbox.pay(buyer.get(f"/buy/{make_item().pk}").json()["session_id"])
     order = Order.objects.get()
     buyer.get(f"{order.get_absolute_url()}/return")
-    ReconcileRun.objects.create(started=timezone.now(), ended=timezone.now())
+    Run.objects.create(started=timezone.now(), ended=timezone.now())
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now())")
     mirror_checks.keep("default", "coupon", 1)
     tallies.count()
-    gauges.shop.asked = float("-inf")
+    metrics_page.shop.asked = float("-inf")
     text = buyer.get("/metrics").content.decode()
-    gauges.shop.asked = float("-inf")
+    metrics_page.shop.asked = float("-inf")
     families = text_string_to_metric_families(text)
     shown = {name for family in families for name in {family.name, *(s.name for s in family.samples)}}
     asked = set(METRIC.findall(ALERTS.read_text())) | {
@@ -122,6 +124,6 @@ def test_every_figure_they_ask_for_is_shown(
 def test_every_figure_is_on_the_dashboard_or_in_an_alert_and_in_the_guide() -> None:
     guide = (OBSERVABILITY.parents[1] / "docs" / "observability.md").read_text()
     used = ALERTS.read_text() + DASHBOARD.read_text()
-    names = [question.name for question in gauges.QUESTIONS]
+    names = [question.name for question in metrics_page.QUESTIONS]
     assert [name for name in names if name not in used] == []
     assert [name for name in names if name not in guide] == []

@@ -11,11 +11,11 @@ import requests
 from django.core import mail
 from playwright.sync_api import BrowserContext
 
-from kopeck.limits import Rate
+from kopeck.abuse import budgets, declines
+from kopeck.abuse.budgets import Patience
+from kopeck.abuse.models import Attack, Decline
+from kopeck.abuse.rates import Rate
 from kopeck.orders.models import Order
-from kopeck.payments import budgets, declines
-from kopeck.payments.budgets import Patience
-from kopeck.payments.models import Attack, Decline
 from tests.conftest import LONG_WINDOW, ShopSandbox, make_item
 from tests.shop.browsing import expect_paid, pay
 

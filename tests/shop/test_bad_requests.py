@@ -12,7 +12,8 @@ from kopeck.money import MoneyError, to_minor
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
 from kopeck.payments import refusals
-from kopeck.web import VISITOR_COOKIE, Visitor, error_response
+from kopeck.web.errors import error_response
+from kopeck.web.visitors import VISITOR_COOKIE, Visitor
 from tests.conftest import make_item
 
 pytestmark = pytest.mark.django_db

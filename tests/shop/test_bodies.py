@@ -22,10 +22,10 @@ from django.test import Client
 from django.urls import reverse
 from PIL import Image
 
-from kopeck import bodies
-from kopeck.bodies import MOST, MOST_READ, UPLOADS, WholeBodies
 from kopeck.catalog.models import Item
 from kopeck.orders.models import Order
+from kopeck.web import bodies
+from kopeck.web.bodies import MOST, MOST_READ, UPLOADS, WholeBodies
 from tests.conftest import make_item
 from tests.shop.serving import THREADS, Served, served
 

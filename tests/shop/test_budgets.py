@@ -9,14 +9,15 @@ import pytest
 from django.db import connection, transaction
 from django.test import Client
 
-from kopeck.limits import Rate, read_rate
+from kopeck.abuse import jobs as limit_jobs
+from kopeck.abuse.budgets import hash_address
+from kopeck.abuse.models import Budget
+from kopeck.abuse.rates import Rate, read_rate
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
-from kopeck.payments import gateway as wire
-from kopeck.payments import limit_jobs
-from kopeck.payments.budgets import hash_address
-from kopeck.payments.models import Budget, Payment
-from kopeck.web import VISITOR_COOKIE, Visitor
+from kopeck.payments.models import Payment
+from kopeck.stripe_api import client as wire
+from kopeck.web.visitors import VISITOR_COOKIE, Visitor
 from tests.conftest import LONG_WINDOW, ShopSandbox, make_item
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -213,8 +214,8 @@ def test_buying_costs_one_statement_for_its_budgets(
     for one in (item, other):
         with CaptureQueriesContext(connection) as queries:
             assert buyer.get(f"/buy/{one.pk}").status_code == 200
-        asked = [query["sql"] for query in queries if "payments_budget" in query["sql"]]
+        asked = [query["sql"] for query in queries if "abuse_budget" in query["sql"]]
         assert len(asked) == 1
         assert not [
-            query for query in queries if "payments_attack" in query["sql"] and query["sql"] not in asked
+            query for query in queries if "abuse_attack" in query["sql"] and query["sql"] not in asked
         ]

@@ -11,7 +11,7 @@ from django.test import Client
 from kopeck.catalog.models import Tax
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
-from kopeck.web import VISITOR_COOKIE
+from kopeck.web.visitors import VISITOR_COOKIE
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.stocking import SHOWN
 
@@ -195,7 +195,7 @@ def test_no_database_connection_is_held_while_stripe_is_asked(
 def test_asking_stripe_inside_a_transaction_is_refused(sandbox: ShopSandbox) -> None:
     from django.db import transaction
 
-    from kopeck.payments.gateway import gateway
+    from kopeck.stripe_api.client import gateway
 
     with transaction.atomic(), pytest.raises(RuntimeError, match="inside a transaction"):
         gateway("default").retrieve_session("cs_test_x")

@@ -11,12 +11,14 @@ from django.db.models import F
 from django.test import Client
 from django.utils import timezone
 
-from kopeck.limits import Rate
+from kopeck.abuse import budgets, declines
+from kopeck.abuse.models import Attack, Decline
+from kopeck.abuse.rates import Rate
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
-from kopeck.payments import budgets, declines
-from kopeck.payments.models import Attack, Decline, Payment, StripeEvent
-from kopeck.web import SINCE_COOKIE, VISITOR_COOKIE, Visitor
+from kopeck.payments.models import Payment
+from kopeck.web.visitors import SINCE_COOKIE, VISITOR_COOKIE, Visitor
+from kopeck.webhooks.models import StripeEvent
 from tests.conftest import LONG_WINDOW, ShopSandbox, make_item
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -185,8 +187,8 @@ def test_the_shop_is_under_attack_when_most_of_many_cards_are_declined_and_not_b
     assert Attack.objects.get().declines == 21  # it goes on, and is still the same one
     assert "21 were declined within ten minutes" in owner.get("/admin/").content.decode()
     assert "declined within" not in buyer.get("/admin/", follow=True).content.decode()
-    assert owner.get("/admin/payments/attack/").status_code == 200
-    assert owner.get("/admin/payments/decline/").status_code == 200
+    assert owner.get("/admin/abuse/attack/").status_code == 200
+    assert owner.get("/admin/abuse/decline/").status_code == 200
     Attack.objects.update(until=timezone.now())
     assert "declined within" not in owner.get("/admin/").content.decode()
 

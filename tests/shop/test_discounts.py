@@ -102,7 +102,7 @@ def test_a_discount_that_ran_out_meanwhile_makes_the_order_dearer_and_asks_again
 
 
 def test_a_hundred_buyers_of_the_last_use_get_it_once(sandbox: ShopSandbox) -> None:
-    """pain 13, for discounts: held while it can be paid, counted when it is, given back when that ends."""
+    """pain 13, for discounts: held while it can be paid, counted when it is, free again when that ends."""
     off = discount(max_redemptions=1)
     item = make_item(price=1000)
     orders = [Order.place([Wanted(item, 1)], visitor=f"{n:064}", discount=off) for n in range(20)]
@@ -121,7 +121,7 @@ def test_a_hundred_buyers_of_the_last_use_get_it_once(sandbox: ShopSandbox) -> N
     winner = orders[answers.index(200)]
     Client().get(f"/order/{winner.pk}/return?key={winner.key}")
     loser = orders[answers.index(409)]
-    assert press(loser) == 200  # given back
+    assert press(loser) == 200  # its use is free again
     (open_session,) = [s for s in sandbox.sessions() if s.status == "open"]
     sandbox.pay(open_session.id)
     Client().get(f"/order/{loser.pk}/return?key={loser.key}")

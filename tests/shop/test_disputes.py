@@ -10,8 +10,9 @@ from django.test import Client
 from django.utils import timezone
 
 from kopeck.orders.models import Order
-from kopeck.payments import disputes, refund_jobs
-from kopeck.payments.ledger import Dispute
+from kopeck.refunds import disputes
+from kopeck.refunds import jobs as refund_jobs
+from kopeck.refunds.models import Dispute
 from tests.conftest import ShopSandbox
 from tests.shop.refunding import Deliver, Desk, events_of, paid_order, state
 
@@ -198,7 +199,7 @@ def test_the_list_of_things_to_do_goes_by_deadline(
         names = ["dp_later", "dp_soon", "dp_review", "dp_lost"]
         return sorted((name for name in names if name in page), key=page.index)
 
-    address = "/admin/payments/dispute/"
+    address = "/admin/refunds/dispute/"
     assert listed(address) == ["dp_soon", "dp_later"]
     assert listed(f"{address}?what=open") == ["dp_soon", "dp_review", "dp_later"]
     assert listed(f"{address}?what=closed") == ["dp_lost"]

@@ -17,7 +17,9 @@ from django.utils import timezone
 
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
-from kopeck.payments.models import Difference, Payment, ReconcileRun, StripeEvent
+from kopeck.payments.models import Payment
+from kopeck.reconcile.models import Difference, Run
+from kopeck.webhooks.models import StripeEvent
 from tests.conftest import make_item
 from tests.run.starting import manage_without_anything
 from tests.shop.doctoring import Patient, heartbeat, job, work
@@ -153,13 +155,13 @@ def test_the_last_comparison_with_stripe_is_told(patient: Patient) -> None:
     """pain 1"""
     here, now = ("shop", "compared with Stripe"), timezone.now()
     assert patient.examine()[here] == ("ok", "0 min ago, no difference")
-    ReconcileRun.objects.update(ended=now - timedelta(minutes=200))
+    Run.objects.update(ended=now - timedelta(minutes=200))
     assert patient.examine()[here] == ("warn", "last 200 min ago")
-    ReconcileRun.objects.update(ended=now, trouble="default: no answer")
+    Run.objects.update(ended=now, trouble="default: no answer")
     assert patient.examine()[here] == ("warn", "not wholly, 0 min ago: default: no answer")
     difference = Difference.objects.create(
         account="default",
-        code="held",
+        code="needs_review",
         kind="payment",
         object_id="cs_1",
         said="...",
@@ -168,7 +170,7 @@ def test_the_last_comparison_with_stripe_is_told(patient: Patient) -> None:
     )
     assert patient.examine()[here] == ("warn", "1 difference left, as of 0 min ago")
     difference.delete()
-    ReconcileRun.objects.all().delete()
+    Run.objects.all().delete()
     assert patient.examine()[here][0] == "ok"  # a shop that has just opened
     order = Order.place([Wanted(make_item(), 1)], visitor="v" * 64)
     facts = {"account": "default", "amount": 1, "currency": "usd", "attempt": 1, "inputs": {}}

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from kopeck.payments import endpoints, stripe_checks
+from kopeck.ops import stripe_checks
+from kopeck.webhooks import endpoints
 from tests.conftest import make_item
 from tests.shop.doctoring import Patient, somebody_else
 from tests.shop.doctoring import patient as patient
@@ -207,7 +208,7 @@ def test_an_address_that_can_not_be_reached_from_here_is_doubtful(patient: Patie
 
 
 def test_the_knock_at_the_webhook_leaves_no_event_behind(patient: Patient) -> None:
-    from kopeck.payments.models import StripeEvent
+    from kopeck.webhooks.models import StripeEvent
 
     assert patient.examine()[AT, "webhook address"] == ("ok", "leads to this shop, with this secret")
     assert StripeEvent.objects.count() == 0

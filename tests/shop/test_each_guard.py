@@ -14,18 +14,21 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from kopeck.abuse import declines
+from kopeck.abuse.models import Decline
 from kopeck.catalog.models import Discount, Tax
 from kopeck.errors import ShopError
-from kopeck.orders import stock
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
-from kopeck.payments import attempts, checkout, declines, held, refund_news, refunds, sync
-from kopeck.payments import gateway as wire
-from kopeck.payments.gateway import StripeRefused, StripeUnavailable
+from kopeck.payments import attempts, checkout, stock, sync
 from kopeck.payments.inputs import Site
-from kopeck.payments.ledger import Refund
-from kopeck.payments.limit_models import Decline
 from kopeck.payments.models import Payment
+from kopeck.refunds import held
+from kopeck.refunds import request as refunds
+from kopeck.refunds import sync as refund_news
+from kopeck.refunds.models import Refund
+from kopeck.stripe_api import client as wire
+from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.comparing import states
 from tests.shop.losing import change_quantity, open_session, ordered
@@ -174,7 +177,7 @@ def test_a_refund_that_is_being_created_has_no_share_of_the_lines_until_stripe_h
         "PUT", "faults", {"next": [{"kind": "cut_before", "path": "/v1/refunds", "method": "POST"}]}
     )
     with pytest.raises(StripeUnavailable):
-        refunds.give_back(payment.pk)
+        refunds.refund_unwanted(payment.pk)
     sandbox.stripe.v1.refunds.create({"payment_intent": payment.payment_intent, "amount": 1000})
     for event in events_of(sandbox, "refund."):
         deliver(event)
@@ -368,7 +371,7 @@ def test_an_attack_is_noticed_by_one_at_a_time(sandbox: ShopSandbox, buyer: Clie
         Decline(account="default", stripe_id=f"ch_{n}", order=order, created=timezone.now())
         for n in range(20)
     )
-    sql = statements(declines._look_for_attack)
+    sql = statements(lambda: declines._look_for_attack(lambda since: 0))
     (lock,) = [n for n, text in enumerate(sql) if "pg_advisory_xact_lock" in text]
     assert "attack" in sql[lock]
     assert lock < next(n for n, text in enumerate(sql) if text.startswith("INSERT"))

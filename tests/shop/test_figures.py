@@ -10,7 +10,7 @@ from kopeck.catalog.models import Discount, Tax
 from kopeck.orders.models import Order
 from kopeck.orders.pricing import LineTotals, Totals
 from kopeck.orders.wanted import Wanted
-from kopeck.payments.figures import Verdict, compare, read_figures
+from kopeck.payments.amounts import Verdict, compare, read_figures
 from tests.conftest import make_item
 
 pytestmark = pytest.mark.django_db

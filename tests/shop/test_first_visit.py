@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
-from kopeck.web import VISITOR_COOKIE
+from kopeck.web.visitors import VISITOR_COOKIE
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.serving import served
 from tests.shop.slow_line import Line, slow_line

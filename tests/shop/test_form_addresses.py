@@ -108,7 +108,7 @@ def test_every_action_in_a_template_is_on_one_of_the_pages(posted_to: dict[str, 
     shown = {urlsplit(action).path for action in posted_to}
     named = {
         "admin:logout": "/admin/logout/",
-        "admin:payments_stripeevent_replay": "/admin/payments/stripeevent/",
+        "admin:webhooks_stripeevent_replay": "/admin/webhooks/stripeevent/",
     }
     written = set()
     for template in (Path(settings.BASE_DIR) / "kopeck").glob("**/templates/**/*.html"):

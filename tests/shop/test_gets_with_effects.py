@@ -12,7 +12,7 @@ from django.test import Client
 
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
-from kopeck.web import VISITOR_COOKIE, Visitor
+from kopeck.web.visitors import VISITOR_COOKIE, Visitor
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.test_who_may_open_what import SHOP, admin_rules, people, things
 

@@ -12,7 +12,7 @@ from django.core.files.base import ContentFile
 from django.test import Client
 from django.urls import reverse
 
-from kopeck import headers
+from kopeck.web import headers
 from tests.conftest import make_item
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -202,7 +202,7 @@ def test_a_nonce_is_fresh_for_every_page_and_stands_in_its_policy(owner: Client)
     from django.template import engines
     from django.test import RequestFactory
 
-    from kopeck.headers import ContentSecurityPolicy
+    from kopeck.web.headers import ContentSecurityPolicy
 
     def page(request: Any) -> Any:
         from django.http import HttpResponse

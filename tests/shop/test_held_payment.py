@@ -1,4 +1,4 @@
-"""A payment of another amount than the order's: the owner gives it back, and the order can be paid again."""
+"""A payment of another amount than the order's: the owner refunds it, and the order can be paid again."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,10 +9,11 @@ from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
 
-from kopeck.payments.ledger import Refund
-from kopeck.payments.mail_words import write
-from kopeck.payments.mails import Mail
-from kopeck.payments.models import Difference, Payment
+from kopeck.mail.models import Mail
+from kopeck.mail.texts import write
+from kopeck.payments.models import Payment
+from kopeck.reconcile.models import Difference
+from kopeck.refunds.models import Refund
 from tests.conftest import ShopSandbox
 from tests.shop.comparing import bought, pay, run, states
 from tests.shop.refunding import at_stripe
@@ -29,12 +30,12 @@ def payment(sandbox: ShopSandbox, buyer: Client) -> Payment:
     pay(sandbox, payment)
     run()
     payment.refresh_from_db()
-    assert payment.status == "held"
+    assert payment.status == "needs_review"
     return payment
 
 
 def address(payment: Payment) -> str:
-    return f"/admin/payments/payment/{payment.pk}/give-back/"
+    return f"/admin/payments/payment/{payment.pk}/refund/"
 
 
 def pages_of(payment: Payment) -> tuple[str, str]:
@@ -44,9 +45,9 @@ def pages_of(payment: Payment) -> tuple[str, str]:
 def test_the_owner_sees_what_stripe_has_and_gives_it_back(
     sandbox: ShopSandbox, buyer: Client, owner: Client, payment: Payment
 ) -> None:
-    assert states(payment.order) == ("processing", ["held"])
+    assert states(payment.order) == ("processing", ["needs_review"])
     for page in pages_of(payment):
-        assert "give-back/" in owner.get(page).content.decode()
+        assert address(payment) in owner.get(page).content.decode()
     page = owner.get(address(payment)).content.decode()
     assert "$48.20" in page
     assert "Stripe took 48.20 USD, not 40.00 USD" in page
@@ -58,15 +59,15 @@ def test_the_owner_sees_what_stripe_has_and_gives_it_back(
     )  # fmt: skip
     assert at_stripe(sandbox) == [4820]
     for page in pages_of(payment):
-        assert "give-back/" not in owner.get(page).content.decode()
-    assert states(payment.order) == ("open", ["held"])
+        assert address(payment) not in owner.get(page).content.decode()
+    assert states(payment.order) == ("open", ["needs_review"])
     assert run()["code"] == 0
     assert not Difference.objects.filter(gone=None).exists()
     session_id = buyer.get(f"/order/{payment.order_id}/buy").json()["session_id"]
     sandbox.pay(session_id)
     run()
-    assert states(payment.order) == ("paid", ["held", "paid"])
-    assert "There is nothing to give back." in owner.get(address(payment), follow=True).content.decode()
+    assert states(payment.order) == ("paid", ["needs_review", "paid"])
+    assert "There is nothing to refund." in owner.get(address(payment), follow=True).content.decode()
 
 
 def test_the_buyer_reads_why_it_went_back(
@@ -95,7 +96,7 @@ def test_who_may_not_refund_is_led_to_no_page_that_refuses_them(payment: Payment
     for page in pages_of(payment):
         html = client.get(page).content.decode()
         assert payment.problem in html
-        assert "give-back/" not in html
+        assert address(payment) not in html
 
 
 def test_pressed_by_ten_at_once_it_goes_back_once(sandbox: ShopSandbox, payment: Payment) -> None:
@@ -114,13 +115,13 @@ def test_pressed_by_ten_at_once_it_goes_back_once(sandbox: ShopSandbox, payment:
     assert (at_stripe(sandbox), Refund.objects.count()) == ([4820], 1)
 
 
-def test_what_was_given_back_at_stripe_already_is_not_given_again(
+def test_what_was_refunded_at_stripe_already_is_not_given_again(
     sandbox: ShopSandbox, owner: Client, payment: Payment
 ) -> None:
     sandbox.stripe.v1.refunds.create({"payment_intent": payment.payment_intent, "amount": 4000})
     owner.post(address(payment))
     assert at_stripe(sandbox) == [4000, 820]
-    assert "given back already" in owner.post(address(payment), follow=True).content.decode()
+    assert "refunded already" in owner.post(address(payment), follow=True).content.decode()
     assert at_stripe(sandbox) == [4000, 820]
 
 
@@ -165,13 +166,13 @@ def test_an_answer_that_is_lost_is_gone_on_with(
     assert states(payment.order)[0] == "open"
 
 
-def test_a_payment_that_is_not_held_is_not_given_back_here(
+def test_a_payment_that_is_not_held_is_not_refunded_here(
     sandbox: ShopSandbox, buyer: Client, owner: Client
 ) -> None:
     payment = bought(buyer)
-    assert "give-back/" not in owner.get(f"/admin/payments/payment/{payment.pk}/change/").content.decode()
-    assert "This payment is not held." in owner.post(address(payment), follow=True).content.decode()
-    assert owner.get("/admin/payments/payment/999/give-back/").status_code == 404
+    assert address(payment) not in owner.get(f"/admin/payments/payment/{payment.pk}/change/").content.decode()
+    assert "This payment needs no review." in owner.post(address(payment), follow=True).content.decode()
+    assert owner.get("/admin/payments/payment/999/refund/").status_code == 404
 
 
 def test_it_takes_the_permission_to_refund(sandbox: ShopSandbox, buyer: Client, payment: Payment) -> None:
@@ -179,7 +180,9 @@ def test_it_takes_the_permission_to_refund(sandbox: ShopSandbox, buyer: Client, 
     clerk.user_permissions.add(Permission.objects.get(codename="view_payment"))
     client = Client(raise_request_exception=False)
     client.force_login(clerk)
-    assert "give-back/" not in client.get(f"/admin/payments/payment/{payment.pk}/change/").content.decode()
+    assert (
+        address(payment) not in client.get(f"/admin/payments/payment/{payment.pk}/change/").content.decode()
+    )
     assert client.post(address(payment)).status_code == 403
     assert buyer.post(address(payment)).status_code == 302
     assert at_stripe(sandbox) == []

@@ -14,7 +14,7 @@ from kopeck.catalog.models import Discount, Tax
 from kopeck.orders.models import Order
 from kopeck.payments import jobs, sync
 from kopeck.payments.models import Payment
-from kopeck.web import VISITOR_COOKIE
+from kopeck.web.visitors import VISITOR_COOKIE
 from tests.conftest import ShopSandbox, make_item
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -7,10 +7,14 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from kopeck.ops import jobs as ops_jobs
 from kopeck.orders.models import Order
-from kopeck.payments import gateway as wire
 from kopeck.payments import jobs
-from kopeck.payments.models import Payment, StripeEvent
+from kopeck.payments.models import Payment
+from kopeck.reconcile import unanswered
+from kopeck.stripe_api import client as wire
+from kopeck.webhooks import jobs as webhook_jobs
+from kopeck.webhooks.models import StripeEvent
 from tests.conftest import ShopSandbox, make_item
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -50,16 +54,16 @@ def test_stripe_down_during_a_sweep_leaves_everything_for_the_next(
     assert Order.objects.get().status == "paid"
 
 
-def test_a_failed_event_is_worked_off_by_the_sweep(sandbox: ShopSandbox, buyer: Client) -> None:
+def test_a_failed_event_is_processed_by_the_sweep(sandbox: ShopSandbox, buyer: Client) -> None:
     session_id = bought(buyer)
     sandbox.pay(session_id)
     StripeEvent.objects.create(
         account="default", event_id="evt_1", type="checkout.session.completed", object_id=session_id,
         payload={"data": {"object": {"id": session_id}}}, status="failed", created=timezone.now(),
     )  # fmt: skip
-    assert jobs.retry_events() == 0
+    assert webhook_jobs.retry_events() == 0
     StripeEvent.objects.update(received=timezone.now() - timedelta(minutes=2))
-    assert jobs.retry_events() == 1
+    assert webhook_jobs.retry_events() == 1
     assert (Order.objects.get().status, StripeEvent.objects.get().status) == ("paid", "done")
 
 
@@ -69,9 +73,9 @@ def test_an_attempt_that_never_reached_stripe_is_given_up_and_its_order_can_be_r
     sandbox.control("PUT", "faults", {"next": [{"kind": "cut_before", "path": "/v1/checkout/sessions"}]})
     item = make_item()
     assert buyer.get(f"/buy/{item.pk}").status_code == 503
-    assert jobs.give_up_attempts() == 0
+    assert unanswered.give_up_attempts() == 0
     Payment.objects.update(created=timezone.now() - timedelta(hours=2))
-    assert jobs.give_up_attempts() == 1
+    assert unanswered.give_up_attempts() == 1
     order = Order.objects.get()
     assert (order.status, order.payments.get().status) == ("expired", "refused")
     assert buyer.get(f"/order/{order.pk}/buy").status_code == 200
@@ -91,7 +95,7 @@ def test_an_attempt_that_stripe_made_though_its_answer_was_lost_is_closed_before
     made = [*sandbox.sessions(), *sandbox.stripe.v1.payment_intents.list().data]
     assert [one.status for one in made] in (["open"], ["requires_payment_method"])
     Payment.objects.update(created=timezone.now() - timedelta(hours=hours))
-    assert jobs.give_up_attempts() == 1
+    assert unanswered.give_up_attempts() == 1
     payment = Payment.objects.get()
     assert (payment.status, payment.stripe_id) == ("expired", made[0].id)
     assert Order.objects.get().status == "expired"
@@ -111,7 +115,7 @@ def test_an_attempt_that_was_paid_though_we_never_heard_of_it_is_paid(
     sandbox.control("POST", f"{kind}/{payment.stripe_id}/pay", {"card": "4242424242424242"})
     before = timezone.now() - timedelta(hours=2)
     Payment.objects.update(status="creating", stripe_id=None, lease_until=None, created=before)
-    jobs.give_up_attempts()
+    unanswered.give_up_attempts()
     assert (Order.objects.get().status, Payment.objects.get().status) == ("paid", "paid")
 
 
@@ -123,14 +127,14 @@ def test_an_attempt_is_not_given_up_while_stripe_cannot_be_asked_or_somebody_is_
     before = timezone.now() - timedelta(hours=2)
     Payment.objects.update(status="creating", stripe_id=None, lease_until=None, created=before)
     sandbox.control("PUT", "faults", {"error_rate": 1})
-    assert jobs.give_up_attempts() == 0
+    assert unanswered.give_up_attempts() == 0
     payment = Payment.objects.get()
     assert (payment.status, payment.lease_until, Order.objects.get().status) == ("creating", None, "open")
     sandbox.control("PUT", "faults", {"error_rate": 0})
     Payment.objects.update(lease_until=timezone.now() + timedelta(seconds=30))
-    assert jobs.give_up_attempts() == 0
+    assert unanswered.give_up_attempts() == 0
     Payment.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    assert jobs.give_up_attempts() == 1
+    assert unanswered.give_up_attempts() == 1
 
 
 def test_a_404_that_is_not_stripes_own_closes_no_order(
@@ -159,13 +163,13 @@ def test_a_job_of_a_worker_that_was_killed_is_taken_up_again(sandbox: ShopSandbo
         cursor.execute("DELETE FROM procrastinate_jobs")
         jobs.sweep.defer(timestamp=0)
         cursor.execute("UPDATE procrastinate_jobs SET status = 'doing', worker_id = NULL")
-        async_to_sync(jobs.retry_stalled_jobs.func)(0)
+        async_to_sync(ops_jobs.retry_stalled_jobs.func)(0)
         cursor.execute("SELECT status FROM procrastinate_jobs")
         assert cursor.fetchall() == [("todo",)]
         # Killed again, while its successor is queued already: one of them is enough.
         cursor.execute("UPDATE procrastinate_jobs SET status = 'doing', worker_id = NULL")
         jobs.sweep.defer(timestamp=1)
-        async_to_sync(jobs.retry_stalled_jobs.func)(0)
+        async_to_sync(ops_jobs.retry_stalled_jobs.func)(0)
         cursor.execute("SELECT status FROM procrastinate_jobs ORDER BY id")
         assert cursor.fetchall() == [("failed",), ("todo",)]
         cursor.execute("DELETE FROM procrastinate_jobs")

@@ -6,7 +6,9 @@ import pytest
 from django.db import connection
 from procrastinate.contrib.django import app
 
-from kopeck.payments import mail_jobs, mirror_jobs, refund_jobs
+from kopeck.mail import jobs as mail_jobs
+from kopeck.mirror import jobs as mirror_jobs
+from kopeck.refunds import jobs as refund_jobs
 from tests.shop.mirroring import forget_jobs, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -15,9 +17,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     ("work_of", "name", "job"),
     [
-        (mirror_jobs.copies, "bring", "mirror_jobs.copy"),
-        (refund_jobs.refunds, "give_back", "refund_jobs.give_back"),
-        (mail_jobs, "deliver", "mail_jobs.send"),
+        (mirror_jobs.copies, "bring", "mirror.jobs.copy"),
+        (refund_jobs.refunds, "refund_unwanted", "refunds.jobs.refund_unwanted"),
+        (mail_jobs, "deliver", "mail.jobs.send"),
     ],
 )
 def test_a_job_whose_database_goes_away_is_done_when_it_is_back(
@@ -36,11 +38,11 @@ def test_a_job_whose_database_goes_away_is_done_when_it_is_back(
     forget_jobs()
     monkeypatch.setattr(work_of, name, first_cut_off)
     words: dict[str, dict[str, Any]] = {
-        "mirror_jobs.copy": {"account_name": "default", "kind": "coupon", "object_id": 1},
-        "refund_jobs.give_back": {"payment_id": 1},
-        "mail_jobs.send": {"mail_id": 1},
+        "mirror.jobs.copy": {"account_name": "default", "kind": "coupon", "object_id": 1},
+        "refunds.jobs.refund_unwanted": {"payment_id": 1},
+        "mail.jobs.send": {"mail_id": 1},
     }
-    app.configure_task(f"kopeck.payments.{job}").defer(**words[job])
+    app.configure_task(f"kopeck.{job}").defer(**words[job])
     work()
     # Its next try is seconds away; a slow machine's worker is still there for it.
     with connection.cursor() as cursor:
@@ -49,7 +51,7 @@ def test_a_job_whose_database_goes_away_is_done_when_it_is_back(
     assert done == ["cut off", "done"]
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT status, attempts FROM procrastinate_jobs WHERE task_name = %s", [f"kopeck.payments.{job}"]
+            "SELECT status, attempts FROM procrastinate_jobs WHERE task_name = %s", [f"kopeck.{job}"]
         )
         assert cursor.fetchall() == [("succeeded", 2)]
     forget_jobs()

@@ -13,12 +13,12 @@ from kopeck.catalog.admin import DiscountForm, ItemForm
 from kopeck.catalog.models import Discount, Item, Tax
 from kopeck.errors import ShopError
 from kopeck.money import CURRENCIES, Currency, format_money, to_decimal
+from kopeck.ops.models import Tally, count
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
-from kopeck.payments.ledger import Dispute, Refund, given_back
 from kopeck.payments.models import Payment
-from kopeck.payments.tallies import Tally, count
-from kopeck.web import money_locale
+from kopeck.refunds.models import Dispute, Refund, refunded
+from kopeck.web.context import money_locale
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.refunding import Deliver, Desk, at_stripe, events_of, state
 
@@ -98,7 +98,7 @@ def test_the_database_itself_takes_the_largest_amount_and_no_more() -> None:
 
 def test_every_column_of_money_holds_64_bits() -> None:
     """Eight digits fit in 32 bits, and twelve do not."""
-    named = ("price", "amount", "total", "subtotal", "tax_included", "given_back")
+    named = ("price", "amount", "total", "subtotal", "tax_included", "refunded")
     narrow = [
         f"{model.__name__}.{field.name}"
         for app in ("catalog", "orders", "payments")
@@ -135,7 +135,7 @@ def test_the_largest_amount_is_paid_at_checkout_and_refunded_to_the_last_unit(
     desk.refund()
     assert state(order) == "refunded"
     assert at_stripe(sandbox) == [of.step, of.maximum - of.step]
-    back = given_back(order.payments.get())
+    back = refunded(order.payments.get())
     assert (back, type(back)) == (of.maximum, int)
     assert sum(Refund.objects.values_list("amount", flat=True)) == of.maximum
 

@@ -11,8 +11,8 @@ from django.utils import timezone
 from kopeck.catalog.models import Tax
 from kopeck.orders.models import Order
 from kopeck.payments import attempts, sync
-from kopeck.payments import gateway as wire
 from kopeck.payments.models import Payment
+from kopeck.stripe_api import client as wire
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.comparing import states
 

@@ -1,4 +1,4 @@
-"""A payment for what is sold out by now: true, paid, and given back whole by itself."""
+"""A payment for what is sold out by now: true, paid, and refunded whole by itself."""
 
 from datetime import timedelta
 from typing import Any
@@ -9,9 +9,11 @@ from django.utils import timezone
 
 from kopeck.catalog.models import Item
 from kopeck.orders.models import Order
-from kopeck.payments import refund_jobs, refunds, sync
-from kopeck.payments.ledger import Refund
+from kopeck.payments import sync
 from kopeck.payments.models import Payment
+from kopeck.refunds import jobs as refund_jobs
+from kopeck.refunds import request as refunds
+from kopeck.refunds.models import Refund
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.comparing import codes
 from tests.shop.comparing import run as reconcile
@@ -35,7 +37,7 @@ def tell(sandbox: ShopSandbox, deliver: Any) -> None:
         assert deliver(event).json()["status"] == "done"
 
 
-def test_a_payment_for_something_gone_is_given_back_by_itself(
+def test_a_payment_for_something_gone_is_refunded_by_itself(
     sandbox: ShopSandbox, buyer: Client, stranger: Client, owner: Client, deliver: Any
 ) -> None:
     """pain 13"""
@@ -62,12 +64,12 @@ def test_it_goes_back_once_however_often_it_is_asked_for(
     tell(sandbox, deliver)
     payment = order.payments.get()
     for _time in range(3):
-        refunds.give_back(payment.pk)
+        refunds.refund_unwanted(payment.pk)
         sync.refresh(payment)
-        refund_jobs.give_back_all()
+        refund_jobs.refund_all_unwanted()
     work()
     assert (at_stripe(sandbox), Refund.objects.count()) == ([4820], 1)
-    assert refund_jobs.give_back_all() == 0
+    assert refund_jobs.refund_all_unwanted() == 0
 
 
 def test_a_lost_job_is_made_good_by_the_sweep(
@@ -76,13 +78,13 @@ def test_a_lost_job_is_made_good_by_the_sweep(
     order = paid_too_late(sandbox, buyer, stranger)
     tell(sandbox, deliver)
     forget_jobs()
-    assert refund_jobs.give_back_all() == 1
-    assert refund_jobs.give_back_all() == 1  # it waits already: no error, and no second job
+    assert refund_jobs.refund_all_unwanted() == 1
+    assert refund_jobs.refund_all_unwanted() == 1  # it waits already: no error, and no second job
     work()
     assert (at_stripe(sandbox), state(order)) == ([4820], "refunded")
 
 
-def test_what_staff_gave_back_before_is_not_given_twice(
+def test_what_staff_refunded_before_is_not_given_twice(
     sandbox: ShopSandbox, buyer: Client, stranger: Client, deliver: Any
 ) -> None:
     order = paid_too_late(sandbox, buyer, stranger)
@@ -147,7 +149,7 @@ def test_a_free_order_of_something_gone_ends_too_without_money(
     work()
     order = Order.objects.get()
     assert (order.status, order.sold_out) == ("refunded", "Moka pot")
-    assert (at_stripe(sandbox), refund_jobs.give_back_all()) == ([], 0)
+    assert (at_stripe(sandbox), refund_jobs.refund_all_unwanted()) == ([], 0)
     assert codes(reconcile(), repaired=False) == []
 
 
@@ -164,16 +166,16 @@ def test_what_the_bank_disputed_meanwhile_goes_back_once_the_shop_has_it_again(
     tell_of_disputes(sandbox, deliver)
     work()
     assert (state(Order.objects.get()), Refund.objects.get().status) == ("paid", "refused")
-    assert codes(reconcile(), repaired=False) == ["not_given_back"]
+    assert codes(reconcile(), repaired=False) == ["not_refunded"]
     Refund.objects.update(created=timezone.now() - timedelta(days=2))
-    assert refund_jobs.give_back_all() == 0, "the bank has the money"
+    assert refund_jobs.refund_all_unwanted() == 0, "the bank has the money"
     (dispute,) = sandbox.stripe.v1.disputes.list().data
     evidence = {"won": "winning_evidence", "lost": "losing_evidence"}[outcome]
     sandbox.stripe.v1.disputes.update(
         dispute.id, {"evidence": {"uncategorized_text": evidence}, "submit": True}
     )
     tell_of_disputes(sandbox, deliver)
-    assert refund_jobs.give_back_all() == len(given)
+    assert refund_jobs.refund_all_unwanted() == len(given)
     work()
     assert at_stripe(sandbox) == given
     assert state(Order.objects.get()) == ("refunded" if given else "paid")

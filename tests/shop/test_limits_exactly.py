@@ -8,14 +8,17 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from kopeck.abuse import declines
+from kopeck.abuse.budgets import Client as ShopClient
+from kopeck.abuse.budgets import hash_address
+from kopeck.abuse.models import Attack, Budget, Decline
+from kopeck.abuse.rates import Rate
 from kopeck.errors import ShopError
-from kopeck.limits import Rate
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
-from kopeck.payments import declines
-from kopeck.payments.budgets import Asker, hash_address
-from kopeck.payments.limit_models import Attack, Budget, Decline
-from kopeck.payments.models import Payment, StripeEvent
+from kopeck.payments.models import Payment
+from kopeck.webhooks import declines as told
+from kopeck.webhooks.models import StripeEvent
 from tests.conftest import ShopSandbox, make_item
 
 pytestmark = pytest.mark.django_db
@@ -28,10 +31,12 @@ def budgets(settings: Any) -> None:
     settings.BUDGET_VISITOR, settings.BUDGET_ADDRESS = Rate(10, 3600), Rate(20, 600)
 
 
-def refusal(asker: Asker, *, attack: bool = False, first: datetime = NOW, **counts: int) -> ShopError | None:
+def refusal(
+    client: ShopClient, *, attack: bool = False, first: datetime = NOW, **counts: int
+) -> ShopError | None:
     facts = list((USUAL | counts).values())
     try:
-        asker._judge(NOW + timedelta(minutes=9) if attack else None, *facts, NOW, first)
+        client._judge(NOW + timedelta(minutes=9) if attack else None, *facts, NOW, first)
     except ShopError as refused:
         return refused
     return None
@@ -59,32 +64,32 @@ def seconds(refused: ShopError | None) -> int:
     ],
 )
 def test_one_fewer_is_let_in(budgets: None, attack: bool, counts: dict[str, int]) -> None:
-    asker = Asker("visitor", "address", age=60.0)
-    assert refusal(asker, attack=attack, **counts) is not None
-    assert refusal(asker, attack=attack, **{name: count - 1 for name, count in counts.items()}) is None
+    client = ShopClient("visitor", "address", age=60.0)
+    assert refusal(client, attack=attack, **counts) is not None
+    assert refusal(client, attack=attack, **{name: count - 1 for name, count in counts.items()}) is None
 
 
 def test_who_had_too_many_declines_may_come_back_an_hour_after_the_first(budgets: None) -> None:
-    asker = Asker("visitor", "address")
+    client = ShopClient("visitor", "address")
     first = NOW - timedelta(minutes=50)
-    refused = refusal(asker, of_order=8, first=first)
+    refused = refusal(client, of_order=8, first=first)
     assert seconds(refused) == 600
     assert "ask your bank" in str(refused)
-    assert seconds(refusal(asker, of_order=8, first=NOW - timedelta(hours=1))) == 1
+    assert seconds(refusal(client, of_order=8, first=NOW - timedelta(hours=1))) == 1
 
 
 def test_who_started_too_much_may_come_back_in_the_next_window(budgets: None) -> None:
-    asker = Asker("visitor", "address")
-    refused = refusal(asker, visitors=11)
+    client = ShopClient("visitor", "address")
+    refused = refusal(client, visitors=11)
     assert seconds(refused) == 3600 - (34 * 60 + 56)
     assert "lot of orders" in str(refused)
-    assert seconds(refusal(asker, addresses=21)) == 600 - (4 * 60 + 56)
+    assert seconds(refusal(client, addresses=21)) == 600 - (4 * 60 + 56)
 
 
 def test_a_budget_of_nothing_limits_nothing(settings: Any) -> None:
     settings.BUDGET_VISITOR = settings.BUDGET_ADDRESS = Rate(0, 60)
-    assert refusal(Asker("visitor", "address"), visitors=1000, addresses=1000) is None
-    Asker("visitor", "address").spend()
+    assert refusal(ShopClient("visitor", "address"), visitors=1000, addresses=1000) is None
+    ShopClient("visitor", "address").spend()
     assert not Budget.objects.exists()
 
 
@@ -92,13 +97,13 @@ def test_a_budget_of_nothing_limits_nothing(settings: Any) -> None:
 def test_during_an_attack_a_page_must_have_been_shown_three_seconds_ago(
     budgets: None, age: float | None, is_let_in: bool
 ) -> None:
-    asker = Asker("visitor", "address", age=age)
-    refused = refusal(asker, attack=True)
+    client = ShopClient("visitor", "address", age=age)
+    refused = refusal(client, attack=True)
     assert (refused is None) == is_let_in
     if refused:
         assert seconds(refused) == 3
         assert "look twice" in str(refused)
-    assert refusal(asker) is None
+    assert refusal(client) is None
 
 
 @pytest.mark.parametrize(("status", "is_let_in"), [("paid", True), ("refunded", True), ("expired", False)])
@@ -107,25 +112,25 @@ def test_during_an_attack_who_has_paid_here_before_needs_no_page(
 ) -> None:
     order = Order.place([Wanted(make_item(), 1)], visitor="visitor")
     Order.objects.update(status=status, paid_at=None if status == "expired" else NOW)
-    assert (refusal(Asker("visitor", "address"), attack=True) is None) == is_let_in
-    assert refusal(Asker("other", "address"), attack=True) is not None
+    assert (refusal(ShopClient("visitor", "address"), attack=True) is None) == is_let_in
+    assert refusal(ShopClient("other", "address"), attack=True) is not None
     Order.objects.filter(pk=order.pk).update(visitor="")
-    assert refusal(Asker("", "address"), attack=True) is not None
+    assert refusal(ShopClient("", "address"), attack=True) is not None
 
 
 def test_a_request_is_counted_once_and_by_what_is_known_of_it(budgets: None) -> None:
-    asker = Asker("visitor", "address")
+    client = ShopClient("visitor", "address")
     for _time in range(3):
-        asker.spend()
+        client.spend()
     assert dict(Budget.objects.values_list("key", "count")) == {"visitor visitor": 1, "address address": 1}
-    Asker("", "address").spend_if_new()
-    Asker("visitor", "address").spend_if_new()
-    Asker("", "").spend()
+    ShopClient("", "address").spend_if_new()
+    ShopClient("visitor", "address").spend_if_new()
+    ShopClient("", "").spend()
     assert dict(Budget.objects.values_list("key", "count")) == {"visitor visitor": 1, "address address": 2}
 
 
 def test_windows_of_visitors_and_addresses_are_their_own(budgets: None) -> None:
-    Asker("visitor", "address").spend()
+    ShopClient("visitor", "address").spend()
     began = dict(Budget.objects.values_list("key", "began"))
     assert int(began["visitor visitor"].timestamp()) % 3600 == 0
     assert int(began["address address"].timestamp()) % 600 == 0
@@ -175,13 +180,13 @@ def test_declines_of_the_hour_count_for_order_visitor_and_address_each(
     decline(mine, most - 1, **facts)
     decline(mine, 5, ago=timedelta(minutes=61), **facts)
     decline(other, 30, visitor="", address="")
-    Asker("my visitor", "my address").spend(order)
+    ShopClient("my visitor", "my address").spend(order)
     decline(mine, 1, **facts)
     with pytest.raises(ShopError) as refused:
-        Asker("my visitor", "my address").spend(order)
+        ShopClient("my visitor", "my address").spend(order)
     assert 3590 <= seconds(refused.value) <= 3600
     if whose == "order":
-        Asker("my visitor", "my address").spend()  # another one
+        ShopClient("my visitor", "my address").spend()  # another one
 
 
 def event(payment: Payment | None, error: Any = None, **facts: Any) -> StripeEvent:
@@ -199,7 +204,7 @@ def card(kind: str = "card", **more: Any) -> dict[str, Any]:
 
 def test_a_declined_card_is_noted_with_all_that_it_counts_for(payment: Payment) -> None:
     at = timezone.now() - timedelta(minutes=5)
-    said = declines.count(event(payment, card(decline_code="do_not_honor"), created=at))
+    said = told.count(event(payment, card(decline_code="do_not_honor"), created=at))
     assert said == f"Order {payment.order_id}: 1 card was declined within the hour."
     fact = Decline.objects.get()
     assert (fact.account, fact.stripe_id, fact.code) == ("default", "ch_1", "do_not_honor")
@@ -209,9 +214,9 @@ def test_a_declined_card_is_noted_with_all_that_it_counts_for(payment: Payment) 
 
 def test_what_an_event_lacks_is_made_up_for(payment: Payment) -> None:
     later = timezone.now() + timedelta(hours=1)
-    declines.count(event(payment, "not an object", created=later))
-    declines.count(event(payment, card(charge=None), event_id="e" * 300))
-    declines.count(event(payment, card(charge="ch_2", code="c" * 120)))
+    told.count(event(payment, "not an object", created=later))
+    told.count(event(payment, card(charge=None), event_id="e" * 300))
+    told.count(event(payment, card(charge="ch_2", code="c" * 120)))
     found = list(Decline.objects.order_by("pk"))
     assert [one.stripe_id for one in found] == ["evt_1", "e" * 255, "ch_2"]
     assert [one.code for one in found] == ["", "card_declined", "c" * 100]
@@ -220,17 +225,17 @@ def test_what_an_event_lacks_is_made_up_for(payment: Payment) -> None:
 
 @pytest.mark.parametrize(("kind", "counts"), [("card", 1), ("link", 1), ("sepa_debit", 0), ("", 1)])
 def test_cards_count_and_debits_that_a_bank_refuses_do_not(payment: Payment, kind: str, counts: int) -> None:
-    assert bool(declines.count(event(payment, card(kind)))) == bool(counts)
+    assert bool(told.count(event(payment, card(kind)))) == bool(counts)
     assert Decline.objects.count() == counts
 
 
 def test_what_is_no_payment_of_this_account_is_ignored(payment: Payment) -> None:
-    assert declines.count(event(None, card())) == ""
-    assert declines.count(event(payment, card(), account="eur")) == ""
+    assert told.count(event(None, card())) == ""
+    assert told.count(event(payment, card(), account="eur")) == ""
     for metadata in (None, "text", {"kopeck_payment": "no key"}, {"kopeck_payment": None}, {}):
-        assert declines.count(event(payment, card(), intent={"metadata": metadata})) == ""
-        assert declines.key_in(metadata) is None
-    assert declines.key_in({"kopeck_payment": str(payment.key)}) == payment.key
+        assert told.count(event(payment, card(), intent={"metadata": metadata})) == ""
+        assert told.key_in(metadata) is None
+    assert told.key_in({"kopeck_payment": str(payment.key)}) == payment.key
     assert not Decline.objects.exists()
 
 
@@ -245,9 +250,9 @@ def test_an_order_with_too_many_declines_of_the_hour_is_closed(
         Attack.objects.create(until=timezone.now() + timedelta(minutes=5), declines=20, paid=0)
     decline(payment.order, most - 2)
     decline(payment.order, 9, ago=timedelta(minutes=61))
-    declines.count(event(payment, card(charge="ch_a")))
+    told.count(event(payment, card(charge="ch_a")))
     assert [session.status for session in sandbox.sessions()] == ["open"]
-    said = declines.count(event(payment, card(charge="ch_b")))
+    said = told.count(event(payment, card(charge="ch_b")))
     assert [session.status for session in sandbox.sessions()] == ["expired"]
     assert said == f"Order {payment.order_id}: closed after {most} declined cards."
     assert payment.order.notes.get().text == f"Closed for an hour: {most} cards were declined."
@@ -260,7 +265,7 @@ def test_what_is_not_open_at_stripe_cannot_be_closed_there(payment: Payment, fac
     """No Stripe answers here: asking it would be an error."""
     Payment.objects.update(**facts)
     decline(payment.order, 8)
-    said = declines.count(event(payment, card()))
+    said = told.count(event(payment, card()))
     assert said == f"Order {payment.order_id}: 9 cards were declined within the hour."
 
 
@@ -285,7 +290,7 @@ def test_an_attack_is_twenty_declines_in_ten_minutes_and_more_than_sixty_of_a_hu
     decline(order, 50, ago=timedelta(minutes=11))
     paid(bought)
     paid(3, ago=timedelta(minutes=11))
-    assert declines._look_for_attack() is is_attack
+    assert declines._look_for_attack(told._paid_since) is is_attack
     assert [(one.declines, one.paid) for one in Attack.objects.all()] == [(declined, bought)] * is_attack
     for attack in Attack.objects.all():
         assert timedelta(minutes=9) < attack.until - timezone.now() <= timedelta(minutes=10)
@@ -296,9 +301,9 @@ def test_an_attack_lasts_till_its_end_though_few_are_declined_meanwhile(order: O
     decline(order, 20 if bought else 1)
     paid(bought)
     attack = Attack.objects.create(until=timezone.now() + timedelta(seconds=30), declines=20, paid=0)
-    assert declines._look_for_attack() is True
+    assert declines._look_for_attack(told._paid_since) is True
     Attack.objects.update(until=timezone.now() - timedelta(seconds=1))
-    assert declines._look_for_attack() is False
+    assert declines._look_for_attack(told._paid_since) is False
     attack.refresh_from_db()
     assert (attack.declines, attack.paid, attack.ended) == (20, 0, None)
 
@@ -308,13 +313,13 @@ def test_an_attack_that_goes_on_is_prolonged_and_remembers_its_worst_ten_minutes
     Attack.objects.create(until=soon - timedelta(hours=9), ended=soon, declines=99, paid=9)
     attack = Attack.objects.create(until=soon, declines=25, paid=7)
     decline(order, 24)
-    assert declines._look_for_attack() is True
+    assert declines._look_for_attack(told._paid_since) is True
     attack.refresh_from_db()
     assert attack.until > soon + timedelta(minutes=8)
     assert (attack.declines, attack.paid) == (25, 7)
     decline(order, 2)
     paid(1)
-    assert declines._look_for_attack() is True
+    assert declines._look_for_attack(told._paid_since) is True
     attack.refresh_from_db()
     assert (attack.declines, attack.paid) == (26, 1)
     assert Attack.objects.count() == 2

@@ -14,10 +14,11 @@ from django.test import Client
 from django.urls import path
 
 from kopeck.catalog.models import Discount
-from kopeck.logs import JsonLines, about, scrub
 from kopeck.orders.models import Order
-from kopeck.payments.calls import name_of
-from kopeck.web import VISITOR_COOKIE
+from kopeck.stripe_api.calls import name_of
+from kopeck.telemetry.logs import JsonLines, about
+from kopeck.telemetry.redaction import scrub_line
+from kopeck.web.visitors import VISITOR_COOKIE
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.log_lines import Lines
 from tests.shop.mirroring import forget_jobs, work
@@ -108,7 +109,7 @@ def test_a_job_has_its_id_on_every_line_and_one_line_at_its_end(sandbox: ShopSan
     forget_jobs()
     Discount.objects.create(name="Spring", percent_off=10)
     work()
-    done = [line for line in lines.of("kopeck.jobs") if line["task"].endswith("mirror_jobs.copy")]
+    done = [line for line in lines.of("kopeck.jobs") if line["task"].endswith("mirror.jobs.copy")]
     asked = [line for line in lines.of("kopeck.stripe") if line["call"] == "coupons.create"]
     assert done
     assert {line["outcome"] for line in done} == {"ok"}
@@ -160,7 +161,7 @@ def test_a_traceback_is_in_the_json_and_without_secrets(lines: Lines) -> None:
     ],
 )
 def test_secrets_are_scrubbed_and_the_rest_stays(said: str, written: str) -> None:
-    assert scrub(said) == written
+    assert scrub_line(said) == written
 
 
 def test_nothing_of_a_record_but_the_known_fields_is_written() -> None:

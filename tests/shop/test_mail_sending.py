@@ -10,8 +10,8 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from kopeck.payments import mail_jobs
-from kopeck.payments.mails import Mail
+from kopeck.mail import jobs as mail_jobs
+from kopeck.mail.models import Mail
 from tests.conftest import ShopSandbox
 from tests.shop.mirroring import work
 from tests.shop.post_office import PostOffice
@@ -143,10 +143,10 @@ def test_an_address_that_takes_no_mail_is_given_up_at_once_and_sent_again_from_t
     assert "no such person" in page
     post.refuse = ""
     chosen = {"action": "send_again", "_selected_action": mail.pk}
-    assert "1 mail is sent again" in owner.post("/admin/payments/mail/", chosen, follow=True).content.decode()
+    assert "1 mail is sent again" in owner.post("/admin/mail/mail/", chosen, follow=True).content.decode()
     work()
     assert (len(post.mails), state(mail)) == (1, ("sent", 1))
-    owner.post("/admin/payments/mail/", chosen)  # it was sent: not twice
+    owner.post("/admin/mail/mail/", chosen)  # it was sent: not twice
     work()
     assert len(post.mails) == 1
 
@@ -165,7 +165,7 @@ def test_a_template_that_breaks_stops_the_mail_and_not_the_payment(
     mail: Mail, post: PostOffice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("kopeck.payments.mail_words.render_to_string", lambda *_: 1 / 0)
+        patch.setattr("kopeck.mail.texts.render_to_string", lambda *_: 1 / 0)
         work()
     assert state(mail) == ("waiting", 1)
     assert "ZeroDivisionError" in mail.problem
@@ -195,6 +195,6 @@ def test_the_owner_sees_every_mail_and_its_words_on_the_why_page(
     mail.refresh_from_db()
     assert mail.subject in page
     assert "Thank you. Order" in page
-    listed = owner.get("/admin/payments/mail/").content.decode()
+    listed = owner.get("/admin/mail/mail/").content.decode()
     assert mail.subject in listed
-    assert owner.get(f"/admin/payments/mail/{mail.pk}/change/").status_code == 200
+    assert owner.get(f"/admin/mail/mail/{mail.pk}/change/").status_code == 200

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from kopeck.payments.mails import Mail
+from kopeck.mail.models import Mail
 from tests.conftest import ShopSandbox
 from tests.shop.mirroring import work
 from tests.shop.refunding import forget_jobs, paid_order
@@ -71,7 +71,7 @@ def test_a_service_of_anymails_sends_them(
 def test_without_a_mail_server_they_are_files_to_look_at(
     sandbox: ShopSandbox, buyer: Client, deliver: Any, settings: Any, tmp_path: Path
 ) -> None:
-    settings.EMAIL_BACKEND = "kopeck.mail_files.EmailBackend"
+    settings.EMAIL_BACKEND = "kopeck.mail.files.EmailBackend"
     settings.EMAIL_FILE_PATH = folder = tmp_path / "mail"
     folder.mkdir()
     (folder / "an-earlier-one.log").write_text("To: buyer@example.com")

@@ -11,10 +11,12 @@ from django.test import Client
 from django.utils import translation
 
 from kopeck.catalog.models import Discount, Tax
+from kopeck.mail import jobs as mail_jobs
+from kopeck.mail.models import Mail
 from kopeck.orders.models import Order
-from kopeck.payments import mail_jobs, refunds, sync
-from kopeck.payments.mails import Mail
+from kopeck.payments import sync
 from kopeck.payments.models import Payment
+from kopeck.refunds import request as refunds
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.mirroring import work
 from tests.shop.refunding import Desk, events_of, forget_jobs, paid_order, paid_order_of, settle
@@ -79,11 +81,11 @@ def test_an_order_is_paid_if_and_only_if_its_receipt_is_owed(
     sandbox.pay(session_id)
     (event,) = events_of(sandbox, "checkout.session.completed")
 
-    def die(*_args: Any) -> None:
+    def die(**_args: Any) -> None:
         raise RuntimeError("The power is cut.")
 
     with monkeypatch.context() as patch:
-        patch.setattr("procrastinate.contrib.django.app.configure_task", die)
+        patch.setattr(mail_jobs.send, "defer", die)
         assert deliver(event).status_code == 500
     assert (Order.objects.get().status, Mail.objects.count()) == ("open", 0)
     assert deliver(event).json()["status"] == "done"
@@ -173,7 +175,7 @@ def test_what_is_sold_out_brings_one_apology_and_neither_receipt_nor_refund_mail
     work()
     for event in events_of(sandbox, "refund.", "charge.refund"):
         deliver(event)
-    refunds.give_back(order.payments.get().pk)
+    refunds.refund_unwanted(order.payments.get().pk)
     work()
     order.refresh_from_db()
     assert order.status == "refunded"
@@ -218,7 +220,7 @@ def test_without_an_address_nothing_is_sent_and_nothing_breaks(
     assert (mail.status, mail.tries, sent()) == ("no_address", 0, [])
     # The address is learned later: the owner sends it then.
     Order.objects.update(email="buyer@example.com")
-    owner.post("/admin/payments/mail/", {"action": "send_again", "_selected_action": mail.pk})
+    owner.post("/admin/mail/mail/", {"action": "send_again", "_selected_action": mail.pk})
     work()
     mail.refresh_from_db()
     assert (mail.status, mail.to, len(sent())) == ("sent", "buyer@example.com", 1)

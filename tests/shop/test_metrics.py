@@ -15,10 +15,13 @@ from django.test import Client
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
+from kopeck.ops import metrics_page
+from kopeck.ops import models as tallies
+from kopeck.ops.models import Tally
 from kopeck.orders.models import Order
-from kopeck.payments import gauges, tallies
-from kopeck.payments.ledger import Refund
-from kopeck.payments.models import Payment, StripeEvent, Tally
+from kopeck.payments.models import Payment
+from kopeck.refunds.models import Refund
+from kopeck.webhooks.models import StripeEvent
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.mirroring import forget_jobs, make_discount, work
 
@@ -30,7 +33,7 @@ class Figures:
 
     def __call__(self, name: str, **labels: str) -> float:
         """The sample's value; 0 where there is none."""
-        gauges.shop.asked = float("-inf")  # the answer that is kept may be another test's
+        metrics_page.shop.asked = float("-inf")  # the answer that is kept may be another test's
         answer = Client().get("/metrics")
         assert answer.status_code == 200
         for family in text_string_to_metric_families(answer.content.decode()):
@@ -43,7 +46,7 @@ class Figures:
 @pytest.fixture
 def figure() -> Iterator[Figures]:
     yield Figures()
-    gauges.shop.asked = float("-inf")
+    metrics_page.shop.asked = float("-inf")
 
 
 def order(**facts: Any) -> Order:
@@ -73,12 +76,12 @@ def _many_rows() -> None:
             SELECT 'usd', 'paid', 100, 0, 0, 0, 100, '', 'k' || n, '', '', '', now(),
                 now() - interval '3 days' FROM generate_series(1, 30000) n""")
         cursor.execute("""
-            INSERT INTO payments_stripeevent (account, event_id, type, object_id, api_version, payload,
+            INSERT INTO webhooks_stripeevent (account, event_id, type, object_id, api_version, payload,
                 status, attempts, outcome, created, received)
             SELECT 'default', 'evt_' || n, 'x', '', '', '{}', 'done', 1, '', now(), now()
             FROM generate_series(1, 30000) n""")
         tallies.count()
-        cursor.execute("ANALYZE orders_order, payments_stripeevent, payments_tally")
+        cursor.execute("ANALYZE orders_order, webhooks_stripeevent, ops_tally")
 
 
 def test_requests_are_counted_by_route_and_not_by_address(figure: Figures, client: Client) -> None:
@@ -205,7 +208,7 @@ def test_every_state_is_told_from_the_beginning(figure: Figures) -> None:
     forget_jobs()
 
     def told(name: str, label: str) -> dict[str, float]:
-        gauges.shop.asked = float("-inf")
+        metrics_page.shop.asked = float("-inf")
         families = text_string_to_metric_families(Client().get("/metrics").content.decode())
         samples = [sample for family in families for sample in family.samples if sample.name == name]
         assert len({sample.labels[label] for sample in samples}) == len(samples)
@@ -230,7 +233,7 @@ def test_payments_that_need_somebody_are_seen(figure: Figures, sandbox: ShopSand
     buyer.get(f"/buy/{make_item().pk}")
     assert figure("kopeck_live_payments", status="open") == 1
     assert figure("kopeck_held_payments") == 0
-    Payment.objects.update(status="held")
+    Payment.objects.update(status="needs_review")
     assert figure("kopeck_held_payments") == 1
     assert figure("kopeck_live_payments", status="open") == 0
     payment = Payment.objects.get()
@@ -271,7 +274,7 @@ def test_the_worker_counts_every_hour() -> None:
              if found.task.name.endswith("count_tallies")]  # fmt: skip
     assert crons == ["7 * * * *"]
     order(paid_at=timezone.now() - timedelta(days=1))
-    app.tasks["kopeck.payments.tally_jobs.count_tallies"](timestamp=0)
+    app.tasks["kopeck.ops.jobs.count_tallies"](timestamp=0)
     assert Tally.objects.get(name="paid_amount").value == 1000
 
 
@@ -280,11 +283,11 @@ def test_a_scrape_reads_few_rows_of_many(figure: Figures) -> None:
     """Of 30,000 orders and events; the planner's figures are those that it really met."""
     read: dict[str, int] = {}
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(gauges.ASKED)
-        for question in gauges.QUESTIONS:
+        cursor.execute(metrics_page.ASKED)
+        for question in metrics_page.QUESTIONS:
             cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {question.sql}")
             (plan,) = cursor.fetchone()
-            rows = sum(rows_read(plan[0]["Plan"], "orders_order", "payments_stripeevent"))
+            rows = sum(rows_read(plan[0]["Plan"], "orders_order", "webhooks_stripeevent"))
             read[question.name] = rows
     assert {name: rows for name, rows in read.items() if rows > 100} == {}
     assert figure("kopeck_paid_amount_total", currency="usd") == 3_000_000
@@ -300,23 +303,23 @@ def rows_read(plan: dict[str, Any], *tables: str) -> Iterator[int]:
 
 def test_an_answer_is_kept_for_some_seconds(client: Client) -> None:
     client.get("/metrics")
-    gauges.shop.asked = float("inf")
+    metrics_page.shop.asked = float("inf")
     order()
     assert b'kopeck_paid_orders_total{currency="usd"} 1.0' not in client.get("/metrics").content
-    gauges.shop.asked = float("-inf")
+    metrics_page.shop.asked = float("-inf")
     assert b'kopeck_paid_orders_total{currency="usd"} 1.0' in client.get("/metrics").content
 
 
 def test_a_database_that_is_away_leaves_the_counters(client: Client) -> None:
-    gauges.shop.asked = float("-inf")
+    metrics_page.shop.asked = float("-inf")
     with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE payments_tally RENAME TO payments_tally_away")
+        cursor.execute("ALTER TABLE ops_tally RENAME TO ops_tally_away")
     try:
         said = client.get("/metrics").content.decode()
     finally:
         with connection.cursor() as cursor:
-            cursor.execute("ALTER TABLE payments_tally_away RENAME TO payments_tally")
-        gauges.shop.asked = float("-inf")
+            cursor.execute("ALTER TABLE ops_tally_away RENAME TO ops_tally")
+        metrics_page.shop.asked = float("-inf")
     assert "kopeck_database_up 0.0" in said
     assert "kopeck_requests_total{" in said
 
@@ -325,12 +328,12 @@ def test_a_shop_that_was_never_backed_up_tells_no_age_of_a_backup(
     figure: Figures, settings: Any, tmp_path: Path
 ) -> None:
     settings.DATA_DIR = tmp_path
-    gauges.shop.asked = float("-inf")
+    metrics_page.shop.asked = float("-inf")
     assert b"kopeck_backup_age_seconds" not in Client().get("/metrics").content
-    (tmp_path / gauges.BACKED_UP).touch()
+    (tmp_path / metrics_page.BACKED_UP).touch()
     # A clock that was set back makes no backup of the future.
     ahead = timezone.now().timestamp() + 600
-    os.utime(tmp_path / gauges.BACKED_UP, (ahead, ahead))
+    os.utime(tmp_path / metrics_page.BACKED_UP, (ahead, ahead))
     assert figure("kopeck_backup_age_seconds") == 0
 
 
@@ -359,9 +362,9 @@ def test_a_token_is_asked_of_everybody_once_there_is_one(settings: Any) -> None:
 
 def test_processes_that_share_a_folder_are_summed(tmp_path: Path) -> None:
     """Two processes count, a third exposes: as several web workers of one container do."""
-    count = "from kopeck import metrics; metrics.REQUESTS.labels('item', 'GET', '2xx').inc(2)"
+    count = "from kopeck.telemetry import metrics; metrics.REQUESTS.labels('item', 'GET', '2xx').inc(2)"
     show = (
-        "from kopeck import metrics; from prometheus_client import generate_latest;"
+        "from kopeck.telemetry import metrics; from prometheus_client import generate_latest;"
         "print(generate_latest(metrics.registry()).decode())"
     )
     env = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "made"), "DJANGO_SETTINGS_MODULE": "tests.settings"}

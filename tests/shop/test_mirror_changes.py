@@ -6,7 +6,7 @@ import pytest
 import stripe
 from django.test import Client
 
-from kopeck.payments.models import StripeCopy
+from kopeck.mirror.models import StripeMirror
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.mirroring import asked, change, copy_of, coupons, make_discount, make_tax, rates, sync
 
@@ -94,7 +94,7 @@ def test_another_percentage_or_amount_makes_a_new_coupon_and_deletes_the_old(
     (new,) = coupons(sandbox.stripe)
     assert new.id != old.id
     assert (new.percent_off, new.amount_off) == (facts["percent_off"], facts.get("amount_off"))
-    assert StripeCopy.objects.count() == 1
+    assert StripeMirror.objects.count() == 1
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_what_is_deleted_here_is_retired_there(sandbox: ShopSandbox) -> None:
     sync(tax)
     assert coupons(sandbox.stripe) == rates(sandbox.stripe) == []
     assert len(rates(sandbox.stripe, active=False)) == 1
-    assert StripeCopy.objects.count() == 0
+    assert StripeMirror.objects.count() == 0
 
 
 def test_what_was_never_at_stripe_and_is_deleted_asks_nothing(sandbox: ShopSandbox) -> None:
@@ -134,7 +134,7 @@ def test_what_was_never_at_stripe_and_is_deleted_asks_nothing(sandbox: ShopSandb
     discount.delete()
     discount.pk = pk
     sync(discount)
-    assert (asked(sandbox), StripeCopy.objects.count()) == (0, 0)
+    assert (asked(sandbox), StripeMirror.objects.count()) == (0, 0)
 
 
 def test_a_tax_that_is_switched_off_and_on_again_is_the_same_rate(sandbox: ShopSandbox) -> None:
@@ -165,7 +165,7 @@ def test_what_is_switched_off_from_the_start_comes_to_stripe_when_it_is_switched
     things = [make_discount(active=False), make_tax(active=False)]
     for thing in things:
         sync(thing)
-    assert (asked(sandbox), StripeCopy.objects.count()) == (0, 0)
+    assert (asked(sandbox), StripeMirror.objects.count()) == (0, 0)
     for thing in things:
         change(thing, active=True)
         sync(thing)

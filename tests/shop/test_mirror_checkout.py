@@ -1,4 +1,4 @@
-"""A buyer never meets a coupon or tax rate that Stripe does not know: it is mended on the spot (pain 20)."""
+"""A buyer never meets a coupon or tax rate that Stripe does not know: it is repaired at once (pain 20)."""
 
 import json
 from typing import Any
@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from kopeck.mirror import signals as mirror
+from kopeck.mirror.models import StripeMirror
 from kopeck.orders.models import Order
-from kopeck.payments import mirror
-from kopeck.payments.models import Payment, StripeCopy
+from kopeck.payments.models import Payment
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.mirroring import (
     asked,
@@ -83,7 +84,7 @@ def test_a_stripe_that_has_forgotten_everything_is_filled_again(sandbox: ShopSan
     second = order_with_code(buyer, "SPRING", price=2000)
     assert total(sandbox, buyer.get(f"/order/{second}/buy")) == 1904
     assert (len(coupons(sandbox.stripe)), len(rates(sandbox.stripe))) == (1, 1)
-    assert StripeCopy.objects.count() == 2
+    assert StripeMirror.objects.count() == 2
 
 
 def test_a_tax_rate_archived_in_the_dashboard_is_active_again_and_the_buyer_sees_nothing(
@@ -106,7 +107,7 @@ def test_a_buyer_between_a_change_and_its_job_gets_what_the_shop_says(
     change(tax, percentage=7, display_name="Reduced VAT")
     assert total(sandbox, Client().get(f"/buy/{item.pk}")) == 1070
     assert copy_of(tax).details == {"display_name": "Reduced VAT", "active": True}
-    assert StripeCopy.objects.filter(status="retiring").count() == 1  # the job's work, not the buyer's
+    assert StripeMirror.objects.filter(status="retiring").count() == 1  # the job's work, not the buyer's
     sync(tax)
     assert [rate.percentage for rate in rates(sandbox.stripe)] == [7]
 
@@ -119,7 +120,7 @@ def test_a_coupon_is_made_in_the_account_of_the_orders_currency(
     order_id = order_with_code(buyer, "SPRING", price=1000, currency="eur")
     assert buyer.get(f"/order/{order_id}/buy").status_code == 200
     assert (len(coupons(accounts["eur"])), coupons(accounts["default"])) == (1, [])
-    assert [copy.account for copy in StripeCopy.objects.filter(object_id=discount.pk)] == ["eur"]
+    assert [copy.account for copy in StripeMirror.objects.filter(object_id=discount.pk)] == ["eur"]
 
 
 def test_stripe_down_while_a_copy_is_made_is_a_sentence_and_the_next_try_succeeds(
@@ -158,7 +159,7 @@ def test_many_buyers_and_a_job_at_once_make_one_rate(sandbox: ShopSandbox) -> No
 
     assert together(8, buy_or_work) == []
     assert answers == [200] * 8
-    assert (len(rates(sandbox.stripe)), asked(sandbox), StripeCopy.objects.count()) == (1, 1, 1)
+    assert (len(rates(sandbox.stripe)), asked(sandbox), StripeMirror.objects.count()) == (1, 1, 1)
 
 
 def test_the_notes_of_an_order_are_read_in_two_queries_and_without_stripe(

@@ -1,4 +1,4 @@
-"""`manage.py mirror`: every difference between the shop and Stripe is listed, and mended when asked."""
+"""`manage.py mirror`: every difference between the shop and Stripe is listed, and repaired when asked."""
 
 import io
 from typing import Any
@@ -8,9 +8,9 @@ import stripe
 from django.core.management import CommandError, call_command
 
 from kopeck.catalog.models import Discount, Tax
-from kopeck.payments.copies import shop_mark
-from kopeck.payments.gateway import StripeUnavailable
-from kopeck.payments.models import StripeCopy
+from kopeck.mirror.models import StripeMirror
+from kopeck.mirror.sync import shop_mark
+from kopeck.stripe_api.client import StripeUnavailable
 from tests.conftest import ShopSandbox
 from tests.shop.mirroring import copy_of, coupons, down, make_discount, make_tax, rates, sync, two_accounts
 
@@ -123,7 +123,7 @@ def test_each_difference_is_named_and_mended(sandbox: ShopSandbox, drift: Any) -
     assert run("--check")[0] == 0
     assert len(coupons(sandbox.stripe)) == Discount.objects.count()
     assert len(rates(sandbox.stripe)) == Tax.objects.filter(active=True).count()
-    assert StripeCopy.objects.exclude(status="current").count() == 0
+    assert StripeMirror.objects.exclude(status="current").count() == 0
 
 
 def test_every_account_is_compared(sandbox: ShopSandbox, settings: Any) -> None:
@@ -173,7 +173,7 @@ def test_what_cannot_be_mended_is_said_and_is_status_1(sandbox: ShopSandbox) -> 
     status, lines = run("--repair", errors)
     said = f"account default, tax {tax.pk}: missing at Stripe"
     assert (status, lines) == (1, [said, "1 account compared: 1 difference left."])
-    assert f"not mended: {said}: InvalidRequestError" in errors.getvalue()
+    assert f"not repaired: {said}: InvalidRequestError" in errors.getvalue()
 
 
 def test_a_stripe_that_does_not_answer_is_status_2(sandbox: ShopSandbox) -> None:

@@ -11,8 +11,9 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 from prometheus_client.parser import text_string_to_metric_families
 
-from kopeck.payments import gauges, mirror_jobs
-from kopeck.payments.models import MirrorCheck, StripeCopy
+from kopeck.mirror import jobs as mirror_jobs
+from kopeck.mirror.models import MirrorCheck, StripeMirror
+from kopeck.ops import metrics_page
 from tests.conftest import ShopSandbox
 from tests.shop.mirroring import copy_of, coupons, down, forget_jobs, make_discount, sync, two_accounts, work
 
@@ -21,9 +22,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def told() -> tuple[dict[str, float], float | None]:
     """Differences by account and kind, and the age of the comparison, as `/metrics` tells them."""
-    gauges.shop.asked = float("-inf")
+    metrics_page.shop.asked = float("-inf")
     text = Client().get("/metrics").content.decode()
-    gauges.shop.asked = float("-inf")
+    metrics_page.shop.asked = float("-inf")
     samples = [s for family in text_string_to_metric_families(text) for s in family.samples]
     found = {f"{s.labels['account']} {s.labels['kind']}": s.value for s in samples
              if s.name == "kopeck_mirror_differences"}  # fmt: skip
@@ -50,7 +51,7 @@ def test_a_coupon_deleted_at_stripe_is_told_within_a_day_and_until_it_is_mended(
     deleted = copy_of(discount).stripe_id or ""
     sandbox.stripe.v1.coupons.delete(deleted)
     mirror_jobs.catch_up(0)  # reads our notes only, which know nothing of it
-    assert StripeCopy.objects.get().status == "current"
+    assert StripeMirror.objects.get().status == "current"
     a_day_goes_by()
     with caplog.at_level(logging.WARNING):
         mirror_jobs.look_for_drift(0)
@@ -78,7 +79,7 @@ def test_stripe_is_read_once_a_day_and_at_every_look_while_something_differs(
         assert asked_for_lists(caplog) == 4
         mirror_jobs.look_for_drift(0)
         assert asked_for_lists(caplog) == 5  # coupons, of which one is missing
-        StripeCopy.objects.update(status="doubtful")
+        StripeMirror.objects.update(status="doubtful")
         sync(discount)
         mirror_jobs.look_for_drift(0)
         mirror_jobs.look_for_drift(0)
@@ -107,7 +108,7 @@ def test_while_one_account_never_answered_no_age_is_told(sandbox: ShopSandbox, s
 
 def test_an_account_that_stops_answering_ages_with_what_was_found(sandbox: ShopSandbox) -> None:
     sync(make_discount())
-    sandbox.stripe.v1.coupons.delete(StripeCopy.objects.get().stripe_id or "")
+    sandbox.stripe.v1.coupons.delete(StripeMirror.objects.get().stripe_id or "")
     mirror_jobs.look_for_drift(0)
     a_day_goes_by()
     down(sandbox)
@@ -132,7 +133,7 @@ def test_an_account_that_is_not_configured_any_more_is_told_no_more(
 
 def test_the_look_is_a_periodic_job_of_the_worker(sandbox: ShopSandbox) -> None:
     crons = [found.cron for found in app.periodic_registry.periodic_tasks.values()
-             if found.task.name == "kopeck.payments.mirror_jobs.look_for_drift"]  # fmt: skip
+             if found.task.name == "kopeck.mirror.jobs.look_for_drift"]  # fmt: skip
     assert crons == ["11,31,51 * * * *"]
     forget_jobs()
     mirror_jobs.look_for_drift.defer(timestamp=0)

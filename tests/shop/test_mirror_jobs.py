@@ -9,9 +9,9 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from kopeck.catalog.models import Discount, Tax
-from kopeck.payments import mirror_jobs
-from kopeck.payments.gateway import StripeUnavailable
-from kopeck.payments.models import StripeCopy
+from kopeck.mirror import jobs as mirror_jobs
+from kopeck.mirror.models import StripeMirror
+from kopeck.stripe_api.client import StripeUnavailable
 from tests.conftest import ShopSandbox
 from tests.shop.mirroring import (
     asked,
@@ -165,7 +165,7 @@ def test_what_no_signal_told_of_is_caught_up_with(sandbox: ShopSandbox, settings
     mirror_jobs.catch_up(0)
     work()
     assert [rates(account) for account in accounts.values()] == [[], []]
-    assert StripeCopy.objects.count() == 0
+    assert StripeMirror.objects.count() == 0
 
 
 def test_what_failed_for_long_is_tried_again_hourly(sandbox: ShopSandbox) -> None:
@@ -176,7 +176,7 @@ def test_what_failed_for_long_is_tried_again_hourly(sandbox: ShopSandbox) -> Non
     forget_jobs()  # as if its retries had ended
     mirror_jobs.catch_up(0)
     assert jobs() == 0
-    StripeCopy.objects.update(updated=timezone.now() - timedelta(minutes=61))
+    StripeMirror.objects.update(updated=timezone.now() - timedelta(minutes=61))
     mirror_jobs.catch_up(0)
     work()
     assert len(coupons(sandbox.stripe)) == 1
@@ -186,7 +186,7 @@ def test_catching_up_is_a_periodic_job_of_the_worker_and_reads_a_constant_number
     sandbox: ShopSandbox, django_assert_num_queries: Any
 ) -> None:
     tasks = [periodic.task.name for periodic in app.periodic_registry.periodic_tasks.values()]
-    assert "kopeck.payments.mirror_jobs.catch_up" in tasks
+    assert "kopeck.mirror.jobs.catch_up" in tasks
     Discount.objects.bulk_create(Discount(name=f"D{n}", percent_off=n, active=False) for n in range(1, 30))
     with django_assert_num_queries(3):
         mirror_jobs.catch_up(0)
@@ -194,4 +194,4 @@ def test_catching_up_is_a_periodic_job_of_the_worker_and_reads_a_constant_number
 
 def test_a_job_of_an_account_that_is_not_configured_any_more_does_nothing(sandbox: ShopSandbox) -> None:
     sync(make_tax(), "gbp")
-    assert (asked(sandbox), StripeCopy.objects.count()) == (0, 0)
+    assert (asked(sandbox), StripeMirror.objects.count()) == (0, 0)

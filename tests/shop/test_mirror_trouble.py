@@ -11,10 +11,10 @@ from django.test import Client
 from django.utils import timezone
 
 from kopeck.catalog.models import Discount, Tax
-from kopeck.payments import copies
-from kopeck.payments import gateway as wire
-from kopeck.payments.gateway import StripeRefused, StripeUnavailable
-from kopeck.payments.models import StripeCopy
+from kopeck.mirror import sync as copies
+from kopeck.mirror.models import StripeMirror
+from kopeck.stripe_api import client as wire
+from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
 from tests.conftest import ShopSandbox
 from tests.shop.mirroring import (
     change,
@@ -73,7 +73,7 @@ def test_a_rate_whose_making_was_not_heard_of_is_archived_when_its_tax_is_gone(s
     tax.pk = pk
     sync(tax)
     assert (rates(sandbox.stripe), len(rates(sandbox.stripe, active=False))) == ([], 1)
-    assert StripeCopy.objects.count() == 0
+    assert StripeMirror.objects.count() == 0
 
 
 def test_a_discount_that_is_deleted_before_stripe_heard_of_it_leaves_nothing(sandbox: ShopSandbox) -> None:
@@ -85,7 +85,7 @@ def test_a_discount_that_is_deleted_before_stripe_heard_of_it_leaves_nothing(san
     discount.delete()
     discount.pk = pk
     sync(discount)
-    assert (coupons(sandbox.stripe), StripeCopy.objects.count()) == ([], 0)
+    assert (coupons(sandbox.stripe), StripeMirror.objects.count()) == ([], 0)
 
 
 def test_an_old_copy_that_cannot_be_retired_now_is_retired_later(sandbox: ShopSandbox) -> None:
@@ -97,7 +97,7 @@ def test_an_old_copy_that_cannot_be_retired_now_is_retired_later(sandbox: ShopSa
     with pytest.raises(StripeUnavailable):
         sync(discount)
     assert copy_of(discount).status == "current"  # buyers have the new one already
-    assert "APIError" in StripeCopy.objects.get(status="retiring").problem
+    assert "APIError" in StripeMirror.objects.get(status="retiring").problem
     sync(discount)
     assert [coupon.percent_off for coupon in coupons(sandbox.stripe)] == [30]
 
@@ -132,7 +132,7 @@ def test_ten_workers_at_once_make_one_copy(sandbox: ShopSandbox, make: Callable[
     change(thing, **({"percent_off": 30} if isinstance(thing, Discount) else {"percentage": 30}))
     assert together(10, lambda: sync(thing)) == []
     assert len(coupons(sandbox.stripe)) + len(rates(sandbox.stripe)) == 1
-    assert StripeCopy.objects.count() == 1
+    assert StripeMirror.objects.count() == 1
 
 
 def test_those_who_wait_for_a_stripe_that_fails_do_not_each_ask_it_again(sandbox: ShopSandbox) -> None:
@@ -172,7 +172,7 @@ def test_a_worker_that_died_while_it_asked_is_followed_by_another_when_its_lease
         sync(discount)
     monkeypatch.undo()
     assert timedelta(seconds=copies.PATIENCE) > copies.LEASE, "a buyer would wait in vain"
-    StripeCopy.objects.update(lease_until=timezone.now() + timedelta(seconds=1))
+    StripeMirror.objects.update(lease_until=timezone.now() + timedelta(seconds=1))
     sync(discount)
     assert copy_of(discount).stripe_id == made.id
     assert len(coupons(sandbox.stripe)) == 1
@@ -188,7 +188,7 @@ def test_a_worker_that_took_longer_than_its_lease_leaves_no_wrong_note(
 
     def slow(self: wire.Gateway, *args: Any) -> Any:
         monkeypatch.setattr(wire.Gateway, "update_copy", update)
-        StripeCopy.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+        StripeMirror.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
         change(discount, name="Autumn")
         sync(discount)  # another one comes by
         return update(self, *args)  # and only now does the first name arrive
@@ -228,19 +228,19 @@ def test_what_stripe_refuses_is_shown_to_the_owner_who_can_try_again(
     tax = make_tax(country="D1")
     with pytest.raises(StripeRefused):
         sync(tax)
-    page = owner.get("/admin/payments/stripecopy/?failed=yes").content.decode()
+    page = owner.get("/admin/mirror/stripemirror/?failed=yes").content.decode()
     assert "Country &#x27;D1&#x27; is unknown" in page
     assert f"/admin/catalog/tax/{tax.pk}/change/" in page
     Tax.objects.update(country="DE")  # without a signal
     forget_jobs()
     copy = copy_of(tax)
     form = {"action": "try_again", "_selected_action": [copy.pk]}
-    answer = owner.post("/admin/payments/stripecopy/", form, follow=True)
+    answer = owner.post("/admin/mirror/stripemirror/", form, follow=True)
     assert "1 copy is tried again." in answer.content.decode()
     work()
     assert len(rates(sandbox.stripe)) == 1
-    assert "Country" not in owner.get("/admin/payments/stripecopy/").content.decode()
-    assert owner.get(f"/admin/payments/stripecopy/{copy.pk}/change/").status_code == 200
+    assert "Country" not in owner.get("/admin/mirror/stripemirror/").content.decode()
+    assert owner.get(f"/admin/mirror/stripemirror/{copy.pk}/change/").status_code == 200
 
 
 def test_the_list_of_copies_is_made_in_a_constant_number_of_queries(
@@ -249,7 +249,7 @@ def test_the_list_of_copies_is_made_in_a_constant_number_of_queries(
     for number in range(12):
         sync(make_tax(display_name=f"Tax {number}"))
     with django_assert_max_num_queries(8):
-        page = owner.get("/admin/payments/stripecopy/").content.decode()
+        page = owner.get("/admin/mirror/stripemirror/").content.decode()
     assert "Tax 11" in page
     for path in ("add/", "1/delete/"):
-        assert owner.get(f"/admin/payments/stripecopy/{path}").status_code in (302, 403)
+        assert owner.get(f"/admin/mirror/stripemirror/{path}").status_code in (302, 403)

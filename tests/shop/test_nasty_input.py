@@ -158,7 +158,7 @@ def test_a_signed_body_of_ten_thousand_brackets_is_400(buyer: Client) -> None:
 def test_text_that_no_database_keeps_is_replaced_in_an_event_and_other_text_is_not(
     sandbox: ShopSandbox, buyer: Client
 ) -> None:
-    from kopeck.payments.models import StripeEvent
+    from kopeck.webhooks.models import StripeEvent
 
     name = {"nul": "a\x00b", "half": "a\ud800b", "pot": "🫖", "written": "\\u0000 \\ud800"}
     event = {"id": "evt_1", "type": "x", "livemode": False, "data": {"object": {"id": "x", **name}}}

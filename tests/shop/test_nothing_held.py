@@ -19,8 +19,8 @@ from PIL import Image
 
 from kopeck.catalog import pictures
 from kopeck.catalog.models import Item
-from kopeck.payments import mail_jobs
-from kopeck.payments.mails import Mail
+from kopeck.mail import jobs as mail_jobs
+from kopeck.mail.models import Mail
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.refunding import paid_order
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 def order(buyer: Client) -> Order:
     item = make_item()
     buyer.get(f"/item/{item.pk}")
-    from kopeck.web import VISITOR_COOKIE, Visitor
+    from kopeck.web.visitors import VISITOR_COOKIE, Visitor
 
     visitor = Visitor(buyer.cookies[VISITOR_COOKIE].value).key
     return Order.place_for_buy(Wanted(item, 2), visitor=visitor)

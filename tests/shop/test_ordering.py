@@ -65,7 +65,7 @@ def test_pressing_order_twice_makes_one_order(buyer: Client) -> None:
 
     from django.db import connection
 
-    from kopeck.web import VISITOR_COOKIE
+    from kopeck.web.visitors import VISITOR_COOKIE
 
     pot = make_item()
     buyer.get(f"/item/{pot.pk}")

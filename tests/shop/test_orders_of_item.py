@@ -6,9 +6,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from kopeck.orders.lists import orders_with_item
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
+from kopeck.storefront.lists import orders_with_item
 from tests.conftest import make_item
 
 pytestmark = pytest.mark.django_db

@@ -7,7 +7,7 @@ from urllib.robotparser import RobotFileParser
 import pytest
 from django.test import Client
 
-from kopeck.web import VISITOR_COOKIE
+from kopeck.web.visitors import VISITOR_COOKIE
 from tests.conftest import make_item
 
 pytestmark = pytest.mark.django_db

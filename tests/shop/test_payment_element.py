@@ -8,8 +8,8 @@ from django.db import connection
 from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page, expect
 
 from kopeck.catalog.models import Item
+from kopeck.mail.models import Mail
 from kopeck.orders.models import Order
-from kopeck.payments.mails import Mail
 from kopeck.payments.models import Payment
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.browsing import IN_BROWSER, expect_paid, pay, shown_order

@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from kopeck.catalog.models import Item
 from kopeck.errors import ShopError
-from kopeck.orders import stock
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
+from kopeck.payments import stock
 from kopeck.payments.models import Payment
 from tests.conftest import make_item
 from tests.shop.stocking import stock_of

@@ -7,12 +7,13 @@ import pytest
 from django.test import Client
 
 from kopeck.catalog.models import Discount, Item
+from kopeck.mail.models import Mail
+from kopeck.mail.texts import write
 from kopeck.orders.models import Order
-from kopeck.payments import refund_jobs, sync
-from kopeck.payments.ledger import Refund
-from kopeck.payments.mail_words import write
-from kopeck.payments.mails import Mail
+from kopeck.payments import sync
 from kopeck.payments.models import Payment
+from kopeck.refunds import jobs as refund_jobs
+from kopeck.refunds.models import Refund
 from tests.conftest import ShopSandbox
 from tests.shop.comparing import run, states
 from tests.shop.losing import change_quantity, lost, open_session, ordered, take_for_lost, tell
@@ -56,7 +57,7 @@ def test_money_for_one_piece_does_not_pay_an_order_of_five(
     hear(sandbox, deliver, old)
     old.refresh_from_db()
     order.refresh_from_db()
-    assert (old.status, old.review_reason, order.total) == ("held", "terms", 5000)
+    assert (old.status, old.review_reason, order.total) == ("needs_review", "terms", 5000)
     assert order.status in Order.PAYABLE
     assert Item.objects.get().stock == 9
     assert not Mail.objects.filter(kind="receipt").exists()
@@ -71,7 +72,7 @@ def test_money_for_one_piece_does_not_pay_an_order_of_five(
     new = open_session(buyer, order)
     sandbox.pay(new.stripe_id or "")
     sync.refresh(new)
-    assert states(order) == ("paid", ["held", "paid"])
+    assert states(order) == ("paid", ["needs_review", "paid"])
     run()
     assert at_stripe(sandbox) == [1000]
 
@@ -100,13 +101,13 @@ def test_money_in_another_currency_does_not_pay_the_order(
     new = open_session(buyer, order)
     sandbox.pay(old.stripe_id or "")
     tell(sandbox, deliver, old)
-    assert states(order) == ("open", ["held", "open"])
+    assert states(order) == ("open", ["needs_review", "open"])
     work()
     (refund,) = sandbox.stripe.v1.refunds.list().data
     assert (refund.amount, refund.currency) == (1000, "usd")
     sandbox.pay(new.stripe_id or "")
     tell(sandbox, deliver, new)
-    assert states(order) == ("paid", ["held", "paid"])
+    assert states(order) == ("paid", ["needs_review", "paid"])
 
 
 def test_money_for_a_cancelled_order_goes_back(
@@ -117,7 +118,7 @@ def test_money_for_a_cancelled_order_goes_back(
     sandbox.pay(old.stripe_id or "")
     tell(sandbox, deliver, old)
     old.refresh_from_db()
-    assert (old.status, old.review_reason) == ("held", "cancelled")
+    assert (old.status, old.review_reason) == ("needs_review", "cancelled")
     assert states(order)[0] == "cancelled"
     work()
     assert at_stripe(sandbox) == [1000]
@@ -157,9 +158,9 @@ def test_a_job_that_was_lost_is_replaced_and_money_for_the_owner_to_decide_about
     sandbox.pay(old.stripe_id or "")
     tell(sandbox, deliver, old)
     forget_jobs()
-    assert refund_jobs.give_back_all() == 1
+    assert refund_jobs.refund_all_unwanted() == 1
     Payment.objects.update(review_reason="")  # held before reasons were kept
-    assert refund_jobs.give_back_all() == 0
+    assert refund_jobs.refund_all_unwanted() == 0
 
 
 def test_a_bank_that_is_at_work_on_old_terms_does_not_revive_its_payment(
@@ -173,7 +174,7 @@ def test_a_bank_that_is_at_work_on_old_terms_does_not_revive_its_payment(
     sandbox.control("POST", f"sessions/{old.stripe_id}/settle", {"outcome": "succeeded"})
     run()
     work()
-    assert states(order)[1] == ["held"]
+    assert states(order)[1] == ["needs_review"]
     assert at_stripe(sandbox) == [1000]
 
 
@@ -208,7 +209,7 @@ def test_the_last_use_of_a_code_pays_one_of_two_orders_whose_payments_come_late(
     (first, _), (second, held) = late
     held.refresh_from_db()
     assert states(first) == ("paid", ["paid"])
-    assert (held.status, held.review_reason) == ("held", "code")
+    assert (held.status, held.review_reason) == ("needs_review", "code")
     work()
     assert at_stripe(sandbox) == [900]
     assert "was used up when your payment came, so the payment goes back to you" in mail_of_refund()

@@ -155,9 +155,9 @@ def test_no_float_is_written_anywhere_money_is_counted() -> None:
 
     from kopeck import money
     from kopeck.orders import lines, models, pricing
-    from kopeck.payments import figures
+    from kopeck.payments import amounts
 
-    for module in (money, pricing, models, lines, figures):
+    for module in (money, pricing, models, lines, amounts):
         for node in ast.walk(ast.parse(inspect.getsource(module))):
             assert not (isinstance(node, ast.Constant) and isinstance(node.value, float)), module
             assert not (isinstance(node, ast.Name) and node.id == "float"), module

@@ -7,7 +7,7 @@ import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 
-from kopeck.proxies import HEADERS, proxies
+from kopeck.web.proxies import HEADERS, proxies
 
 PROXY, CHAIN, CLIENT = "10.0.0.7", "10.0.0.8", "203.0.113.9"
 

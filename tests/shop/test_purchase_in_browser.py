@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from kopeck.catalog.models import Item
 from kopeck.orders.models import Order
-from kopeck.payments.models import StripeEvent
+from kopeck.webhooks.models import StripeEvent
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.browsing import IN_BROWSER, expect_paid, pay
 

@@ -12,12 +12,14 @@ from django.db import connection
 from django.db.models import F
 from django.test import Client
 
-from kopeck.limits import Rate
+from kopeck.abuse import budgets
+from kopeck.abuse import jobs as limit_jobs
+from kopeck.abuse.models import Budget
+from kopeck.abuse.rates import Rate
 from kopeck.orders.models import Order
-from kopeck.payments import budgets, limit_jobs, questions
-from kopeck.payments import gateway as wire
-from kopeck.payments.models import Budget
-from kopeck.web import VISITOR_COOKIE
+from kopeck.payments import questions
+from kopeck.stripe_api import client as wire
+from kopeck.web.visitors import VISITOR_COOKIE
 from tests.conftest import ShopSandbox, make_item
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -10,11 +10,12 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from kopeck.mirror import sync as copies
 from kopeck.orders.models import Order
-from kopeck.payments import attempts, copies
-from kopeck.payments import gateway as wire
+from kopeck.payments import attempts
 from kopeck.payments.models import Payment
-from kopeck.web import VISITOR_COOKIE
+from kopeck.stripe_api import client as wire
+from kopeck.web.visitors import VISITOR_COOKIE
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.crashing import crash_before_the_answer_is_stored
 

@@ -8,8 +8,8 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 
-from kopeck.payments import calls
-from kopeck.payments import gateway as wire
+from kopeck.stripe_api import calls
+from kopeck.stripe_api import client as wire
 from tests.conftest import ShopSandbox, make_item
 from tests.run.starting import free_port
 
@@ -81,7 +81,7 @@ def _right_address() -> dict[str, Any]:
 
 
 def test_a_migration_that_was_not_run_is_not_ready() -> None:
-    call_command("migrate", "payments", "0001", verbosity=0)
+    call_command("migrate", "mail", "zero", verbosity=0)
     try:
         answer = Client().get("/readyz")
         assert answer.status_code == 503

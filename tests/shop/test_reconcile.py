@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from kopeck.orders.models import Order
 from kopeck.payments import jobs
-from kopeck.payments.ledger import Dispute, Refund
-from kopeck.payments.models import Payment, StripeEvent
+from kopeck.payments.models import Payment
+from kopeck.refunds.models import Dispute, Refund
+from kopeck.webhooks.models import StripeEvent
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.comparing import codes, repairs, run
 from tests.shop.mirroring import two_accounts

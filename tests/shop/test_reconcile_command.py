@@ -13,8 +13,9 @@ from django.test import Client
 from django.utils import timezone
 
 from kopeck.orders.models import Order
-from kopeck.payments import reconcile_jobs
-from kopeck.payments.models import Difference, Payment, ReconcileRun
+from kopeck.payments.models import Payment
+from kopeck.reconcile import jobs as reconcile_jobs
+from kopeck.reconcile.models import Difference, Run
 from tests.conftest import ShopSandbox
 from tests.run.starting import manage_without_anything
 from tests.shop.comparing import bought, pay, run
@@ -110,7 +111,7 @@ def test_the_worker_compares_every_hour_and_every_night(sandbox: ShopSandbox, bu
     from procrastinate.contrib.django import app
 
     jobs = {task.task.name: task.cron for task in app.periodic_registry.periodic_tasks.values()}
-    name = "kopeck.payments.reconcile_jobs.compare_the_last_"
+    name = "kopeck.reconcile.jobs.compare_the_last_"
     assert jobs[f"{name}hours"].split()[1:] == ["*"] * 4
     assert re.fullmatch(r"\d+ \d+ \* \* \*", jobs[f"{name}month"])
     forget_jobs()
@@ -120,16 +121,16 @@ def test_the_worker_compares_every_hour_and_every_night(sandbox: ShopSandbox, bu
     work()
     assert Order.objects.get().status == "paid"
     # In the minutes after a full hour the worker adds its own.
-    assert ReconcileRun.objects.filter(left=0, trouble="").count() == ReconcileRun.objects.count() >= 2
+    assert Run.objects.filter(left=0, trouble="").count() == Run.objects.count() >= 2
 
 
 def test_stripe_away_does_not_fail_the_job(sandbox: ShopSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    from kopeck.payments import reconcile
+    from kopeck.reconcile import compare as reconcile
 
     monkeypatch.setattr(reconcile, "PAUSES", ())
     sandbox.control("PUT", "faults", {"error_rate": 1})
     reconcile_jobs.compare_the_last_hours(0)
-    assert ReconcileRun.objects.get().trouble
+    assert Run.objects.get().trouble
 
 
 def test_the_nightly_run_looks_a_month_back(sandbox: ShopSandbox, buyer: Client) -> None:
@@ -153,9 +154,9 @@ def test_the_nightly_run_looks_a_month_back(sandbox: ShopSandbox, buyer: Client)
 
 def test_runs_are_remembered_for_a_quarter(sandbox: ShopSandbox) -> None:
     run()
-    ReconcileRun.objects.update(ended=timezone.now() - timedelta(days=93))
+    Run.objects.update(ended=timezone.now() - timedelta(days=93))
     run()
-    assert ReconcileRun.objects.count() == 1
+    assert Run.objects.count() == 1
 
 
 def test_the_owner_reads_what_is_left_and_since_when(
@@ -169,14 +170,14 @@ def test_the_owner_reads_what_is_left_and_since_when(
     run()
     difference = Difference.objects.get()
     assert difference.first_seen == first < difference.last_seen
-    page = owner.get("/admin/payments/difference/").content.decode()
+    page = owner.get("/admin/reconcile/difference/").content.decode()
     assert "unknown_attempt" in page
     assert f"/admin/orders/order/{payment.order_id}/why/" in page
     (charge,) = sandbox.charges()
     sandbox.control("POST", f"charges/{charge.id}/refund", {})
     run()
     listed = f"Order {payment.order_id}: "
-    assert listed not in owner.get("/admin/payments/difference/").content.decode()
-    assert listed in owner.get("/admin/payments/difference/?state=gone").content.decode()
-    assert owner.get("/admin/payments/reconcilerun/").status_code == 200
-    assert owner.get("/admin/payments/difference/add/").status_code == 403
+    assert listed not in owner.get("/admin/reconcile/difference/").content.decode()
+    assert listed in owner.get("/admin/reconcile/difference/?state=gone").content.decode()
+    assert owner.get("/admin/reconcile/run/").status_code == 200
+    assert owner.get("/admin/reconcile/difference/add/").status_code == 403

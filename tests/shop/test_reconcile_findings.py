@@ -10,8 +10,10 @@ from django.test import Client
 from django.utils import timezone
 
 from kopeck.orders.models import Order
-from kopeck.payments.ledger import Refund
-from kopeck.payments.models import Difference, Payment, StripeEvent
+from kopeck.payments.models import Payment
+from kopeck.reconcile.models import Difference
+from kopeck.refunds.models import Refund
+from kopeck.webhooks.models import StripeEvent
 from tests.conftest import ShopSandbox
 from tests.shop.comparing import bought, charge_of, codes, leaves, pay, run
 from tests.shop.refunding import forget_jobs, paid_order
@@ -42,18 +44,18 @@ def test_a_payment_by_another_intent(sandbox: ShopSandbox, buyer: Client, delive
     assert leaves() == ["intent_differs", "second_object"]
 
 
-def test_a_held_payment_until_its_money_is_given_back(sandbox: ShopSandbox, buyer: Client) -> None:
+def test_a_held_payment_until_its_money_is_refunded(sandbox: ShopSandbox, buyer: Client) -> None:
     payment = bought(buyer)
     pay(sandbox, payment)
     Payment.objects.update(amount=1)
-    assert leaves() == ["held"]
+    assert leaves() == ["needs_review"]
     difference = Difference.objects.get()
     assert difference.object_id == payment.stripe_id
-    assert "Stripe took 48.20 USD, not 0.01 USD. 48.20 USD is not given back" in difference.said
+    assert "Stripe took 48.20 USD, not 0.01 USD. 48.20 USD is not refunded" in difference.said
     sandbox.control("POST", f"charges/{charge_of(sandbox, payment)}/refund", {"amount": 4000})
     run()
-    assert open_differences() == ["held"]
-    assert "8.20 USD is not given back" in Difference.objects.get().said
+    assert open_differences() == ["needs_review"]
+    assert "8.20 USD is not refunded" in Difference.objects.get().said
     sandbox.control("POST", f"charges/{charge_of(sandbox, payment)}/refund", {})
     told = run()
     # With the money gone, the order waits for nothing any more.
@@ -61,9 +63,7 @@ def test_a_held_payment_until_its_money_is_given_back(sandbox: ShopSandbox, buye
     assert (told["code"], open_differences(), Order.objects.get().status) == (0, [], "open")
 
 
-def test_a_second_payment_that_is_not_given_back_yet(
-    sandbox: ShopSandbox, buyer: Client, deliver: Any
-) -> None:
+def test_a_second_payment_that_is_not_refunded_yet(sandbox: ShopSandbox, buyer: Client, deliver: Any) -> None:
     """pain 6"""
     from tests.shop.mirroring import work
 
@@ -73,7 +73,7 @@ def test_a_second_payment_that_is_not_given_back_yet(
     buyer.get(f"/order/{first.order_id}/buy")
     for payment in Payment.objects.all():
         pay(sandbox, payment)
-    assert leaves() == ["held"]
+    assert leaves() == ["needs_review"]
     work()
     told = run()
     assert (told["code"], open_differences()) == (0, [])
@@ -83,7 +83,7 @@ def test_a_second_payment_that_is_not_given_back_yet(
 @pytest.mark.parametrize("way", ["buy", "intent"])
 @pytest.mark.parametrize("order_too", [True, False])
 def test_a_paid_one_whose_row_is_lost(sandbox: ShopSandbox, buyer: Client, way: str, order_too: bool) -> None:
-    """A database from before the purchase. The money is taken: a person gives it back at Stripe."""
+    """A database from before the purchase. The money is taken: a person refunds it at Stripe."""
     payment = bought(buyer, way)
     pay(sandbox, payment)
     Payment.objects.all().delete()
@@ -189,8 +189,8 @@ def test_a_difference_is_not_gone_because_it_is_too_old_for_the_window(
         "UPDATE objects SET created = created - ?, body = json_set(body, '$.created', created - ?)",
         (past, past),
     )
-    from kopeck.payments.models import ReconcileCursor
+    from kopeck.reconcile.models import Cursor
 
-    assert ReconcileCursor.objects.count() == 5
+    assert Cursor.objects.count() == 5
     told = run()
     assert (told["code"], open_differences()) == (1, ["unknown_attempt"])

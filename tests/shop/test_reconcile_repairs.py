@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from kopeck.orders.models import Order
 from kopeck.payments import sync
-from kopeck.payments.ledger import Dispute, Refund
-from kopeck.payments.models import Payment, StripeEvent
+from kopeck.payments.models import Payment
+from kopeck.refunds.models import Dispute, Refund
+from kopeck.webhooks.models import StripeEvent
 from tests.conftest import ShopSandbox
 from tests.shop.comparing import bought, charge_of, codes, leaves, pay, repairs, run, states
 from tests.shop.refunding import paid_order
@@ -233,7 +234,7 @@ def test_an_event_that_never_arrived_and_one_that_failed(
 
 
 def test_nothing_is_touched_by_a_dry_run(sandbox: ShopSandbox, buyer: Client) -> None:
-    from kopeck.payments.models import Difference, ReconcileCursor, ReconcileRun
+    from kopeck.reconcile.models import Cursor, Difference, Run
 
     paid, doubled = bought(buyer), bought(Client())
     pay(sandbox, paid)
@@ -244,7 +245,7 @@ def test_nothing_is_touched_by_a_dry_run(sandbox: ShopSandbox, buyer: Client) ->
     assert codes(told, repaired=False) == ["status_differs", "still_payable"]
     assert list(Payment.objects.order_by("pk").values()) == before
     assert at_stripe(sandbox, doubled) == "open"
-    for model in (StripeEvent, Difference, ReconcileCursor, ReconcileRun):
+    for model in (StripeEvent, Difference, Cursor, Run):
         assert not model.objects.exists()  # type: ignore[attr-defined]
 
 
@@ -252,7 +253,7 @@ def test_a_payment_that_is_settled_while_it_is_compared_is_no_difference(
     sandbox: ShopSandbox, buyer: Client, deliver: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The list is older than the row by then: only what Stripe says now counts."""
-    from kopeck.payments import reconcile_payments
+    from kopeck.reconcile import payments as reconcile_payments
 
     payment = bought(buyer)
     examine = reconcile_payments.examine
@@ -271,7 +272,7 @@ def test_a_payment_that_is_settled_while_it_is_compared_is_no_difference(
 
 def test_a_session_that_is_made_again_after_a_day_is_closed(sandbox: ShopSandbox, buyer: Client) -> None:
     """Stripe has forgotten the idempotency key by then, and makes a second one of the same attempt."""
-    from kopeck.payments.gateway import gateway
+    from kopeck.stripe_api.client import gateway
 
     payment = bought(buyer)
     inputs = {**payment.inputs, "expires_at": int(timezone.now().timestamp()) + 7200}

@@ -8,9 +8,10 @@ from django.test import Client
 from django.utils import timezone
 
 from kopeck.orders.models import Order
-from kopeck.payments import gateway as wire
-from kopeck.payments import reconcile as walking
-from kopeck.payments.models import Payment, ReconcileCursor, ReconcileRun
+from kopeck.payments.models import Payment
+from kopeck.reconcile import compare as walking
+from kopeck.reconcile.models import Cursor, Run
+from kopeck.stripe_api import client as wire
 from tests.conftest import ShopSandbox
 from tests.shop.comparing import bought, codes, pay, run
 from tests.shop.mirroring import two_accounts
@@ -46,7 +47,7 @@ def age(sandbox: ShopSandbox, days: int) -> None:
 
 
 def cursor(kind: str, account: str = "default") -> datetime | None:
-    return ReconcileCursor.objects.filter(kind=kind, account=account).values_list("up_to", flat=True).first()
+    return Cursor.objects.filter(kind=kind, account=account).values_list("up_to", flat=True).first()
 
 
 def test_every_page_is_walked(sandbox: ShopSandbox, pages: list[tuple[str, dict[str, Any]]]) -> None:
@@ -126,8 +127,8 @@ def test_stripe_away_is_2_and_moves_nothing(
     pay(sandbox, bought(buyer))
     sandbox.control("PUT", "faults", {"error_rate": 1})
     assert run()["code"] == 2
-    assert not ReconcileCursor.objects.exists()
-    assert ReconcileRun.objects.get().trouble.startswith("default: ")
+    assert not Cursor.objects.exists()
+    assert Run.objects.get().trouble.startswith("default: ")
     sandbox.control("PUT", "faults", {"error_rate": 1, "only": {"path": "/v1/events"}})
     told = run()
     assert told["code"] == 2
@@ -188,7 +189,7 @@ def test_a_day_that_is_asked_for_leaves_no_gap_behind_it(sandbox: ShopSandbox, b
     run()
     assert cursor("session") is not None
     before = cursor("session")
-    ReconcileCursor.objects.update(up_to=timezone.now() - timedelta(days=9))
+    Cursor.objects.update(up_to=timezone.now() - timedelta(days=9))
     run("--since", since)
     assert cursor("session") != before
     run()

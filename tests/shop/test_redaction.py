@@ -10,10 +10,10 @@ from django.http import HttpRequest
 from django.test import Client, RequestFactory
 from django.views.debug import technical_500_response
 
-from kopeck import redaction
-from kopeck.logs import ReadableLines
-from kopeck.payments.models import StripeEvent
-from kopeck.redaction import scrub, without_secrets
+from kopeck.telemetry import redaction
+from kopeck.telemetry.logs import ReadableLines
+from kopeck.telemetry.redaction import scrub, without_secrets
+from kopeck.webhooks.models import StripeEvent
 from tests.conftest import ShopSandbox, make_item
 
 CLIENT_SECRET = "pi_3NxAbCdEf_secret_ZyXwVu987"

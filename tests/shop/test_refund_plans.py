@@ -7,12 +7,12 @@ import pytest
 from django.test import Client
 
 from kopeck.errors import ShopError
-from kopeck.payments import refunds
-from kopeck.payments.gateway import StripeRefused
-from kopeck.payments.ledger import Refund
 from kopeck.payments.models import Payment
-from kopeck.payments.refunds import Form, Left, Wish, plan
-from kopeck.payments.shares import Share
+from kopeck.refunds import request as refunds
+from kopeck.refunds.allocation import Share
+from kopeck.refunds.models import Refund
+from kopeck.refunds.request import Form, Left, Wish, plan
+from kopeck.stripe_api.client import StripeRefused
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.refunding import Deliver, paid_order, paid_order_of
 
@@ -53,19 +53,19 @@ def test_pieces_an_amount_or_all_that_is_left() -> None:
         (left(POTS), Wish(quantities={1: 4}), ("refund_too_large", 409, "not so many pieces left")),
         (left(POTS), Wish(quantities={7: 1}), ("refund_too_large", 409, "not so many pieces left")),
         (left(POTS), Wish(quantities={1: 0}), ("refund_nothing", 422, "This comes to nothing.")),
-        (left(POTS, amount=0), Wish(), ("refund_nothing", 409, "given back already")),
-        (left(POTS, amount=0), Wish(quantities={1: 1}), ("refund_nothing", 409, "given back already")),
+        (left(POTS, amount=0), Wish(), ("refund_nothing", 409, "refunded already")),
+        (left(POTS, amount=0), Wish(quantities={1: 1}), ("refund_nothing", 409, "refunded already")),
         (left(POTS, amount=500), Wish(quantities={1: 1}), ("refund_too_large", 409, "left: 5.00 USD.")),
         (left(POTS, currency="isk"), Wish(amount=150), ("refund_amount", 422, "too many decimals")),
     ],
 )
-def test_what_cannot_be_given_back_says_why(of: Left, wish: Wish, refusal: tuple[str, int, str]) -> None:
+def test_what_cannot_be_refunded_says_why(of: Left, wish: Wish, refusal: tuple[str, int, str]) -> None:
     code, status, words = refusal
     assert refused(of, wish)[:2] == (code, status)
     assert words in refused(of, wish)[2]
 
 
-def test_the_least_and_the_most_are_given_back() -> None:
+def test_the_least_and_the_most_are_refunded() -> None:
     assert plan(left(POTS), Wish(amount=1)).amount == 1
     assert plan(left(POTS), Wish(amount=2970)).amount == 2970
     assert plan(left(POTS, amount=1), Wish()).amount == 1
@@ -78,14 +78,14 @@ def test_pieces_and_amounts_are_whole_steps_of_the_currency() -> None:
     assert [share.amount % 100 for share in plan(of, Wish(amount=1000)).shares] == [0] * 2
 
 
-def test_more_money_than_the_lines_have_left_is_given_back_too() -> None:
+def test_more_money_than_the_lines_have_left_is_refunded_too() -> None:
     """Stripe's side counts: what somebody took of other lines at the dashboard may leave no shares."""
     planned = plan(left(CUP, amount=2000), Wish(amount=1200))
     assert (planned.amount, planned.shares) == (1200, [CUP])
 
 
 def test_stripes_refusals_are_sentences_for_the_seller() -> None:
-    assert "given back already" in refunds.explain(StripeRefused("x", code="charge_already_refunded"))
+    assert "refunded already" in refunds.explain(StripeRefused("x", code="charge_already_refunded"))
     assert "bank has taken" in refunds.explain(StripeRefused("x", code="charge_disputed"))
     assert refunds.explain(StripeRefused("No such thing.", code="other")) == "Stripe refused: No such thing."
 
@@ -113,7 +113,7 @@ def test_the_row_of_a_refund_is_written_with_all_that_stripe_gets(
         "reason": "requested_by_customer",
         "metadata": {"kopeck_order": str(order.pk), "kopeck_refund": str(form.key)},
     }
-    assert order.notes.latest("pk").text == "anna gives back 12.00 USD."
+    assert order.notes.latest("pk").text == "anna refunds 12.00 USD."
     assert refunds.request(order.pk, Wish(amount=1200), form) == (refund, False)
     after = refunds.left_of(order)
     assert (after.amount, after.version) == (1800, f"{refund.pk}-1800")
@@ -140,12 +140,12 @@ def test_a_refund_that_failed_counts_for_nothing_but_makes_an_old_form_old(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_order_that_cost_nothing_has_nothing_to_give_back(
+def test_an_order_that_cost_nothing_has_nothing_to_refund(
     sandbox: ShopSandbox, buyer: Client, deliver: Deliver
 ) -> None:
     order = paid_order(sandbox, buyer, deliver)
     Payment.objects.update(amount=0)
     facts: dict[str, Any] = {"code": "refund_nothing", "status": 409}
-    with pytest.raises(ShopError, match="no payment to give back") as refusal:
+    with pytest.raises(ShopError, match="no payment to refund") as refusal:
         refunds.left_of(order)
     assert {"code": refusal.value.code, "status": refusal.value.status} == facts

@@ -10,12 +10,13 @@ from django.test import Client
 from django.utils import timezone
 
 from kopeck.errors import ShopError
-from kopeck.payments import gateway as wire
-from kopeck.payments import held, refunds
-from kopeck.payments.gateway import StripeRefused, StripeUnavailable
-from kopeck.payments.ledger import Refund
 from kopeck.payments.models import Payment
-from kopeck.payments.refunds import Form, Wish
+from kopeck.refunds import held
+from kopeck.refunds import request as refunds
+from kopeck.refunds.models import Refund
+from kopeck.refunds.request import Form, Wish
+from kopeck.stripe_api import client as wire
+from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
 from tests.conftest import ShopSandbox
 from tests.shop.comparing import bought, pay, run, states
 from tests.shop.refunding import Deliver, at_stripe, paid_order
@@ -48,7 +49,7 @@ def test_a_refusal_is_kept_with_its_words_and_told(sandbox: ShopSandbox, refund:
     refund.refresh_from_db()
     assert refund.status == "refused"
     assert refund.problem
-    assert f"Stripe refuses to give back 10.00 USD: {refund.problem}" in [
+    assert f"Stripe refuses to refund 10.00 USD: {refund.problem}" in [
         note.text for note in refund.order.notes.all()
     ]
     assert states(refund.order) == ("refunded", ["paid"])  # what went back elsewhere is known by now
@@ -87,7 +88,7 @@ def payment(sandbox: ShopSandbox, buyer: Client) -> Payment:
 
 def test_money_that_was_held_goes_back_once_under_our_names(sandbox: ShopSandbox, payment: Payment) -> None:
     assert held.left_at_stripe(payment) == (4820, "usd")
-    refund = held.give_back(payment.pk, by="anna")
+    refund = held.refund_all(payment.pk, by="anna")
     (made,) = sandbox.stripe.v1.refunds.list().data
     assert made.metadata.to_dict() == {
         "kopeck_order": str(payment.order_id),
@@ -97,27 +98,27 @@ def test_money_that_was_held_goes_back_once_under_our_names(sandbox: ShopSandbox
     assert (refund.source, refund.requested_by, refund.order_id) == ("staff", "anna", payment.order_id)
     assert refund.inputs["amount"] == 4820
     notes = [note.text for note in payment.order.notes.all()]
-    assert "anna gives back 48.20 USD, which was held." in notes
+    assert "anna refunds 48.20 USD, which needed review." in notes
     assert "No payment is under way any more: it can be paid again." in notes
-    assert states(payment.order) == ("open", ["held"])
+    assert states(payment.order) == ("open", ["needs_review"])
     assert held.left_at_stripe(payment) == (0, "usd")
-    with pytest.raises(ShopError, match="given back already") as nothing:
-        held.give_back(payment.pk, by="anna")
+    with pytest.raises(ShopError, match="refunded already") as nothing:
+        held.refund_all(payment.pk, by="anna")
     assert (nothing.value.code, nothing.value.status) == ("refund_nothing", 409)
     assert not held.release(payment.order_id)
 
 
-def test_what_is_not_held_is_not_given_back_here(refund: Refund) -> None:
-    with pytest.raises(ShopError, match="not held") as refused:
-        held.give_back(refund.payment_id, by="anna")
-    assert (refused.value.code, refused.value.status) == ("not_held", 409)
+def test_what_is_not_held_is_not_refunded_here(refund: Refund) -> None:
+    with pytest.raises(ShopError, match="needs no review") as refused:
+        held.refund_all(refund.payment_id, by="anna")
+    assert (refused.value.code, refused.value.status) == ("not_in_review", 409)
 
 
 def test_an_order_waits_while_money_of_it_is_held_or_a_payment_is_live(
     sandbox: ShopSandbox, payment: Payment
 ) -> None:
     order = payment.order
-    assert states(order) == ("processing", ["held"])
+    assert states(order) == ("processing", ["needs_review"])
     assert not held.release(order.pk)  # its money is still with Stripe
     sandbox.stripe.v1.refunds.create({"payment_intent": payment.payment_intent})
     live = Payment.objects.create(
@@ -128,7 +129,7 @@ def test_an_order_waits_while_money_of_it_is_held_or_a_payment_is_live(
     live.delete()
     assert held.waits_for_nothing(type(order).objects.get(pk=order.pk))
     assert held.release(order.pk)
-    assert states(order) == ("open", ["held"])
+    assert states(order) == ("open", ["needs_review"])
     assert not held.release(order.pk)
 
 

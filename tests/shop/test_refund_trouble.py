@@ -7,8 +7,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from kopeck.payments import refund_jobs, refund_news
-from kopeck.payments.ledger import Refund
+from kopeck.refunds import jobs as refund_jobs
+from kopeck.refunds import sync as refund_news
+from kopeck.refunds.models import Refund
 from tests.conftest import ShopSandbox
 from tests.shop.refunding import Deliver, Desk, at_stripe, events_of, fields, paid_order, state
 
@@ -42,7 +43,7 @@ def test_no_answer_from_stripe_is_made_good_by_the_sweep(
     assert refund_jobs.finish() == 0
 
 
-def test_money_that_is_being_given_back_is_not_given_back_again(
+def test_money_that_is_being_refunded_is_not_refunded_again(
     sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Deliver
 ) -> None:
     order = paid_order(sandbox, buyer, deliver)
@@ -108,7 +109,7 @@ def test_what_stripe_refuses_is_a_sentence_and_the_ledger_is_mended(
     (charge,) = sandbox.charges()
     sandbox.stripe.v1.refunds.create({"charge": charge.id})  # its event does not arrive
     page = desk.confirm(form)
-    assert "Everything has been given back already" in page
+    assert "Everything has been refunded already" in page
     assert sorted(Refund.objects.values_list("status", "source")) == [
         ("refused", "staff"),
         ("succeeded", "stripe"),

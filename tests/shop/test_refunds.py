@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from kopeck.catalog.models import Discount, Tax
 from kopeck.orders.models import Order
-from kopeck.payments.ledger import Refund
+from kopeck.refunds.models import Refund
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.refunding import Deliver, Desk, at_stripe, events_of, fields, paid_order, paid_order_of, state
 
@@ -47,7 +47,7 @@ def test_amounts_add_up_to_the_whole(
     assert state(order) == "partly_refunded"
     desk.refund()
     assert (state(order), at_stripe(sandbox)) == ("refunded", [820, 3000, 1000])
-    assert "Everything has been given back" not in desk.owner.get(f"/order/{order.pk}").content.decode()
+    assert "Everything has been refunded" not in desk.owner.get(f"/order/{order.pk}").content.decode()
     assert 'data-testid="refund"' not in owner.get(f"/admin/orders/order/{order.pk}/change/").content.decode()
 
 
@@ -60,7 +60,7 @@ def test_every_field_of_pieces_says_its_name(
     names = ("Cup &quot;S&quot; &amp; saucer", "Pot")
     for line, name in zip(order.lines.order_by("pk"), names, strict=True):
         (field,) = re.findall(rf'<input[^>]*name="line_{line.pk}"[^>]*>', page)
-        assert f'aria-label="Pieces of {name} to give back"' in field
+        assert f'aria-label="Pieces of {name} to refund"' in field
     form = {"what": "lines", f"line_{order.lines.latest('pk').pk}": "7", **fields(page), "action": "preview"}
     assert "less than or equal to 1" in owner.post(Desk(owner, order).address, form).content.decode()
 
@@ -106,7 +106,7 @@ def test_a_refund_from_elsewhere_counts_against_the_pieces_that_are_left(
     assert (state(order), at_stripe(sandbox)) == ("refunded", [1001, 666, 1333])
 
 
-def test_nothing_is_given_back_before_it_was_looked_at(
+def test_nothing_is_refunded_before_it_was_looked_at(
     sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Deliver
 ) -> None:
     order = paid_order(sandbox, buyer, deliver)
@@ -132,7 +132,7 @@ def test_nothing_is_given_back_before_it_was_looked_at(
         ({"what": "rest", "reason": "boredom"}, "not one of the available choices"),
     ],
 )
-def test_what_cannot_be_given_back_is_a_sentence(
+def test_what_cannot_be_refunded_is_a_sentence(
     sandbox: ShopSandbox,
     buyer: Client,
     owner: Client,
@@ -161,13 +161,13 @@ def test_yen_have_no_decimals_and_crowns_of_iceland_no_hundredths(
     assert (state(order), at_stripe(sandbox)) == ("refunded", [80000, 600000])
 
 
-def test_an_order_that_was_not_paid_has_nothing_to_give_back(
+def test_an_order_that_was_not_paid_has_nothing_to_refund(
     sandbox: ShopSandbox, buyer: Client, owner: Client
 ) -> None:
     buyer.get(f"/buy/{make_item().pk}")
     order = Order.objects.get()
     page = owner.get(Desk(owner, order).address, follow=True).content.decode()
-    assert "no payment to give back" in page
+    assert "no payment to refund" in page
     assert owner.get("/admin/orders/order/999/refund/").status_code == 404
 
 
@@ -213,7 +213,7 @@ def test_two_staff_who_click_at_once_refund_once(
     sandbox.control("PUT", "faults", {"latency_ms": 0})
     assert at_stripe(sandbox) == [1000]
     assert sum("goes back to the buyer" in page for page in pages) == 1
-    assert sum("given back in the meantime" in page for page in pages) == len(desks) - 1
+    assert sum("refunded in the meantime" in page for page in pages) == len(desks) - 1
 
 
 def test_one_form_sent_eight_times_at_once_refunds_once(
@@ -240,7 +240,7 @@ def test_one_form_sent_eight_times_at_once_refunds_once(
     assert at_stripe(sandbox) == [1000]
 
 
-def test_the_buyer_sees_what_was_given_back_and_when(
+def test_the_buyer_sees_what_was_refunded_and_when(
     sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Deliver
 ) -> None:
     order = paid_order(sandbox, buyer, deliver)
@@ -263,10 +263,10 @@ def test_the_orders_page_in_the_admin_lists_refunds_and_leads_to_more(
     Desk(owner, order).refund(what="amount", amount="8.20")
     page = owner.get(change).content.decode()
     assert "$8.20" in page
-    assert "owner gives back 8.20 USD" in page
+    assert "owner refunds 8.20 USD" in page
     refund = Refund.objects.get()
-    assert owner.get(f"/admin/payments/refund/{refund.pk}/change/").status_code == 200
-    assert str(refund.stripe_id) in owner.get("/admin/payments/refund/").content.decode()
+    assert owner.get(f"/admin/refunds/refund/{refund.pk}/change/").status_code == 200
+    assert str(refund.stripe_id) in owner.get("/admin/refunds/refund/").content.decode()
     assert "Refund of 8.20 USD" in owner.get(f"/admin/orders/order/{order.pk}/history/").content.decode()
 
 

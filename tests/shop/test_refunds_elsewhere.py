@@ -7,10 +7,12 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from kopeck.mail.models import Mail
 from kopeck.orders.models import Order
-from kopeck.payments import refund_jobs
-from kopeck.payments.ledger import Refund
-from kopeck.payments.models import Mail, Payment, StripeEvent
+from kopeck.payments.models import Payment
+from kopeck.refunds import jobs as refund_jobs
+from kopeck.refunds.models import Refund
+from kopeck.webhooks.models import StripeEvent
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.mirroring import two_accounts
 from tests.shop.refunding import Deliver, Desk, events_of, paid_order, state
@@ -105,7 +107,7 @@ def test_a_failed_refund_makes_room_for_another(
 def test_an_older_answer_never_moves_a_refund_back(
     sandbox: ShopSandbox, buyer: Client, deliver: Deliver
 ) -> None:
-    from kopeck.payments import refund_news
+    from kopeck.refunds import sync as refund_news
 
     order = paid_order(sandbox, buyer, deliver)
     refund = sandbox.stripe.v1.refunds.retrieve(refund_at_stripe(sandbox, 4820)).to_dict()

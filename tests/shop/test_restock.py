@@ -6,8 +6,8 @@ import pytest
 from django.test import Client
 
 from kopeck.orders.models import Order
-from kopeck.payments import refund_news
-from kopeck.payments.ledger import Refund
+from kopeck.refunds import sync as refund_news
+from kopeck.refunds.models import Refund
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.refunding import Desk, events_of, paid_order_of, state
 from tests.shop.stocking import buy, stock_of

@@ -9,8 +9,8 @@ import pytest
 from django.db import connection
 from django.test import Client
 
+from kopeck.abuse.models import Budget
 from kopeck.orders.models import Order
-from kopeck.payments.models import Budget
 from tests.conftest import ShopSandbox, make_item
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -6,9 +6,11 @@ import pytest
 from django.test import Client
 
 from kopeck.orders.models import Order
-from kopeck.payments import refund_jobs, refunds, sync
-from kopeck.payments.ledger import Refund
+from kopeck.payments import sync
 from kopeck.payments.models import Payment
+from kopeck.refunds import jobs as refund_jobs
+from kopeck.refunds import request as refunds
+from kopeck.refunds.models import Refund
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.mirroring import work
 from tests.shop.refunding import Deliver, at_stripe, events_of, forget_jobs, state
@@ -38,13 +40,13 @@ def tell(sandbox: ShopSandbox, deliver: Deliver) -> None:
         assert deliver(event).json()["status"] == "done"
 
 
-def test_a_second_payment_is_given_back_by_itself(
+def test_a_second_payment_is_refunded_by_itself(
     sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Deliver
 ) -> None:
     """pain 6"""
     order, second = paid_twice(sandbox, buyer)
     tell(sandbox, deliver)
-    assert Payment.objects.get(pk=second.pk).status == "held"
+    assert Payment.objects.get(pk=second.pk).status == "needs_review"
     assert at_stripe(sandbox) == []
     work()
     (made,) = sandbox.stripe.v1.refunds.list().data
@@ -66,7 +68,7 @@ def test_what_goes_back_is_what_stripe_took_whatever_our_row_says(
     Payment.objects.filter(pk=second.pk).update(amount=4000)
     tell(sandbox, deliver)
     second.refresh_from_db()
-    assert (second.status, second.problem) == ("held", "Stripe took 48.20 USD, not 40.00 USD.")
+    assert (second.status, second.problem) == ("needs_review", "Stripe took 48.20 USD, not 40.00 USD.")
     sandbox.stripe.v1.refunds.create({"payment_intent": second.payment_intent, "amount": 320})
     work()
     assert at_stripe(sandbox) == [320, 4500]
@@ -79,14 +81,14 @@ def test_it_goes_back_once_however_often_it_is_asked_for(
     _, second = paid_twice(sandbox, buyer)
     tell(sandbox, deliver)
     for _time in range(3):
-        refunds.give_back(second.pk)
+        refunds.refund_unwanted(second.pk)
         sync.refresh(second)
     work()
     assert (at_stripe(sandbox), Refund.objects.count()) == ([4820], 1)
-    assert refund_jobs.give_back_all() == 0
+    assert refund_jobs.refund_all_unwanted() == 0
 
 
-def test_somebody_who_was_faster_at_the_dashboard_leaves_nothing_to_give_back(
+def test_somebody_who_was_faster_at_the_dashboard_leaves_nothing_to_refund(
     sandbox: ShopSandbox, buyer: Client, deliver: Deliver
 ) -> None:
     order, second = paid_twice(sandbox, buyer)
@@ -96,7 +98,7 @@ def test_somebody_who_was_faster_at_the_dashboard_leaves_nothing_to_give_back(
     work()
     assert at_stripe(sandbox) == [820, 4000]
     work()
-    refunds.give_back(second.pk)
+    refunds.refund_unwanted(second.pk)
     assert (at_stripe(sandbox), state(order)) == ([820, 4000], "paid")
 
 
@@ -119,7 +121,7 @@ def test_a_lost_job_is_made_good_by_the_sweep(sandbox: ShopSandbox, buyer: Clien
     paid_twice(sandbox, buyer)
     tell(sandbox, deliver)
     forget_jobs()
-    assert refund_jobs.give_back_all() == 1
+    assert refund_jobs.refund_all_unwanted() == 1
     work()
     assert at_stripe(sandbox) == [4820]
 
@@ -133,10 +135,10 @@ def test_a_payment_that_is_held_for_its_amount_waits_for_the_owner(
     Payment.objects.update(amount=1)
     tell(sandbox, deliver)
     payment = Payment.objects.get()
-    assert payment.status == "held"
+    assert payment.status == "needs_review"
     work()
-    assert refunds.give_back(payment.pk) is None
-    assert (refund_jobs.give_back_all(), at_stripe(sandbox)) == (0, [])
+    assert refunds.refund_unwanted(payment.pk) is None
+    assert (refund_jobs.refund_all_unwanted(), at_stripe(sandbox)) == (0, [])
 
 
 def test_the_job_is_there_if_and_only_if_the_payment_is_held(
@@ -146,11 +148,11 @@ def test_the_job_is_there_if_and_only_if_the_payment_is_held(
     events = events_of(sandbox, "checkout.session.completed")
     deliver(events[0])
 
-    def die(*_args: Any) -> None:
+    def die(**_args: Any) -> None:
         raise RuntimeError("The power is cut.")
 
     with monkeypatch.context() as patch:
-        patch.setattr("procrastinate.contrib.django.app.configure_task", die)
+        patch.setattr(refund_jobs.refund_unwanted, "defer", die)
         assert deliver(events[1]).status_code == 500
     assert Payment.objects.get(pk=second.pk).status == "open"
     assert deliver(events[1]).json()["status"] == "done"

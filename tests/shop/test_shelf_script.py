@@ -9,10 +9,10 @@ import requests
 from django.test import Client
 from playwright.sync_api import Browser, expect
 
+from kopeck.abuse.budgets import hash_address
 from kopeck.catalog.models import Item
 from kopeck.orders.lines import OrderLine
 from kopeck.orders.models import Order
-from kopeck.payments.budgets import hash_address
 from kopeck.payments.models import Payment
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.browsing import expect_paid, pay

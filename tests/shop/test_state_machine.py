@@ -2,7 +2,7 @@
 
 Events are dropped, doubled and shuffled; the buyer has two tabs, changes the order and switches between the
 two ways to pay; debits wait for their bank, refunds and disputes are made at Stripe itself. What Stripe has
-taken and given back is always what the shop says.
+taken and refunded is always what the shop says.
 """
 
 import json
@@ -23,10 +23,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from kopeck.abuse.models import Budget
 from kopeck.catalog.models import Item
 from kopeck.orders.models import Order
-from kopeck.payments import refund_jobs, sync
-from kopeck.payments.models import Budget, Payment
+from kopeck.payments import sync
+from kopeck.payments.models import Payment
+from kopeck.refunds import jobs as refund_jobs
 from tests.conftest import ShopSandbox, make_item, sign
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
@@ -179,17 +181,17 @@ class OneOrder(RuleBasedStateMachine):
             sync.refresh(payment)
         refund_jobs.hear_of(timezone.now() - timedelta(days=1))
         self.order.refresh_from_db()
-        given_back = sum(refund.amount for refund in self.sandbox.stripe.v1.refunds.list({"limit": 100}).data)
+        refunded = sum(refund.amount for refund in self.sandbox.stripe.v1.refunds.list({"limit": 100}).data)
         match self.charged():
             case []:
                 assert self.order.status not in Order.WAS_PAID
-            case [amount] if given_back == amount:
+            case [amount] if refunded == amount:
                 assert self.order.status == "refunded"
             case _:
-                assert self.order.status == ("partly_refunded" if given_back else "paid")
+                assert self.order.status == ("partly_refunded" if refunded else "paid")
         at_stripe = {dispute.id: dispute.status for dispute in self.sandbox.stripe.v1.disputes.list().data}
         assert dict(self.order.disputes.values_list("stripe_id", "status")) == at_stripe
-        assert not self.order.payments.filter(status="held").exists()
+        assert not self.order.payments.filter(status="needs_review").exists()
 
 
 def test_shop_and_ledger_agree_whatever_happens(sandbox: ShopSandbox) -> None:

@@ -11,12 +11,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from kopeck.catalog.models import Item
-from kopeck.orders import stock
 from kopeck.orders.lines import OrderLine
 from kopeck.orders.models import Order
-from kopeck.payments import gateway as wire
-from kopeck.payments import sync
+from kopeck.payments import stock, sync
 from kopeck.payments.models import Payment
+from kopeck.stripe_api import client as wire
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.refunding import settle
 from tests.shop.stocking import SHOWN, all_at_once, at_home, buy, stock_of

@@ -11,20 +11,19 @@ from django.test import Client
 from django.utils import timezone
 
 from kopeck import stopping
+from kopeck.mail import jobs as mail_jobs
+from kopeck.mail.models import Mail
+from kopeck.mirror import jobs as mirror_jobs
+from kopeck.ops import jobs as tidy_jobs
 from kopeck.orders.models import Order
-from kopeck.payments import (
-    abandoned,
-    gateway,
-    jobs,
-    mail_jobs,
-    mirror_jobs,
-    reconcile_jobs,
-    refund_jobs,
-    tidy_jobs,
-)
-from kopeck.payments.ledger import Refund
-from kopeck.payments.mails import Mail
-from kopeck.payments.models import Payment, StripeEvent
+from kopeck.payments import abandoned, jobs
+from kopeck.payments.models import Payment
+from kopeck.reconcile import jobs as reconcile_jobs
+from kopeck.refunds import jobs as refund_jobs
+from kopeck.refunds.models import Refund
+from kopeck.stripe_api import client as gateway
+from kopeck.webhooks import jobs as webhook_jobs
+from kopeck.webhooks.models import StripeEvent
 from tests.conftest import ShopSandbox, make_item
 
 PAYMENTS = Path(jobs.__file__).parent
@@ -52,7 +51,7 @@ def backlog(sandbox: ShopSandbox, buyer: Client) -> None:
 
 
 WORK: dict[str, Callable[[], object]] = {
-    "events": jobs.retry_events,
+    "events": webhook_jobs.retry_events,
     "payments": jobs.ask_about_payments,
     "mails": lambda: mail_jobs.send_due(0),
     "rows past their time": tidy_jobs.forget,
@@ -86,7 +85,7 @@ def test_many_orders_that_were_left_are_marked_batch_by_batch(monkeypatch: pytes
     Order.objects.update(created=timezone.now() - timedelta(days=2))
     stopping.ask()
     with pytest.raises(stopping.Stopping):
-        abandoned.mark_abandoned(0)
+        jobs.mark_abandoned(0)
     assert Order.objects.filter(status="expired").count() == 2
 
 

@@ -13,9 +13,9 @@ import pytest
 import requests
 from django.test import Client
 
-from kopeck.payments import bulkhead as house
-from kopeck.payments import gateway as wire
-from kopeck.payments.bulkhead import Bulkhead, Full
+from kopeck.stripe_api import bulkhead as house
+from kopeck.stripe_api import client as wire
+from kopeck.stripe_api.bulkhead import Bulkhead, Full
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.serving import THREADS, served
 

@@ -6,8 +6,8 @@ import pytest
 from django.test import Client
 
 from kopeck.orders.models import Order
-from kopeck.payments import gateway as wire
 from kopeck.payments.models import Payment
+from kopeck.stripe_api import client as wire
 from sandbox_testing.own import eventually
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.crashing import crash_before_the_answer_is_stored

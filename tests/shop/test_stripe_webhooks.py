@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from kopeck.payments import endpoints
-from kopeck.payments.gateway import API_VERSION
-from kopeck.payments.inbox import HANDLERS
+from kopeck.stripe_api.client import API_VERSION
+from kopeck.webhooks import endpoints
+from kopeck.webhooks.intake import HANDLERS
 from tests.conftest import ShopSandbox
 from tests.shop.mirroring import two_accounts
 

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from kopeck.orders.models import Order
-from kopeck.payments.models import StripeEvent
+from kopeck.webhooks.models import StripeEvent
 from tests.conftest import ShopSandbox, make_item
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -8,7 +8,7 @@ from django.test import Client
 
 from kopeck.catalog.models import Discount, Tax
 from kopeck.orders.models import Order
-from kopeck.payments import gateway as wire
+from kopeck.stripe_api import client as wire
 from tests.conftest import ShopSandbox, make_item
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -10,8 +10,8 @@ from django.db import connection
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from kopeck.payments import tidy_jobs
-from kopeck.payments.findings import Difference, ReconcileRun
+from kopeck.ops import jobs as tidy_jobs
+from kopeck.reconcile.models import Difference, Run
 from tests.shop.mirroring import forget_jobs, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -107,9 +107,9 @@ def test_sessions_log_ins_and_comparisons_go_when_they_are_old(monkeypatch: pyte
     assert tidy_jobs.forget() == {
         "sessions": 5, "logins": 5, "refused logins": 5, "comparisons": 5, "differences": 5,
     }  # fmt: skip
-    kept = (Session, AccessLog, AccessAttempt, ReconcileRun)
+    kept = (Session, AccessLog, AccessAttempt, Run)
     assert [model.objects.count() for model in kept] == [5, 5, 5, 5]
-    # What is gone for a month only, and what nobody has mended for years.
+    # What is gone for a month only, and what nobody has repaired for years.
     assert Difference.objects.count() == 10
     assert tidy_jobs.forget() == {}
 
@@ -123,7 +123,7 @@ def make_old_and_young(number: int, now: datetime) -> None:
             username=f"{name}{number}", ip_address="192.0.2.1", failures_since_start=1
         )
         AccessAttempt.objects.filter(pk=tried.pk).update(attempt_time=now - age)
-        ReconcileRun.objects.create(started=now - age, ended=now - age)
+        Run.objects.create(started=now - age, ended=now - age)
     Session.objects.create(session_key=f"old{number}", session_data="", expire_date=now - days)
     Session.objects.create(session_key=f"young{number}", session_data="", expire_date=now + days)
     for gone, name in ((now - 366 * days, "old"), (now - 30 * days, "young"), (None, "open")):

@@ -10,8 +10,9 @@ from django.db import connection
 from django.test import Client
 
 from kopeck.catalog.models import Item, Tax
+from kopeck.mirror import signals as mirror
 from kopeck.orders.models import Order
-from kopeck.payments import mirror, sync
+from kopeck.payments import sync
 from kopeck.payments.models import Payment
 from tests.conftest import ShopSandbox, make_item
 

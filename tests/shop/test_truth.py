@@ -185,12 +185,16 @@ def test_money_that_needs_review_is_kept_apart_with_the_reason(review: str, amou
     order.refresh_from_db()
     took = f"{amount // 100}.{amount % 100:02} USD"
     problem = HELD[review] if amount == 1000 else f"Stripe took {took}, not 10.00 USD."
-    assert (payment.status, payment.review_reason, payment.problem) == ("held", review, problem)
+    assert (payment.status, payment.review_reason, payment.problem) == ("needs_review", review, problem)
     assert payment.payment_intent == "pi_1"
     assert [note.text for note in order.notes.all()] == [f"A payment of {took} needs review: {problem}"]
     assert order.status == ("processing" if review == "amount" else "open")
     jobs = ProcrastinateJob.objects.values_list("task_name", "args")
-    expected = [(sync.REFUND, {"payment_id": payment.pk})] if review != "amount" and amount else []
+    expected = (
+        [("kopeck.refunds.jobs.refund_unwanted", {"payment_id": payment.pk})]
+        if review != "amount" and amount
+        else []
+    )
     assert list(jobs) == expected
 
 

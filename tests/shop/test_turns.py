@@ -7,20 +7,20 @@ from typing import Any
 import pytest
 from django.utils import timezone, translation
 
+from kopeck.abuse.budgets import Client
 from kopeck.catalog.models import Discount, Item
 from kopeck.errors import ShopError
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
 from kopeck.payments import attempts
 from kopeck.payments.attempts import LEASE, NO_COPIES, SESSION_LIFE, TOO_LATE, Turn
-from kopeck.payments.budgets import Asker
 from kopeck.payments.inputs import Site
 from kopeck.payments.models import Payment
 from tests.conftest import make_item
 
 pytestmark = pytest.mark.django_db
 CHECKOUT, INTENT = Payment.Kind.CHECKOUT, Payment.Kind.INTENT
-SITE = Site("https://shop.example", Asker("visitor", "address", shown=True))
+SITE = Site("https://shop.example", Client("visitor", "address", shown=True))
 
 
 @pytest.fixture

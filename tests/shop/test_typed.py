@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kopeck.catalog.admin import DiscountForm, ItemForm, TaxForm
 from kopeck.catalog.models import Discount, Item, Tax
 from kopeck.orders.models import Order
-from kopeck.payments.refund_page import RefundForm
+from kopeck.refunds.page import RefundForm
 from kopeck.typed import is_blank, read_code, read_number, trim
 from kopeck.values import read_name
 from tests.conftest import make_item

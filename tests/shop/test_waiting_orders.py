@@ -8,9 +8,9 @@ from django.test import Client
 from kopeck.catalog.models import Discount
 from kopeck.orders.models import Order
 from kopeck.payments import checkout, sync
-from kopeck.payments import gateway as wire
-from kopeck.payments.ledger import Refund
 from kopeck.payments.models import Payment
+from kopeck.refunds.models import Refund
+from kopeck.stripe_api import client as wire
 from tests.conftest import ShopSandbox, make_item
 from tests.shop.comparing import codes, run, states
 from tests.shop.losing import change_quantity, lost, open_session, ordered, take_for_lost, tell
@@ -42,7 +42,7 @@ def take_another_amount(sandbox: ShopSandbox, deliver: Deliver, payment: Payment
     sandbox.pay(payment.stripe_id or "")
     tell(sandbox, deliver, payment)
     payment.refresh_from_db()
-    assert (payment.status, payment.review_reason) == ("held", "amount")
+    assert (payment.status, payment.review_reason) == ("needs_review", "amount")
 
 
 def test_an_intent_that_failed_and_was_cancelled_before_we_asked_leaves_no_order_waiting(
@@ -102,7 +102,7 @@ def test_a_change_that_comes_while_the_buyer_pays_by_a_debit_is_told_so_and_asks
 ) -> None:
     order = ordered(buyer)
     payment = open_session(buyer, order)
-    close, withdraw, asked = checkout.close, wire.Gateway.withdraw, []
+    close, expire, asked = checkout.close, wire.Gateway.expire, []
 
     def late(*args: Any) -> None:
         debit(sandbox, payment)
@@ -110,10 +110,10 @@ def test_a_change_that_comes_while_the_buyer_pays_by_a_debit_is_told_so_and_asks
 
     def count(self: wire.Gateway, *args: Any) -> dict[str, Any]:
         asked.append(args)
-        return withdraw(self, *args)
+        return expire(self, *args)
 
     monkeypatch.setattr(checkout, "close", late)
-    monkeypatch.setattr(wire.Gateway, "withdraw", count)
+    monkeypatch.setattr(wire.Gateway, "expire", count)
     field = f"item_{order.lines.get().item_id}"
     answer = buyer.post(f"/order/{order.pk}/lines", {field: "5"})
     assert (answer.status_code, answer["Location"]) == (303, f"/order/{order.pk}?notice=not_changed")
@@ -148,7 +148,7 @@ def test_money_that_the_owner_decides_about_closes_what_else_could_be_paid(
     take_another_amount(sandbox, deliver, old)
     work()
     assert sandbox.stripe.v1.checkout.sessions.retrieve(new.stripe_id or "").status == "expired"
-    assert states(order) == ("processing", ["held", "expired"])
+    assert states(order) == ("processing", ["needs_review", "expired"])
 
 
 def test_a_bank_that_says_no_opens_no_order_whose_money_the_owner_decides_about(
@@ -162,9 +162,9 @@ def test_a_bank_that_says_no_opens_no_order_whose_money_the_owner_decides_about(
     take_another_amount(sandbox, deliver, new)
     settle(sandbox, old, "failed")
     sync.refresh(old)
-    assert states(order) == ("processing", ["failed", "held"])
-    owner.post(f"/admin/payments/payment/{new.pk}/give-back/")
-    assert states(order) == ("open", ["failed", "held"])
+    assert states(order) == ("processing", ["failed", "needs_review"])
+    owner.post(f"/admin/payments/payment/{new.pk}/refund/")
+    assert states(order) == ("open", ["failed", "needs_review"])
 
 
 def test_an_order_that_cost_nothing_when_it_was_completed_too_late_promises_no_refund(
@@ -178,8 +178,8 @@ def test_an_order_that_cost_nothing_when_it_was_completed_too_late_promises_no_r
     change_quantity(buyer, order, 5)
     sandbox.control("POST", f"sessions/{old.stripe_id}/pay", {})
     sync.refresh(old)
-    assert states(order)[1] == ["held"]
+    assert states(order)[1] == ["needs_review"]
     assert "goes back to you" not in buyer.get(f"/order/{order.pk}").content.decode()
-    address = f"/admin/payments/payment/{old.pk}/give-back/"
-    assert "Everything has been given back already" in owner.post(address, follow=True).content.decode()
+    address = f"/admin/payments/payment/{old.pk}/refund/"
+    assert "Everything has been refunded already" in owner.post(address, follow=True).content.decode()
     assert not Refund.objects.exists()

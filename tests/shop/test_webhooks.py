@@ -13,7 +13,8 @@ from django.db import connection
 from django.test import Client
 
 from kopeck.orders.models import Order
-from kopeck.payments.models import Payment, StripeEvent
+from kopeck.payments.models import Payment
+from kopeck.webhooks.models import StripeEvent
 from tests.conftest import ShopSandbox, make_item, sign
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -144,7 +145,7 @@ def test_a_payment_of_another_amount_is_held_and_not_called_paid(
     assert deliver(completed(sandbox)).status_code == 200
     order.refresh_from_db()
     payment = order.payments.get()
-    assert (order.status, payment.status) == ("processing", "held")
+    assert (order.status, payment.status) == ("processing", "needs_review")
     assert "Stripe took 48.20 USD" in payment.problem
 
 
@@ -256,7 +257,7 @@ def test_a_crash_between_storing_and_applying_an_event_is_made_good_by_its_next_
     sandbox: ShopSandbox, buyer: Client, deliver: Deliver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """pain 4"""
-    from kopeck.payments import inbox
+    from kopeck.webhooks import intake
 
     order, _ = bought(sandbox, buyer)
     event = completed(sandbox)
@@ -268,7 +269,7 @@ def test_a_crash_between_storing_and_applying_an_event_is_made_good_by_its_next_
         raise PowerCut
 
     with monkeypatch.context() as patch:
-        patch.setattr(inbox, "_handle", die)
+        patch.setattr(intake, "_handle", die)
         with pytest.raises(PowerCut):
             deliver(event)
     assert StripeEvent.objects.get().status == "received"

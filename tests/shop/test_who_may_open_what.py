@@ -17,8 +17,9 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from kopeck.catalog.models import Discount, Tax
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
-from kopeck.payments.models import Payment, StripeEvent
-from kopeck.web import VISITOR_COOKIE, Visitor
+from kopeck.payments.models import Payment
+from kopeck.web.visitors import VISITOR_COOKIE, Visitor
+from kopeck.webhooks.models import StripeEvent
 from tests.conftest import ShopSandbox, make_item
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -94,8 +95,8 @@ ADMIN = {
     "orders/order/<int:order_id>/refund/": "/admin/orders/order/{order}/refund/",
     "orders/order/<int:order_id>/why/": "/admin/orders/order/{order}/why/",
     "auth/user/<id>/password/": "/admin/auth/user/{user}/password/",
-    "payments/payment/<int:payment_id>/give-back/": "/admin/payments/payment/{payment}/give-back/",
-    "payments/stripeevent/<int:event_id>/replay/": "/admin/payments/stripeevent/{event}/replay/",
+    "payments/payment/<int:payment_id>/refund/": "/admin/payments/payment/{payment}/refund/",
+    "webhooks/stripeevent/<int:event_id>/replay/": "/admin/webhooks/stripeevent/{event}/replay/",
 }
 OPEN_IN_ADMIN = {"login/"}
 #: What of the admin every member of staff may open, whatever they may do with the models.
@@ -104,8 +105,8 @@ FOR_ALL_STAFF = set(ADMIN) - {
     "orders/order/<int:order_id>/why/",
     "auth/user/<id>/password/",
     "autocomplete/",
-    "payments/payment/<int:payment_id>/give-back/",
-    "payments/stripeevent/<int:event_id>/replay/",
+    "payments/payment/<int:payment_id>/refund/",
+    "webhooks/stripeevent/<int:event_id>/replay/",
 }
 MODELS = {
     "auth/group": "{group}",
@@ -119,15 +120,15 @@ MODELS = {
     "catalog/tax": "{tax}",
     "orders/order": "{order}",
     "payments/payment": "{payment}",
-    "payments/stripeevent": "{event}",
-    "payments/stripecopy": "1",
-    "payments/refund": "1",
-    "payments/dispute": "1",
-    "payments/difference": "1",
-    "payments/reconcilerun": "1",
-    "payments/attack": "1",
-    "payments/decline": "1",
-    "payments/mail": "1",
+    "webhooks/stripeevent": "{event}",
+    "mirror/stripemirror": "1",
+    "refunds/refund": "1",
+    "refunds/dispute": "1",
+    "reconcile/difference": "1",
+    "reconcile/run": "1",
+    "abuse/attack": "1",
+    "abuse/decline": "1",
+    "mail/mail": "1",
 }
 OF_A_MODEL = ("", "add/", "{id}/history/", "{id}/delete/", "{id}/change/", "{id}/")
 

@@ -8,9 +8,10 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.utils import timezone
 
+from kopeck.mail.models import Mail
 from kopeck.orders.models import Order
-from kopeck.payments.mails import Mail
-from kopeck.payments.models import Payment, StripeEvent
+from kopeck.payments.models import Payment
+from kopeck.webhooks.models import StripeEvent
 from tests.conftest import ShopSandbox, make_item
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -123,7 +124,9 @@ def test_what_one_may_not_view_is_not_on_the_page_and_the_orders_key_is_for_nobo
     for shown in (session_id, event["id"], "to@example.com", "Look:"):
         assert shown in page
     for one in (Mail.objects.get(), StripeEvent.objects.get(), payment):
-        page += reader.get(f"/admin/payments/{one._meta.model_name}/{one.pk}/change/").content.decode()
+        page += reader.get(
+            f"/admin/{one._meta.app_label}/{one._meta.model_name}/{one.pk}/change/"
+        ).content.decode()
     assert page.count("Look:") == 2
     assert order.key not in page
 

@@ -1,0 +1,216 @@
+"""The REST API: money in integer minor units, errors as `{"error": {"code", "message"}}`.
+
+Its OpenAPI document is at /api/v1/openapi.json, and to be read and tried at /api/v1/docs.
+"""
+
+from collections import defaultdict
+from typing import Annotated, Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from ninja import Field, NinjaAPI, Query, Schema
+from ninja.errors import HttpError, ValidationError
+from ninja.responses import Status
+
+from kopeck.abuse.budgets import client_of
+from kopeck.catalog.models import Discount, Item
+from kopeck.errors import ShopError
+from kopeck.orders.access import readable_order
+from kopeck.orders.models import Order
+from kopeck.orders.wanted import MAX_LINES, MAX_QUANTITY, Wanted
+from kopeck.payments import stock
+from kopeck.storefront.goods import not_on_sale
+from kopeck.storefront.views import find_orders_of_item
+from kopeck.typed import read_code
+from kopeck.web.errors import error_response
+from kopeck.web.origins import refuse_foreign
+from kopeck.web.visitors import ShopRequest
+
+#: PostgreSQL's largest bigint: a larger number is no id.
+MAX_ID = 2**63 - 1
+
+api = NinjaAPI(title="Kopeck", version="1", description="A self-hosted Stripe shop. Amounts are minor units.")
+
+
+class LineOut(Schema):
+    """One item of an order; amounts in minor units of the order's currency."""
+
+    item: int
+    name: str
+    unit_price: int
+    quantity: int
+    discount: int
+    tax: int
+    total: int
+
+
+class OrderOut(Schema):
+    """An order; amounts in minor units of `currency`."""
+
+    id: int
+    status: str
+    currency: str
+    subtotal: int
+    discount: int
+    tax: int
+    total: int
+    lines: list[LineOut]
+
+
+class ItemOut(Schema):
+    """Something on sale; its price in minor units. `left`: how many can be bought now, null for no limit."""
+
+    id: int
+    name: str
+    description: str
+    price: int
+    currency: str
+    left: int | None
+
+
+class ItemList(Schema):
+    """Everything on sale, in the owner's order."""
+
+    items: list[ItemOut]
+
+
+class WantedIn(Schema):
+    """One line to order."""
+
+    item: int = Field(ge=1, le=MAX_ID)
+    quantity: int = Field(1, ge=1, le=MAX_QUANTITY)
+
+
+class OrderIn(Schema):
+    """An order to make: items of one currency, and the code of a discount."""
+
+    lines: list[WantedIn] = Field(min_length=1, max_length=MAX_LINES)
+    discount_code: str = Field("", max_length=100)
+
+
+class OrderPage(Schema):
+    """A page of orders, newest first; pass `next` as `before` for the older ones."""
+
+    orders: list[OrderOut]
+    next: int | None
+
+
+class Problem(Schema):
+    """What went wrong: a stable code and a sentence."""
+
+    code: str
+    message: str
+
+
+class ErrorOut(Schema):
+    error: Problem
+
+
+def _show(order: Order) -> dict[str, Any]:
+    return {
+        "id": order.pk,
+        "status": order.status,
+        "currency": order.currency,
+        "subtotal": order.subtotal,
+        "discount": order.discount_total,
+        "tax": order.tax_total,
+        "total": order.total,
+        "lines": [
+            {
+                "item": line.item_id,
+                "name": line.name,
+                "unit_price": line.unit_price,
+                "quantity": line.quantity,
+                "discount": line.discount_amount,
+                "tax": line.tax_amount,
+                "total": line.total,
+            }
+            for line in order.lines.all()
+        ],
+    }
+
+
+@api.get("/items", response=ItemList, summary="Everything on sale")
+def list_items(request: ShopRequest) -> dict[str, Any]:
+    """What a visitor may order, with what is left of it."""
+    return {"items": list(stock.with_left(Item.objects.on_sale()))}
+
+
+@api.get("/items/{int:item_id}", response={200: ItemOut, 404: ErrorOut}, summary="An item")
+def get_item(request: ShopRequest, item_id: int) -> Item:
+    """Of what others may pay for right now nothing is left."""
+    found: Item | None = stock.with_left(Item.objects.on_sale().filter(pk=item_id)).first()
+    if found is None:
+        raise not_on_sale()
+    return found
+
+
+@api.get("/orders/{int:order_id}", response={200: OrderOut, 404: ErrorOut}, summary="An order")
+def get_order(request: ShopRequest, order_id: int, key: str = "") -> dict[str, Any]:
+    """For the browser that made it, whoever holds its link's key, and staff that may view orders."""
+    return _show(readable_order(request, order_id))
+
+
+@api.post(
+    "/orders",
+    response={
+        201: OrderOut,
+        400: ErrorOut,
+        403: ErrorOut,
+        404: ErrorOut,
+        409: ErrorOut,
+        422: ErrorOut,
+        429: ErrorOut,
+    },
+    summary="Make an order",
+)
+def make_order(request: ShopRequest, body: OrderIn) -> Status[dict[str, Any]]:
+    """A new order with today's prices and the default taxes. It belongs to the caller's cookie."""
+    refuse_foreign(request)
+    quantities: dict[int, int] = defaultdict(int)
+    for line in body.lines:
+        quantities[line.item] += line.quantity
+    items = Item.objects.on_sale().in_bulk(list(quantities))
+    for number in quantities:
+        if number not in items:
+            message = _("Item %(item)s is not for sale.") % {"item": number}
+            raise ShopError("item_not_found", message, status=404)
+    wanted = [Wanted(items[number], quantity) for number, quantity in quantities.items()]
+    stock.refuse_short(wanted)
+    code = read_code(body.discount_code)
+    discount = Discount.by_code(code) if code else None
+    client = client_of(request)
+    client.spend_if_new()
+    order = Order.place(wanted, visitor=request.visitor.key, discount=discount, admit=client.spend)
+    return Status(201, _show(order))
+
+
+@api.get(
+    "/items/{int:item_id}/orders",
+    response={200: OrderPage, 404: ErrorOut, 422: ErrorOut},
+    summary="The orders that contain an item",
+)
+def list_orders_of_item(
+    request: ShopRequest, item_id: int, before: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None
+) -> dict[str, Any]:
+    """Every order for staff that may view orders, one's own for a buyer; 50 a page."""
+    _item, page = find_orders_of_item(request, item_id, before)
+    return {"orders": [_show(order) for order in page.orders], "next": page.next}
+
+
+@api.exception_handler(ShopError)
+def _refusal(request: HttpRequest, error: ShopError) -> HttpResponse:
+    return error_response(request, error)
+
+
+@api.exception_handler(ValidationError)
+def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    first = error.errors[0] if error.errors else {}
+    where = ".".join(str(part) for part in first.get("loc", [])[1:])
+    message = _("%(field)s: %(problem)s") % {"field": where or "body", "problem": first.get("msg", "")}
+    return error_response(request, ShopError("invalid", message, status=422))
+
+
+@api.exception_handler(HttpError)
+def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+    return error_response(request, ShopError("bad_request", str(error), status=error.status_code))

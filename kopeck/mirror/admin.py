@@ -1,0 +1,59 @@
+"""The owner's view of coupons and tax rates at Stripe: what is there, what failed and why."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from kopeck.mirror import jobs as mirror_jobs
+from kopeck.mirror.models import StripeMirror
+from kopeck.web.admin import ReadOnlyAdmin
+
+
+class Trouble(admin.SimpleListFilter):
+    title = _("failed")
+    parameter_name = "failed"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("yes", _("Yes")), ("no", _("No"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        match self.value():
+            case "yes":
+                return queryset.exclude(problem="")
+            case "no":
+                return queryset.filter(problem="")
+        return queryset
+
+
+@admin.register(StripeMirror)
+class StripeCopyAdmin(ReadOnlyAdmin):
+    list_display = ["what", "account", "stripe_id", "status", "problem", "tries", "updated"]
+    list_filter = [Trouble, "kind", "account", "status"]
+    search_fields = ["=stripe_id", "=object_id"]
+    exclude = ["lease_until"]
+    actions = ["try_again"]
+
+    @admin.display(description=_("discount or tax"), ordering="object_id")
+    def what(self, copy: StripeMirror) -> str:
+        model = "discount" if copy.kind == StripeMirror.Kind.COUPON else "tax"
+        name = copy.details.get("name") or copy.details.get("display_name") or ""
+        rate = copy.facts.get("percent_off") or copy.facts.get("percentage")
+        shown = f"{name} {rate} %" if name and rate else name or f"{model} {copy.object_id}"
+        link = reverse(f"admin:catalog_{model}_change", args=[copy.object_id])
+        return format_html('<a href="{}">{}</a>', link, shown)
+
+    def has_try_again_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("catalog.change_discount") or request.user.has_perm("catalog.change_tax")
+
+    @admin.action(description=_("Try again at Stripe"), permissions=["try_again"])
+    def try_again(self, request: HttpRequest, queryset: QuerySet[StripeMirror]) -> None:
+        for copy in queryset:
+            mirror_jobs.copy.defer(account_name=copy.account, kind=copy.kind, object_id=copy.object_id)
+        done = ngettext("%d copy is tried again.", "%d copies are tried again.", len(queryset))
+        self.message_user(request, done % len(queryset), messages.SUCCESS)

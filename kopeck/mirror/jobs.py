@@ -1,0 +1,81 @@
+"""Jobs of the worker that keep Stripe's coupons and tax rates in step with the shop's discounts and taxes."""
+
+import logging
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+from django.utils import timezone
+from procrastinate import RetryStrategy
+from procrastinate.contrib.django import app
+
+from kopeck import stopping
+from kopeck.mirror import drift
+from kopeck.mirror import models as mirror_checks
+from kopeck.mirror import sync as copies
+from kopeck.mirror.models import MirrorCheck, StripeMirror
+from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
+
+log = logging.getLogger(__name__)
+
+#: After 4, 16, 64 ... seconds, the last time after about an hour; from then on `catch_up` tries hourly.
+BACKOFF = RetryStrategy(
+    max_attempts=6,
+    exponential_wait=4,
+    # PostgreSQL restarted: the job would fail for good, though nothing is wrong with it.
+    retry_exceptions=(StripeUnavailable, StripeRefused, OperationalError, InterfaceError),
+)
+PATIENCE = timedelta(hours=1)
+#: Every coupon and tax rate is read again after this long, or at the next look while one differs.
+LOOK_AGAIN = timedelta(days=1)
+
+
+# No lock and no queueing lock: the one would let a job that waits for its retry hold back the next change,
+# the other would drop the job of a change that an earlier one can't see any more. `copies` keeps order.
+@app.task(retry=BACKOFF)
+def copy(account_name: str, kind: str, object_id: int) -> None:
+    """Brings one discount or tax in step in one account, whatever of it changed."""
+    if account_name not in settings.STRIPE_ACCOUNTS:
+        log.warning("%s %s: account %s is not configured any more", kind, object_id, account_name)
+        return
+    copies.bring(account_name, StripeMirror.Kind(kind), object_id)
+
+
+@app.periodic(cron="*/10 * * * *")
+@app.task(queueing_lock="mirror-catch-up", pass_context=False)
+def catch_up(timestamp: int) -> None:
+    """Every ten minutes: what no signal told of (`QuerySet.update`, a new account), and what failed for long.
+
+    Reads our own notes only; Stripe is asked by the jobs that this defers.
+    """
+    for account_name in settings.STRIPE_ACCOUNTS:
+        found = copies.out_of_step(account_name, untouched_since=timezone.now() - PATIENCE)
+        for kind, object_id in stopping.each(found):
+            copy.defer(account_name=account_name, kind=str(kind), object_id=object_id)
+
+
+@app.periodic(cron="11,31,51 * * * *")
+@app.task(queueing_lock="mirror-look", pass_context=False)
+def look_for_drift(timestamp: int) -> None:
+    """Once a day, and every twenty minutes while something differs: what was changed at Stripe itself.
+
+    Nothing is repaired: the owner asks for that by `manage.py mirror --repair`. `/metrics` tells the number.
+    """
+    MirrorCheck.objects.exclude(account__in=settings.STRIPE_ACCOUNTS).delete()
+    recent = MirrorCheck.objects.filter(differences=0, checked__gt=timezone.now() - LOOK_AGAIN)
+    known = set(recent.values_list("account", "kind"))
+    for account_name in settings.STRIPE_ACCOUNTS:
+        for kind in StripeMirror.Kind:
+            if (account_name, str(kind)) not in known:
+                _look(account_name, kind)
+
+
+def _look(account_name: str, kind: StripeMirror.Kind) -> None:
+    try:
+        found = drift.compare(account_name, kind)
+    except (StripeUnavailable, StripeRefused) as trouble:
+        mirror_checks.keep_failed(account_name, kind)
+        log.warning("account %s: every %s could not be compared: %s", account_name, kind.label, trouble)
+        return
+    for difference in found:
+        log.warning("%s", difference)

@@ -1,0 +1,105 @@
+"""What the shop has in each Stripe account: the coupon of a discount, the rate of a tax."""
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class StripeMirror(models.Model):
+    """A discount's coupon, or a tax's rate, in one Stripe account: our note of what Stripe has.
+
+    Written before Stripe is asked, so that of many who want the same copy one makes it. Deleted once Stripe
+    has retired it. `object_id` is no foreign key: the copy outlives its discount until then.
+    """
+
+    class Kind(models.TextChoices):
+        COUPON = "coupon", _("coupon")
+        TAX_RATE = "tax_rate", _("tax rate")
+
+    class Status(models.TextChoices):
+        CREATING = "creating", _("being created")
+        CURRENT = "current", _("in use")
+        DOUBTFUL = "doubtful", _("to be looked up")
+        RETIRING = "retiring", _("being retired")
+
+    account = models.CharField(_("Stripe account"), max_length=20)
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
+    object_id = models.BigIntegerField(_("discount or tax"))
+    #: Names this copy in its metadata and in the idempotency keys of its making.
+    key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    stripe_id = models.CharField(_("Stripe's id"), max_length=255, null=True, blank=True)  # noqa: DJ001 - unique
+    status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.CREATING)
+    #: The copy's fingerprint, readable: what Stripe never changes, and what it does.
+    facts = models.JSONField(_("fixed at Stripe"), default=dict)
+    details = models.JSONField(_("changeable at Stripe"), default=dict)
+    #: How often Stripe was asked in vain.
+    tries = models.PositiveIntegerField(_("tries"), default=0)
+    #: While somebody asks Stripe about it, until when they may be believed alive.
+    lease_until = models.DateTimeField(null=True, blank=True)
+    problem = models.TextField(_("problem"), blank=True)
+    created = models.DateTimeField(_("created"), auto_now_add=True)
+    updated = models.DateTimeField(_("last touched"), auto_now=True)
+
+    objects: ClassVar[models.Manager["StripeMirror"]] = models.Manager()
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("copy at Stripe"), _("copies at Stripe")
+        ordering = ["kind", "object_id", "account", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "kind", "stripe_id"], name="a_stripe_object_is_one_copy"
+            ),
+            models.UniqueConstraint(
+                fields=["account", "kind", "object_id"],
+                condition=Q(status__in=["creating", "current", "doubtful"]),
+                name="an_object_has_one_copy_in_an_account",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="creating") ^ Q(stripe_id__isnull=False),
+                name="a_copy_that_exists_has_stripes_id",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.stripe_id or '…'} ({self.account})"
+
+
+class MirrorCheck(models.Model):
+    """`differences` as of `checked`; None: it was tried, and Stripe has never answered."""
+
+    account = models.CharField(_("Stripe account"), max_length=20)
+    kind = models.CharField(_("kind"), max_length=10)
+    differences = models.PositiveIntegerField(_("differences"), default=0)
+    checked = models.DateTimeField(_("compared"), null=True)
+
+    objects: ClassVar[models.Manager["MirrorCheck"]] = models.Manager()
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("comparison of copies"), _("comparisons of copies")
+        constraints = [
+            models.UniqueConstraint(fields=["account", "kind"], name="a_mirror_check_is_kept_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account} {self.kind}: {self.differences}"
+
+
+def keep(account_name: str, kind: str, differences: int) -> None:
+    """Notes what was found just now."""
+    MirrorCheck.objects.bulk_create(
+        [MirrorCheck(account=account_name, kind=kind, differences=differences, checked=timezone.now())],
+        update_conflicts=True,
+        unique_fields=["account", "kind"],
+        update_fields=["differences", "checked"],
+    )
+
+
+def keep_failed(account_name: str, kind: str) -> None:
+    """Notes that it could not be compared: what was found before stays, and ages."""
+    MirrorCheck.objects.bulk_create(
+        [MirrorCheck(account=account_name, kind=kind, checked=None)], ignore_conflicts=True
+    )

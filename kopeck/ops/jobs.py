@@ -1,0 +1,126 @@
+"""What the worker does for itself: jobs of dead workers, the hourly clean-up, the sums for `/metrics`.
+
+Rows that nobody looks at any more are deleted in batches, each a transaction of its own that locks only what
+it deletes, so that nobody waits for it. docs/reliability.md lists all tables.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
+from django.contrib.sessions.models import Session
+from django.db import connection
+from django.db.models import QuerySet
+from django.utils import timezone
+from procrastinate.contrib.django import app
+from procrastinate.exceptions import UniqueViolation
+from procrastinate.jobs import Status
+from procrastinate.manager import JobManager
+
+from kopeck import stopping
+from kopeck.ops import models as tallies
+from kopeck.reconcile.models import Difference, Run
+
+log = logging.getLogger(__name__)
+
+BATCH = 1000
+#: Jobs that came to an end: what failed is kept for the owner to look at.
+KEEP_DONE, KEEP_FAILED = timedelta(days=7), timedelta(days=90)
+#: Who logged in, and who could not; comparisons with Stripe that are over.
+KEEP_LOGINS = KEEP_RUNS = timedelta(days=90)
+#: Differences that are gone.
+KEEP_GONE = timedelta(days=365)
+
+# A job has no time of its own: its events have. They go with it, by their foreign key.
+_FORGET_JOBS = """
+DELETE FROM procrastinate_jobs WHERE id IN (
+    SELECT job.id FROM procrastinate_jobs job
+    WHERE job.status = ANY(%s::procrastinate_job_status[]) AND NOT EXISTS (
+        SELECT FROM procrastinate_events event
+        WHERE event.job_id = job.id AND event.at >= statement_timestamp() - make_interval(secs => %s)
+    )
+    ORDER BY job.id LIMIT %s FOR UPDATE SKIP LOCKED
+)"""
+
+
+@app.periodic(cron="23 * * * *")
+@app.task(queueing_lock="tidy", pass_context=False)
+def tidy(timestamp: int) -> None:
+    """Every hour: what is past its time."""
+    if forgotten := forget():
+        log.info("forgotten: %s", ", ".join(f"{count} {name}" for name, count in forgotten.items()))
+
+
+def forget() -> dict[str, int]:
+    """Deletes what is past its time; how many rows by name, without those of which there were none."""
+    counts = {name: sum(_batches(delete)) for name, delete in _ways().items()}
+    return {name: count for name, count in counts.items() if count}
+
+
+def _ways() -> dict[str, Callable[[], int]]:
+    """By name: what deletes up to a batch and says how many."""
+    now = timezone.now()
+    logins, gone = now - KEEP_LOGINS, now - KEEP_GONE
+    old: dict[str, QuerySet[Any]] = {
+        "sessions": Session.objects.filter(expire_date__lt=now),
+        "logins": AccessLog.objects.filter(attempt_time__lt=logins),
+        "refused logins": AccessAttempt.objects.filter(attempt_time__lt=logins),
+        "wrong passwords": AccessFailureLog.objects.filter(attempt_time__lt=logins),
+        "comparisons": Run.objects.filter(started__lt=now - KEEP_RUNS),
+        "differences": Difference.objects.filter(gone__lt=gone),
+    }
+    return {
+        "finished jobs": lambda: _forget_jobs(["succeeded", "cancelled", "aborted"], KEEP_DONE),
+        "failed jobs": lambda: _forget_jobs(["failed"], KEEP_FAILED),
+        **{name: partial(_delete, rows) for name, rows in old.items()},
+    }
+
+
+def _batches(delete: Callable[[], int]) -> Iterator[int]:
+    while True:
+        stopping.check()
+        count = delete()
+        yield count
+        if count < BATCH:
+            return
+
+
+def _delete(rows: "QuerySet[Any]") -> int:
+    """Up to a batch of them, the oldest first."""
+    batch = list(rows.order_by("pk").values_list("pk", flat=True)[:BATCH])
+    rows.filter(pk__in=batch).delete()
+    return len(batch)
+
+
+def _forget_jobs(statuses: list[str], age: timedelta) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(_FORGET_JOBS, [statuses, age.total_seconds(), BATCH])
+        return int(cursor.rowcount)
+
+
+@app.periodic(cron="7 * * * *")
+@app.task(queueing_lock="count-tallies", pass_context=False)
+def count_tallies(timestamp: int) -> None:
+    """Every hour: the sums that no scrape counts."""
+    tallies.count()
+
+
+@app.periodic(cron="*/5 * * * *")
+@app.task(queueing_lock="retry_stalled_jobs", pass_context=False)
+async def retry_stalled_jobs(timestamp: int) -> None:
+    """Every five minutes: jobs of a worker that was killed are taken up again."""
+    await take_up_stalled_jobs(app.job_manager)
+
+
+async def take_up_stalled_jobs(queue: JobManager) -> None:
+    """Puts jobs back into the queue whose worker is gone or silent. All of ours may run twice."""
+    for job in await queue.get_stalled_jobs(seconds_since_heartbeat=60):
+        log.warning("job %s (%s) of a dead worker is taken up again", job.id, job.task_name)
+        try:
+            await queue.retry_job(job)
+        except UniqueViolation:
+            # A younger job holds the same queueing lock and does the same work.
+            await queue.finish_job(job, Status.FAILED, delete_job=False)

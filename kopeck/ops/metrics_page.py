@@ -1,0 +1,287 @@
+"""`/metrics`: what the processes counted, and how the shop stands by its database.
+
+Every query finds its few rows by an index; the sums over whole tables are the worker's (tallies). The answer
+is kept for some seconds, so that ten who look cost as much as one.
+"""
+
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.crypto import constant_time_compare
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+
+from kopeck.telemetry import metrics
+from kopeck.web.middleware import read_only
+
+#: Seconds that an answer is kept.
+KEPT = 5.0
+#: How the questions are asked: none longer than two seconds, and by an index wherever there is one. The
+#: planner can't know that what was paid since the last count is little, and would read all orders.
+ASKED = """SELECT set_config('statement_timeout', '2000', true), set_config('enable_seqscan', 'off', true),
+    set_config('jit', 'off', true)"""
+#: The file in DATA_DIR that `deploy/backup` touches once its archive was read again and found whole.
+BACKED_UP = "last-backup"
+BACKUP_HELP = "Seconds since deploy/backup made a whole archive; absent where it never did."
+LOOPBACK = ("127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One figure of the shop: `sql` answers with a value and, before it, its labels."""
+
+    name: str
+    help: str
+    sql: str
+    labels: tuple[str, ...] = ()
+    grows: bool = False
+
+    def metric(self, rows: list[tuple[object, ...]]) -> Metric:
+        kind = CounterMetricFamily if self.grows else GaugeMetricFamily
+        family = kind(self.name, self.help, labels=self.labels)
+        for *labels, value in rows:
+            if value is not None:
+                family.add_metric([str(label) for label in labels], float(str(value)))
+        return family
+
+
+# Filled in with words of this module only. A sum and what was paid since are one statement: a recount by the
+# worker in between changes nothing.
+PAID = """
+    SELECT currency, sum(value) FROM (
+        SELECT label AS currency, value FROM ops_tally WHERE name = '{tally}'
+        UNION ALL SELECT currency, {measure} FROM orders_order
+        WHERE paid_at >= coalesce((SELECT max(until) FROM ops_tally), '-infinity') GROUP BY currency
+    ) AS parts GROUP BY currency"""
+# A state that nothing has is told as 0: to Prometheus a figure that appears as 5 has not risen.
+STATES = """
+    SELECT label, value FROM ops_tally WHERE name = '{tally}'
+    UNION ALL SELECT state, 0 FROM unnest(ARRAY[{over}]) AS state
+    WHERE NOT EXISTS (SELECT FROM ops_tally WHERE name = '{tally}' AND label = state)
+    UNION ALL SELECT state, count(found.status) FROM unnest(ARRAY[{under_way}]) AS state
+    LEFT JOIN (SELECT status::text FROM {table} WHERE status IN ({under_way})) AS found
+    ON found.status = state GROUP BY state"""
+
+QUESTIONS = (
+    Question(
+        "kopeck_orders",
+        "Orders by status; those that are over as of the last hourly count.",
+        STATES.format(
+            table="orders_order",
+            tally="orders",
+            under_way="'open', 'processing'",
+            over="'paid', 'expired', 'cancelled', 'refunded', 'partly_refunded'",
+        ),
+        ("status",),
+    ),
+    Question(
+        "kopeck_paid_orders",
+        "Orders paid, refunded ones too.",
+        PAID.format(tally="paid_orders", measure="count(*)"),
+        ("currency",),
+        grows=True,
+    ),
+    Question(
+        "kopeck_paid_amount",
+        "What buyers paid, in minor units, before refunds.",
+        PAID.format(tally="paid_amount", measure="sum(total)"),
+        ("currency",),
+        grows=True,
+    ),
+    Question(
+        "kopeck_live_payments",
+        "Payments that can still become money, by status.",
+        "SELECT status, count(*) FROM payments_payment"
+        " WHERE status IN ('creating', 'open', 'processing') GROUP BY status",
+        ("status",),
+    ),
+    Question(
+        "kopeck_held_payments",
+        "Payments that Stripe took, no order may have, and nobody has refunded yet.",
+        "SELECT count(*) FROM payments_payment AS held WHERE status = 'needs_review' AND NOT EXISTS"
+        " (SELECT FROM refunds_refund AS refund WHERE payment_id = held.id"
+        " AND refund.status IN ('pending', 'requires_action', 'succeeded'))",
+    ),
+    Question(
+        "kopeck_refunds_under_way",
+        "Refunds that have not arrived.",
+        "SELECT count(*) FROM refunds_refund WHERE status IN ('creating', 'pending', 'requires_action')",
+    ),
+    Question(
+        "kopeck_open_disputes",
+        "Disputes that are not decided.",
+        "SELECT count(*) FROM refunds_dispute WHERE closed IS NULL",
+    ),
+    Question(
+        "kopeck_declined_cards",
+        "Cards declined within ten minutes.",
+        "SELECT count(*) FROM abuse_decline WHERE created > now() - interval '10 minutes'",
+    ),
+    Question(
+        "kopeck_card_testing",
+        "1 while so many cards are declined that somebody must be testing them.",
+        "SELECT count(*) FROM abuse_attack WHERE ended IS NULL AND until > now()",
+    ),
+    Question(
+        "kopeck_events",
+        "Stripe's events by state; settled ones as of the last hourly count.",
+        STATES.format(
+            table="webhooks_stripeevent",
+            tally="events",
+            under_way="'received', 'failed'",
+            over="'done', 'ignored', 'rejected'",
+        ),
+        ("state",),
+    ),
+    Question(
+        "kopeck_oldest_unhandled_event_seconds",
+        "Age of the oldest event that is not processed; 0 where there is none.",
+        "SELECT coalesce(extract(epoch FROM now() - min(received)), 0) FROM webhooks_stripeevent"
+        " WHERE status IN ('received', 'failed')",
+    ),
+    Question(
+        "kopeck_differences",
+        "What the comparison with Stripe left for a person.",
+        "SELECT count(*) FROM reconcile_difference WHERE gone IS NULL",
+    ),
+    Question(
+        "kopeck_reconcile_age_seconds",
+        "Seconds since the last comparison with Stripe that had no trouble; absent where there was none.",
+        "SELECT extract(epoch FROM now() - max(ended)) FROM reconcile_run WHERE trouble = ''",
+    ),
+    Question(
+        "kopeck_copies",
+        "Coupons and tax rates at Stripe by our note of them; doubtful and creating are a drift.",
+        "SELECT status, count(*) FROM mirror_stripemirror GROUP BY status",
+        ("status",),
+    ),
+    Question(
+        "kopeck_copies_in_trouble",
+        "Copies that Stripe was asked for in vain.",
+        "SELECT count(*) FROM mirror_stripemirror WHERE problem <> ''",
+    ),
+    Question(
+        "kopeck_mirror_differences",
+        "Coupons and tax rates that were not those of the shop when Stripe was last asked for all of them.",
+        "SELECT account, kind, differences FROM mirror_mirrorcheck",
+        ("account", "kind"),
+    ),
+    Question(
+        "kopeck_mirror_check_age_seconds",
+        "Seconds since Stripe told all coupons and tax rates; absent while an account never answered.",
+        "SELECT CASE WHEN count(*) = count(checked) THEN extract(epoch FROM now() - min(checked)) END"
+        " FROM mirror_mirrorcheck",
+    ),
+    Question(
+        "kopeck_jobs",
+        "Jobs of the worker by status; finished ones as of the last hourly count.",
+        STATES.format(
+            table="procrastinate_jobs",
+            tally="jobs",
+            under_way="'todo', 'doing'",
+            over="'succeeded', 'failed', 'cancelled', 'aborted'",
+        ),
+        ("status",),
+    ),
+    Question(
+        "kopeck_oldest_waiting_job_seconds",
+        "How long the job that is next has been due; 0 where none waits.",
+        "SELECT coalesce((SELECT extract(epoch FROM now() - coalesce(job.scheduled_at, event.at))"
+        " FROM procrastinate_jobs job JOIN procrastinate_events event"
+        " ON event.job_id = job.id AND event.type = 'deferred'"
+        " WHERE job.status = 'todo' AND (job.scheduled_at IS NULL OR job.scheduled_at <= now())"
+        " ORDER BY job.id LIMIT 1), 0)",
+    ),
+    Question(
+        "kopeck_workers",
+        "Workers that said within a minute that they live.",
+        "SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat > now() - interval '60 seconds'",
+    ),
+    Question(
+        "kopeck_worker_heartbeat_age_seconds",
+        "Seconds since any worker said that it lives; absent where none ever did.",
+        "SELECT extract(epoch FROM now() - max(last_heartbeat)) FROM procrastinate_workers",
+    ),
+    Question(
+        "kopeck_tallies_age_seconds",
+        "Seconds since the worker's last hourly count.",
+        "SELECT extract(epoch FROM now() - max(until)) - 3600 FROM ops_tally",
+    ),
+    Question(
+        "kopeck_database_bytes",
+        "Size of the database on its disk.",
+        "SELECT pg_database_size(current_database())",
+    ),
+)
+
+
+@dataclass(eq=False)
+class Shop:
+    """A collector for Prometheus' library: asks the database, at most every KEPT seconds."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    kept: list[Metric] = field(default_factory=list)
+    asked: float = float("-inf")
+
+    def collect(self) -> Iterator[Metric]:
+        with self.lock:
+            if time.monotonic() - self.asked > KEPT:
+                self.kept, self.asked = list(_ask()), time.monotonic()
+            yield from self.kept
+
+
+def _ask() -> Iterator[Metric]:
+    up = GaugeMetricFamily("kopeck_database_up", "Whether the database answers.")
+    found: list[Metric] = []
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(ASKED)
+            for question in QUESTIONS:
+                cursor.execute(question.sql)
+                found.append(question.metric(cursor.fetchall()))
+        up.add_metric([], 1)
+    except DatabaseError:
+        up.add_metric([], 0)
+    yield up
+    yield from found
+    if settings.DATA_DIR.is_dir():
+        disk = shutil.disk_usage(settings.DATA_DIR)
+        yield GaugeMetricFamily("kopeck_data_disk_bytes", "Size of DATA_DIR's disk.", value=disk.total)
+        yield GaugeMetricFamily("kopeck_data_disk_free_bytes", "Free on DATA_DIR's disk.", value=disk.free)
+    with suppress(OSError):
+        age = max(0.0, time.time() - (settings.DATA_DIR / BACKED_UP).stat().st_mtime)
+        yield GaugeMetricFamily("kopeck_backup_age_seconds", BACKUP_HELP, value=age)
+
+
+shop = Shop()
+_of_the_shop = CollectorRegistry()
+_of_the_shop.register(shop)
+
+
+@read_only
+def metrics_page(request: HttpRequest) -> HttpResponse:
+    """GET /metrics, for who has METRICS_TOKEN. 404 where there is no token, 401 for another one."""
+    if not settings.METRICS_TOKEN and not _is_play(request):
+        raise Http404
+    if settings.METRICS_TOKEN and not _has_token(request):
+        return HttpResponse("Unauthorized\n", "text/plain", 401, headers={"WWW-Authenticate": "Bearer"})
+    body = generate_latest(metrics.registry()) + generate_latest(_of_the_shop)
+    return HttpResponse(body, CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})
+
+
+def _has_token(request: HttpRequest) -> bool:
+    given = request.headers.get("Authorization", "")
+    return constant_time_compare(given, f"Bearer {settings.METRICS_TOKEN}")
+
+
+def _is_play(request: HttpRequest) -> bool:
+    """A shop of play money, asked by its own machine. With real money a proxy there asks for everybody."""
+    return settings.STRIPE_SANDBOX and request.META.get("REMOTE_ADDR") in LOOPBACK

@@ -1,0 +1,95 @@
+"""Attempts whose answer from Stripe was lost: looked for at Stripe before they are given up.
+
+What was made all the same is found by our key in its metadata, and closed or taken as what it is by now. Only
+what Stripe does not have is given up, and its order can be resumed.
+"""
+
+import logging
+from datetime import timedelta
+from itertools import groupby
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from kopeck.orders.models import Order
+from kopeck.payments.models import Payment
+from kopeck.reconcile import payments as reconcile_payments
+from kopeck.reconcile.look import Look
+from kopeck.reconcile.payments import NAMES
+from kopeck.stripe_api.client import StripeRefused, StripeUnavailable, gateway
+
+log = logging.getLogger(__name__)
+#: A session that nobody was handed can't be paid long before; until then the buyer's next try may find it.
+GIVE_UP = timedelta(hours=1)
+#: Longer than a few lists take. Whoever takes it over afterwards is respected.
+LEASE = timedelta(minutes=2)
+#: How far Stripe's clock and ours may differ.
+SKEW = timedelta(hours=1)
+BATCH = 100
+
+
+def give_up_attempts() -> int:
+    """Closes attempts whose request died before Stripe's answer was stored; how many."""
+    now = timezone.now()
+    dead = Payment.objects.filter(status=Payment.Status.CREATING, stripe_id=None, created__lt=now - GIVE_UP)
+    free = dead.filter(Q(lease_until=None) | Q(lease_until__lt=now)).order_by("account", "kind", "pk")
+    closed = 0
+    for (account, kind), attempts in groupby(list(free[:BATCH]), lambda one: (one.account, one.kind)):
+        try:
+            closed += _give_up(account, Payment.Kind(kind), list(attempts))
+        except (StripeUnavailable, StripeRefused) as trouble:
+            log.warning("account %s: attempts without an answer wait on: %s", account, trouble)
+    return closed
+
+
+def _give_up(account: str, kind: Payment.Kind, attempts: list[Payment]) -> int:
+    claimed = [payment for payment in attempts if _claim(payment)]
+    try:
+        _take_up(account, kind, claimed)
+        closed = [payment for payment in claimed if _close(payment)]
+    finally:
+        for payment in claimed:
+            Payment.objects.filter(pk=payment.pk, lease_until=payment.lease_until).update(lease_until=None)
+    return len(closed)
+
+
+def _claim(payment: Payment) -> bool:
+    """Nobody asks Stripe for it from here on: what is not there then will not come."""
+    with transaction.atomic():
+        Order.objects.select_for_update().get(pk=payment.order_id)
+        now = timezone.now()
+        free = Payment.objects.filter(pk=payment.pk, status=Payment.Status.CREATING, stripe_id=None)
+        free = free.filter(Q(lease_until=None) | Q(lease_until__lt=now))
+        payment.lease_until = now + LEASE
+        return bool(free.update(lease_until=payment.lease_until))
+
+
+def _take_up(account: str, kind: Payment.Kind, claimed: list[Payment]) -> None:
+    """Finds at Stripe what was made of these attempts: it is closed, or taken as what it is."""
+    wanted = {str(payment.key): payment for payment in claimed}
+    if not wanted:
+        return
+    since = min(payment.created for payment in claimed) - SKEW
+    asked = {"created": {"gte": int(since.timestamp())}}
+    has_more = True
+    while has_more and wanted:
+        objects, has_more = gateway(account).page(NAMES[kind], **asked)
+        for now in objects:
+            payment = wanted.pop(str((now.get("metadata") or {}).get("kopeck_payment")), None)
+            if payment is not None:
+                reconcile_payments.compare(Look(account), payment, now, mine=True)
+        if objects:
+            asked = {**asked, "starting_after": objects[-1]["id"]}
+
+
+def _close(payment: Payment) -> bool:
+    with transaction.atomic():
+        order = Order.objects.select_for_update().get(pk=payment.order_id)
+        mine = Payment.objects.filter(pk=payment.pk, lease_until=payment.lease_until, stripe_id=None)
+        found = mine.filter(status=Payment.Status.CREATING).first()
+        if found is None:
+            return not Payment.objects.get(pk=payment.pk).is_live
+        found.settle(Payment.Status.REFUSED, problem="Stripe never made it.")
+        order.mark_expired()
+    return True

@@ -1,0 +1,5 @@
+"""Money that goes back, whoever asked for it, and disputes.
+
+Owns: `Refund`, `Dispute`. `allocation` (which line a refund is of) is pure arithmetic.
+`request` asks Stripe, `sync` writes what it says. Mail hears of it by `signals`.
+"""

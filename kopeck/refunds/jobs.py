@@ -1,0 +1,148 @@
+"""Jobs of the worker for money that goes back: second and late payments, crashed requests, lost events."""
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+from django.db.models import Exists, F, OuterRef, Q
+from django.dispatch import receiver
+from django.utils import timezone
+from procrastinate import RetryStrategy
+from procrastinate.contrib.django import app
+from procrastinate.exceptions import AlreadyEnqueued
+
+from kopeck import stopping
+from kopeck.orders.models import Order
+from kopeck.payments.models import Payment
+from kopeck.payments.signals import order_paid, payment_needs_review
+from kopeck.refunds import disputes
+from kopeck.refunds import request as refunds
+from kopeck.refunds import sync as refund_news
+from kopeck.refunds.models import Dispute, Refund, refunded
+from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
+
+log = logging.getLogger(__name__)
+
+#: After 4, 16, 64 ... seconds; from then on `finish_refunds` goes on with it.
+#: A restart of PostgreSQL is no reason to fail for good either.
+BACKOFF = RetryStrategy(
+    max_attempts=5,
+    exponential_wait=4,
+    retry_exceptions=(StripeUnavailable, OperationalError, InterfaceError),
+)
+BATCH = 100
+#: A request that asks Stripe is done by then, or dead.
+PATIENCE = timedelta(minutes=2)
+#: How often a refund that is on its way is asked about.
+ASK_AGAIN = timedelta(hours=1)
+#: How often one that Stripe refused is asked for again: the account may have money by then.
+REFUSED_AGAIN = timedelta(days=1)
+
+
+@app.task(retry=BACKOFF)
+def refund_unwanted(payment_id: int) -> None:
+    """Refunds a payment that nobody can want, or a late one. Deferred as it is found so."""
+    try:
+        refunds.refund_unwanted(payment_id)
+    except StripeRefused as refusal:
+        log.error("payment %s can't be refunded: %s", payment_id, refusal)
+
+
+@receiver(payment_needs_review)
+def refund_what_nobody_wants(sender: type[Payment], payment: Payment, amount: int, **more: Any) -> None:
+    """About another amount than the order's the owner decides; whatever else came in vain is refunded."""
+    if amount and payment.review_reason != Payment.Review.AMOUNT:
+        refund_unwanted.defer(payment_id=payment.pk)
+
+
+@receiver(order_paid)
+def refund_what_is_sold_out(sender: type[Payment], payment: Payment, order: Order, **more: Any) -> None:
+    """The money came for what is not there any more. A refund at Stripe may also be older than our news."""
+    if order.sold_out:
+        refund_unwanted.defer(payment_id=payment.pk)
+    order.mark_refunded(refunded(payment))
+
+
+@app.periodic(cron="* * * * *")
+@app.task(queueing_lock="refunds", pass_context=False)
+def finish_refunds(timestamp: int) -> None:
+    """Every minute: refunds whose request died, refunds on their way, payments that nobody refunded."""
+    finish()
+    refund_all_unwanted()
+
+
+def finish() -> int:
+    """Goes on with refunds that were not heard of for a while; how many."""
+    now = timezone.now()
+    dead = Q(status=Refund.Status.CREATING) & (
+        Q(asked_at__lt=now - PATIENCE) | Q(asked_at=None, created__lt=now - PATIENCE)
+    )
+    slow = Q(status__in=["pending", "requires_action"], asked_at__lt=now - ASK_AGAIN)
+    waiting = Refund.objects.filter(dead | slow).select_related("payment")
+    done = 0
+    for refund in stopping.each(waiting.order_by(F("asked_at").asc(nulls_first=True), "pk")[:BATCH]):
+        try:
+            refunds.finish(refund)
+            done += 1
+        except stopping.Stopping:
+            Refund.objects.filter(pk=refund.pk).update(asked_at=refund.asked_at)  # the next worker's, at once
+            raise
+        except (StripeUnavailable, StripeRefused) as trouble:
+            log.warning("refund %s of order %s: %s", refund, refund.order_id, trouble)
+        except Exception:
+            log.exception("refund %s of order %s can't be settled", refund, refund.order_id)
+    return done
+
+
+def refund_all_unwanted() -> int:
+    """Defers `refund_unwanted` for surplus and late payments of which no refund was asked for; how many.
+
+    One that Stripe refused is asked for again each day, but not while the buyer's bank has the money.
+    """
+    mine = Refund.objects.filter(payment=OuterRef("pk"), source=Refund.Source.SHOP)
+    asked = mine.exclude(status=Refund.Status.REFUSED, created__lt=timezone.now() - REFUSED_AGAIN)
+    with_the_bank = Q(closed=None) & ~Q(status__startswith="warning_") | Q(status=Dispute.Status.LOST)
+    disputed = Dispute.objects.filter(with_the_bank, payment=OuterRef("pk"))
+    paid = Payment.objects.filter(order=OuterRef("order"), status=Payment.Status.PAID)
+    given = Refund.objects.filter(payment=OuterRef("pk"), status__in=Refund.GIVEN)
+    held = Payment.objects.filter(status=Payment.Status.NEEDS_REVIEW).exclude(payment_intent="")
+    surplus = held.filter(Exists(paid) | ~Q(review_reason__in=Payment.OWNER_DECIDES))
+    second = surplus.filter(~Exists(asked), ~Exists(disputed), ~Exists(given))[:BATCH]
+    kept = Order.objects.filter(status__in=[Order.Status.PAID, Order.Status.PARTLY_REFUNDED])
+    late = Payment.objects.filter(
+        ~Exists(asked), ~Exists(disputed), status=Payment.Status.PAID, order__in=kept.exclude(sold_out="")
+    )[:BATCH]
+    waiting = [*second, *late]
+    for payment in waiting:
+        # A job that waits already does the same.
+        with suppress(AlreadyEnqueued):
+            refund_unwanted.configure(queueing_lock=f"refund-{payment.pk}").defer(payment_id=payment.pk)
+    return len(waiting)
+
+
+@app.periodic(cron="*/10 * * * *")
+@app.task(queueing_lock="refund-news", pass_context=False)
+def hear_of_the_last_days(timestamp: int) -> None:
+    """Every ten minutes: refunds and disputes of the last two days whose events never came."""
+    hear_of(timezone.now() - timedelta(days=2))
+
+
+@app.periodic(cron="17 4 * * *")
+@app.task(queueing_lock="refund-news-of-the-month", pass_context=False)
+def hear_of_the_last_months(timestamp: int) -> None:
+    """Every night the same for a quarter: refunds fail after weeks, disputes are decided after months."""
+    hear_of(timezone.now() - timedelta(days=92))
+
+
+def hear_of(since: datetime) -> None:
+    ways: list[Callable[[str, datetime], int]] = [refund_news.catch_up, disputes.catch_up]
+    for account in settings.STRIPE_ACCOUNTS:
+        for catch_up in ways:
+            try:
+                catch_up(account, since)
+            except (StripeUnavailable, StripeRefused) as trouble:
+                log.warning("account %s: %s", account, trouble)

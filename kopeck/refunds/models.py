@@ -1,0 +1,213 @@
+"""The ledger of money that goes back: refunds, whoever made them, and disputes. Money in minor units.
+
+Refunds asked for here are rows before Stripe is asked, refunds made at Stripe's dashboard become rows when
+we hear of them. The order's state follows from the sum; nothing else ever sets it.
+"""
+
+import uuid
+from collections.abc import Iterable
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from kopeck.orders.models import Order
+from kopeck.payments.models import Payment
+from kopeck.refunds.allocation import Share
+
+
+class Refund(models.Model):
+    """Money that goes back to the buyer of one payment. `parts`: how it is shared among the order's lines."""
+
+    class Status(models.TextChoices):
+        CREATING = "creating", _("being asked for")
+        PENDING = "pending", _("pending")
+        REQUIRES_ACTION = "requires_action", _("waits for the buyer")
+        SUCCEEDED = "succeeded", _("succeeded")
+        FAILED = "failed", _("failed")
+        CANCELED = "canceled", _("cancelled")
+        REFUSED = "refused", _("refused by Stripe")
+
+    class Source(models.TextChoices):
+        STAFF = "staff", _("the admin")
+        SHOP = "shop", _("the shop itself")
+        STRIPE = "stripe", _("elsewhere at Stripe")
+
+    class Reason(models.TextChoices):
+        REQUESTED = "requested_by_customer", _("the buyer asked for it")
+        DUPLICATE = "duplicate", _("paid twice")
+        FRAUDULENT = "fraudulent", _("fraud (Stripe blocks this card from now on)")
+
+    #: The money is back with the buyer, or on its way: the order's state follows from these.
+    GIVEN = (Status.PENDING, Status.REQUIRES_ACTION, Status.SUCCEEDED)
+    #: Nobody else may give this money back.
+    TAKEN = (Status.CREATING, *GIVEN)
+    #: A refund's way: an answer of Stripe that is further back than what we know is an old one.
+    RANK = {
+        Status.CREATING: 0,
+        Status.REFUSED: 0,
+        Status.PENDING: 1,
+        Status.REQUIRES_ACTION: 1,
+        Status.SUCCEEDED: 2,
+        Status.FAILED: 3,
+        Status.CANCELED: 3,
+    }
+
+    order = models.ForeignKey(Order, models.PROTECT, related_name="refunds", verbose_name=_("order"))
+    payment = models.ForeignKey(Payment, models.PROTECT, related_name="refunds", verbose_name=_("payment"))
+    account = models.CharField(_("Stripe account"), max_length=20)
+    #: Makes the idempotency key, and stands in the refund's metadata.
+    key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    stripe_id = models.CharField(_("Stripe's id"), max_length=255, null=True, blank=True)  # noqa: DJ001 - unique
+    status = models.CharField(_("status"), max_length=15, choices=Status.choices, default=Status.CREATING)
+    amount = models.PositiveBigIntegerField(_("amount"))
+    currency = models.CharField(_("currency"), max_length=3)
+    source = models.CharField(_("made by"), max_length=6, choices=Source.choices)
+    reason = models.CharField(_("reason"), max_length=30, choices=Reason.choices, blank=True)
+    comment = models.TextField(_("comment"), blank=True)
+    #: Who pressed the button; a name, so that it outlives the account.
+    requested_by = models.CharField(_("asked for by"), max_length=150, blank=True)
+    parts = models.JSONField(default=list)
+    #: Once it is given, its pieces can be sold again.
+    restock = models.BooleanField(_("puts pieces back in stock"), default=False, db_default=False)
+    #: To the letter what Stripe is asked for, now and at every repetition.
+    inputs = models.JSONField(default=dict)
+    problem = models.TextField(_("problem"), blank=True)
+    asked_at = models.DateTimeField(_("asked Stripe"), null=True, blank=True)
+    created = models.DateTimeField(_("created"))
+
+    objects: ClassVar[models.Manager["Refund"]] = models.Manager()
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("refund"), _("refunds")
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "stripe_id"], name="a_stripe_refund_is_one_refund"),
+            models.UniqueConstraint(
+                fields=["payment"],
+                condition=Q(
+                    source="shop", status__in=["creating", "pending", "requires_action", "succeeded"]
+                ),
+                name="a_payment_is_refunded_by_itself_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["creating", "refused"]) | Q(stripe_id__isnull=False),
+                name="a_refund_that_exists_has_stripes_id",
+            ),
+            models.CheckConstraint(condition=Q(amount__gte=1), name="a_refund_is_of_something"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["asked_at"],
+                condition=Q(status__in=["creating", "pending", "requires_action"]),
+                name="refunds_under_way",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.stripe_id or f"refund {self.pk}"
+
+    @property
+    def idempotency_key(self) -> str:
+        return f"kopeck-refund-{self.key}"
+
+    @property
+    def is_given(self) -> bool:
+        return self.status in self.GIVEN
+
+    @property
+    def cause(self) -> str:
+        """Why it is made by itself: `sold_out` or a `Payment.Review`; "" where somebody asked for it."""
+        if self.payment.status != "needs_review":
+            by_itself = self.payment.status == "paid" and self.source == self.Source.SHOP
+            return "sold_out" if by_itself and self.order.sold_out else ""
+        if self.reason == self.Reason.DUPLICATE:
+            return "paid_before"
+        return str(self.payment.review_reason) or "amount"
+
+    @property
+    def shares(self) -> list[Share]:
+        return [Share(**part) for part in self.parts]
+
+    @shares.setter
+    def shares(self, shares: Iterable[Share]) -> None:
+        self.parts = [share.as_dict() for share in shares]
+
+
+class Dispute(models.Model):
+    """A buyer's bank takes the money back, or asks about it: a fact on the order, never its state."""
+
+    class Status(models.TextChoices):
+        WARNING_NEEDS_RESPONSE = "warning_needs_response", _("inquiry: needs an answer")
+        WARNING_UNDER_REVIEW = "warning_under_review", _("inquiry: under review")
+        WARNING_CLOSED = "warning_closed", _("inquiry: closed")
+        NEEDS_RESPONSE = "needs_response", _("needs an answer")
+        UNDER_REVIEW = "under_review", _("under review")
+        WON = "won", _("won")
+        LOST = "lost", _("lost")
+        PREVENTED = "prevented", _("prevented")
+
+    TO_DO = (Status.WARNING_NEEDS_RESPONSE, Status.NEEDS_RESPONSE)
+    CLOSED = (Status.WARNING_CLOSED, Status.WON, Status.LOST, Status.PREVENTED)
+
+    order = models.ForeignKey(Order, models.PROTECT, related_name="disputes", verbose_name=_("order"))
+    payment = models.ForeignKey(Payment, models.PROTECT, related_name="disputes", verbose_name=_("payment"))
+    account = models.CharField(_("Stripe account"), max_length=20)
+    stripe_id = models.CharField(_("Stripe's id"), max_length=255)
+    #: Stripe's word; one that is not among the choices is shown as it is.
+    status = models.CharField(_("status"), max_length=40, choices=Status.choices)
+    reason = models.CharField(_("reason"), max_length=60, blank=True)
+    amount = models.PositiveBigIntegerField(_("amount"))
+    currency = models.CharField(_("currency"), max_length=3)
+    due_by = models.DateTimeField(_("answer by"), null=True, blank=True)
+    has_evidence = models.BooleanField(_("evidence given"), default=False)
+    opened = models.DateTimeField(_("opened"))
+    closed = models.DateTimeField(_("closed"), null=True, blank=True)
+    asked_at = models.DateTimeField(_("asked Stripe"))
+
+    objects: ClassVar[models.Manager["Dispute"]] = models.Manager()
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("dispute"), _("disputes")
+        ordering = ["due_by", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "stripe_id"], name="a_stripe_dispute_is_one_dispute"),
+            models.CheckConstraint(
+                condition=Q(status__in=["warning_closed", "won", "lost", "prevented"], closed__isnull=False)
+                | (~Q(status__in=["warning_closed", "won", "lost", "prevented"]) & Q(closed__isnull=True)),
+                name="a_dispute_is_closed_if_and_only_if_it_has_closed",
+            ),
+        ]
+        indexes = [models.Index(fields=["due_by"], condition=Q(closed__isnull=True), name="open_disputes")]
+
+    def __str__(self) -> str:
+        return self.stripe_id
+
+    @property
+    def is_to_do(self) -> bool:
+        return self.status in self.TO_DO
+
+    @staticmethod
+    def rank(status: str) -> int:
+        """How far along a dispute is: opened, answered, closed. An answer from further back is an old one.
+
+        An inquiry (`warning_…`) may become a chargeback, and then begins anew: it wants another answer.
+        """
+        stage = 2 if status in Dispute.CLOSED else 0 if status in Dispute.TO_DO else 1
+        return stage if status.startswith("warning_") else 3 + stage
+
+
+def refunded(payment: Payment) -> int:
+    """What went back, or is going back, of one payment."""
+    total = Refund.objects.filter(payment=payment, status__in=Refund.GIVEN).aggregate(
+        sum=models.Sum("amount")
+    )["sum"]
+    return int(total or 0)
+
+
+def can_be_refunded(payment: Payment) -> bool:
+    """Whether it needs review, and neither the shop nor staff refund all that Stripe has of it already."""
+    ours = (Refund.Source.SHOP, Refund.Source.STAFF)
+    refunded = Refund.objects.filter(payment=payment, source__in=ours, status__in=Refund.TAKEN)
+    return payment.status == Payment.Status.NEEDS_REVIEW and not refunded.exists()

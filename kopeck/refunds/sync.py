@@ -1,0 +1,216 @@
+"""What Stripe says of refunds, wherever they were made: asked again, then written with the order locked.
+
+Events, the admin's own requests and the periodic jobs all end in `apply`. A refund only goes forward, so any
+order of events ends in the same ledger; the order's state follows from the ledger.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from kopeck.money import CURRENCIES, in_words
+from kopeck.orders.models import Order
+from kopeck.payments import stock, sync
+from kopeck.payments.models import Payment
+from kopeck.refunds import allocation
+from kopeck.refunds.allocation import Share
+from kopeck.refunds.models import Refund, refunded
+from kopeck.refunds.signals import refund_given
+from kopeck.stripe_api.client import gateway
+
+log = logging.getLogger(__name__)
+Status = Refund.Status
+
+
+def learn(account: str, stripe_id: str) -> Refund | None:
+    """Asks Stripe about one refund; None if it is none of this shop's. StripeUnavailable, StripeRefused."""
+    answer = gateway(account).retrieve_refund(stripe_id)
+    payment = payment_of(account, answer)
+    return apply(payment, answer) if payment else None
+
+
+def learn_charge(account: str, charge: str) -> list[Refund]:
+    """The same for all refunds of a charge."""
+    answers = list(gateway(account).list_refunds(charge=charge))
+    payment = payment_of(account, answers[0]) if answers else None
+    return [apply(payment, answer) for answer in reversed(answers)] if payment else []
+
+
+def learn_payment(payment: Payment) -> list[Refund]:
+    """The same for all refunds of a payment of ours."""
+    answers = list(gateway(payment.account).list_refunds(payment_intent=payment.payment_intent))
+    return [apply(payment, answer) for answer in reversed(answers)]
+
+
+def catch_up(account: str, since: datetime) -> int:
+    """Hears of refunds made since then whose events were lost; how many were news."""
+    news = 0
+    for answer in gateway(account).list_refunds(created={"gte": int(since.timestamp())}):
+        if Refund.objects.filter(account=account, stripe_id=answer["id"], status=answer["status"]).exists():
+            continue
+        payment = known_payment(account, answer)
+        if payment is not None:
+            apply(payment, answer)
+            news += 1
+    return news
+
+
+def known_payment(account: str, answer: dict[str, Any]) -> Payment | None:
+    """The payment that a refund or dispute is about, if we know its intent."""
+    intent = answer.get("payment_intent")
+    if not intent:
+        return None
+    found = Payment.objects.filter(Q(payment_intent=intent) | Q(stripe_id=intent), account=account)
+    return found.first()
+
+
+def payment_of(account: str, answer: dict[str, Any]) -> Payment | None:
+    """The same, found by our key in the intent's metadata too, and paid if Stripe says so.
+
+    Of a payment whose own events are late or lost we may hear first by its refund.
+    """
+    payment = known_payment(account, answer)
+    if payment is None and answer.get("payment_intent"):
+        intent = gateway(account).retrieve_intent(answer["payment_intent"])
+        key = _uuid((intent.get("metadata") or {}).get("kopeck_payment"))
+        payment = Payment.objects.filter(account=account, key=key).first() if key else None
+    if payment is not None and payment.status not in (Payment.Status.PAID, Payment.Status.NEEDS_REVIEW):
+        payment = sync.refresh(payment)
+    return payment
+
+
+def apply(payment: Payment, answer: dict[str, Any]) -> Refund:
+    """Writes what Stripe says of a refund, and moves the order to where its ledger is."""
+    with transaction.atomic():
+        order = Order.objects.select_for_update().get(pk=payment.order_id)
+        payment = Payment.objects.get(pk=payment.pk)
+        refund = _find(payment, answer) or _foreign(payment, answer)
+        before = Status(refund.status)
+        refund.stripe_id, refund.asked_at = answer["id"], timezone.now()
+        refund.amount = answer["amount"]
+        now = Status(answer["status"]) if answer.get("status") in Status.values else Status.PENDING
+        if Refund.RANK[now] >= Refund.RANK[before]:
+            refund.status = now
+            reason = str(answer.get("failure_reason") or "").replace("_", " ")
+            refund.problem = f"The bank did not take it: {reason or 'no reason given'}." * (
+                now == Status.FAILED
+            )
+        refund.save()
+        if refund.status != before:
+            _tell(order, refund)
+        if refund.is_given and before not in Refund.GIVEN:
+            _put_back(order, refund)
+            refund_given.send(Refund, refund=refund)
+        elif before in Refund.GIVEN and not refund.is_given:
+            _take_again(order, refund)
+        if payment.status == Payment.Status.PAID:
+            _share(order, payment)
+            order.mark_refunded(refunded(payment))
+    refund.refresh_from_db()
+    return refund
+
+
+def _find(payment: Payment, answer: dict[str, Any]) -> Refund | None:
+    """By Stripe's id; else by our key in the metadata, for one whose id we crashed before storing."""
+    ours = Refund.objects.filter(account=payment.account)
+    found = ours.filter(stripe_id=answer["id"]).first()
+    key = _uuid((answer.get("metadata") or {}).get("kopeck_refund"))
+    if found is None and key:
+        found = ours.filter(key=key, payment=payment, stripe_id=None).first()
+    return found
+
+
+def _foreign(payment: Payment, answer: dict[str, Any]) -> Refund:
+    return Refund(
+        order_id=payment.order_id,
+        payment=payment,
+        account=payment.account,
+        currency=answer["currency"],
+        source=Refund.Source.STRIPE,
+        reason=answer.get("reason") or "",
+        created=datetime.fromtimestamp(answer["created"], UTC),
+    )
+
+
+def _tell(order: Order, refund: Refund) -> None:
+    """A line on the order's timeline."""
+    amount = in_words(refund.amount, refund.currency)
+    if refund.is_given:
+        way = "was refunded at Stripe" if refund.source == Refund.Source.STRIPE else "was refunded"
+        order.note(f"{amount} {way}: {refund.stripe_id} {refund.get_status_display()}.")
+        return
+    log.error("refund %s of order %s is %s: %s", refund, order.pk, refund.status, refund.problem)
+    order.note(f"The refund of {amount} {refund.get_status_display()}; the money is with the shop again.")
+
+
+def _put_back(order: Order, refund: Refund) -> None:
+    """The pieces that whoever asked for the refund ticked as good. A sold out order has taken nothing."""
+    if (pieces := _restocked(order, refund)) and (told := stock.put_back(pieces)):
+        order.note(f"Back in stock: {', '.join(told)}.")
+
+
+def _restocked(order: Order, refund: Refund) -> dict[int, int]:
+    """Pieces by line id."""
+    if not refund.restock or order.sold_out:
+        return {}
+    return {share.line: share.quantity for share in refund.shares if share.quantity}
+
+
+def _take_again(order: Order, refund: Refund) -> None:
+    """The money did not go back: the pieces are the buyer's again, and the next refund's to put back."""
+    if not (pieces := _restocked(order, refund)):
+        return
+    taken, gone = stock.take_again(pieces, order)
+    if taken:
+        order.note(f"Out of stock again, for the refund failed: {', '.join(taken)}.")
+    if gone:
+        order.note(f"Sold or being paid for meanwhile, though the refund failed: {', '.join(gone)}.")
+
+
+def whole(order: Order) -> list[Share]:
+    """The lines of an order as shares."""
+    return [
+        Share(
+            line=line.pk,
+            quantity=line.quantity,
+            subtotal=line.subtotal,
+            discount=line.discount_amount,
+            tax=line.tax_amount,
+            tax_included=line.tax_included,
+        )
+        for line in order.lines.all()
+    ]
+
+
+def _share(order: Order, payment: Payment) -> None:
+    """Shares out among the lines what of the refunds is not yet: those made elsewhere come as a mere sum."""
+    taken = list(Refund.objects.filter(payment=payment, status__in=Refund.TAKEN))
+    left = allocation.left_of(whole(order), [share for refund in taken for share in refund.shares])
+    for refund in taken:
+        missing = refund.amount - allocation.total(refund.shares)
+        if missing <= 0 or refund.status == Status.CREATING:
+            continue
+        more = share_out(left, missing, CURRENCIES[refund.currency].step)
+        refund.shares = [*refund.shares, *more]
+        refund.save(update_fields=["parts"])
+        left = allocation.left_of(left, more)
+
+
+def share_out(left: Sequence[Share], amount: int, step: int) -> list[Share]:
+    """As `shares.of_amount`, for as much of the amount as there is left of the lines."""
+    amount = min(amount, allocation.total(left))
+    amount -= amount % step
+    return allocation.of_amount(left, amount, step=step) if amount else []
+
+
+def _uuid(text: Any) -> UUID | None:
+    try:
+        return UUID(text)
+    except (TypeError, ValueError, AttributeError):
+        return None

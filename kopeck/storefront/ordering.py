@@ -1,0 +1,150 @@
+"""Placing and changing orders: forms of the shop window and of the order's page, no JavaScript needed.
+
+Lives beside Checkout since a change must first close what could still be paid for the old total.
+"""
+
+import re
+from collections import defaultdict
+from urllib.parse import urlencode
+
+from django.http import HttpResponse, HttpResponseRedirect
+from django.utils.translation import gettext as _
+
+from kopeck.catalog.models import Discount, Item
+from kopeck.errors import ShopError
+from kopeck.orders.access import changeable_order, readable_order
+from kopeck.orders.models import Order
+from kopeck.orders.wanted import MAX_QUANTITY, Wanted
+from kopeck.payments import checkout
+from kopeck.payments.inputs import Site, site_of
+from kopeck.storefront.views import show_order
+from kopeck.typed import read_code, read_number
+from kopeck.web.origins import keeps_no_cookies, known_first, posted_from
+from kopeck.web.visitors import ShopRequest
+
+#: The notice of an order that could not be changed any more; its page says by its status why.
+NOT_CHANGED = "not_changed"
+_FIELD = re.compile(r"item_(\d{1,18})", re.ASCII)
+
+
+def _to_window(request: ShopRequest) -> HttpResponse:
+    return HttpResponseRedirect("/", status=303)
+
+
+def _to_order(request: ShopRequest, order_id: int) -> HttpResponse:
+    return _to(request, readable_order(request, order_id), "")
+
+
+@posted_from(_to_window)
+@known_first
+def place(request: ShopRequest) -> HttpResponse:
+    """POST /order: one order a currency from the window's quantities (`item_{id}`); 303 to what was made.
+
+    Open orders of the window are changed to what is wanted now, and cancelled where nothing is.
+    """
+    quantities = _quantities(request)
+    items = Item.objects.on_sale().in_bulk(list(quantities))
+    if any(quantity and number not in items for number, quantity in quantities.items()):
+        raise ShopError("item_not_found", _("One of these items is not for sale any more."), status=404)
+    by_currency: dict[str, list[Wanted]] = defaultdict(list)
+    for number, item in sorted(items.items()):
+        if quantities[number]:
+            by_currency[item.currency].append(Wanted(item, quantities[number]))
+    if len(by_currency) > 1 and keeps_no_cookies(request):
+        # Only one order's page can be shown, and the others would be in no list of theirs.
+        message = _("Your browser keeps no cookies, so please order one currency at a time.")
+        raise ShopError("cookies_needed", message, status=422)
+    visitor, site = request.visitor.key, site_of(request)
+    dropped = _cancel_others(visitor, by_currency, site)
+    if not by_currency:
+        if dropped:
+            return _to_window(request)
+        raise ShopError("order_empty", _("Please choose at least one item."), status=422)
+    orders = [_place_or_change(wanted, visitor, site) for wanted in by_currency.values()]
+    if len(orders) == 1:
+        ((order, notice),) = orders
+        return _to(request, order, notice, key=order.key if keeps_no_cookies(request) else "")
+    return HttpResponseRedirect("/orders", status=303)
+
+
+def _place_or_change(wanted: list[Wanted], visitor: str, site: Site) -> tuple[Order, str]:
+    site.client.spend_if_new()
+    order = Order.place_in_window(wanted, visitor=visitor, admit=site.client.spend)
+    if order.is_new or checkout.set_lines(order, wanted, site):
+        return order, ""
+    return order, NOT_CHANGED
+
+
+def _cancel_others(visitor: str, wanted: dict[str, list[Wanted]], site: Site) -> bool:
+    """Cancels the window's open orders in currencies not wanted any more; whether there were any."""
+    others = list(Order.open_in_window(visitor).exclude(currency__in=list(wanted)))
+    for order in others:
+        checkout.change(order, Order.cancel, site)
+    return bool(others)
+
+
+@posted_from(_to_order)
+def change_lines(request: ShopRequest, order_id: int) -> HttpResponse:
+    """POST /order/{id}/lines: new quantities (`item_{id}`, 0 removes) or `remove={item id}`."""
+    order = _changeable(request, order_id)
+    quantities = _quantities(request)
+    removed = request.POST.get("remove", "")
+    lines = list(order.lines.select_related("item"))
+    wanted = [
+        Wanted(line.item, quantities.get(line.item_id, line.quantity))
+        for line in lines
+        if quantities.get(line.item_id, line.quantity) and str(line.item_id) != removed
+    ]
+
+    def act(locked: Order) -> None:
+        if wanted:
+            locked.set_lines(wanted)
+        else:
+            locked.cancel()
+
+    return _to(request, order, "" if checkout.change(order, act, site_of(request)) else NOT_CHANGED)
+
+
+@posted_from(_to_order)
+def change_discount(request: ShopRequest, order_id: int) -> HttpResponse:
+    """POST /order/{id}/discount: `code`, or an empty one to take the discount off."""
+    order = _changeable(request, order_id)
+    code = read_code(request.POST.get("code", "")[:100])
+    try:
+        discount = Discount.by_code(code) if code else None
+        changed = checkout.change(order, lambda it: it.set_discount(discount), site_of(request))
+    except ShopError as refusal:
+        if refusal.status != 422:
+            raise
+        return show_order(request, order, status=422, code_error=refusal.message, entered_code=code)
+    return _to(request, order, "" if changed else NOT_CHANGED)
+
+
+def _changeable(request: ShopRequest, order_id: int) -> Order:
+    order = changeable_order(request, order_id)
+    if order.buy_item_id is not None:
+        message = _("This order was made by a Buy button. Change the quantity on the item's page.")
+        raise ShopError("order_of_buy", message, status=409)
+    return order
+
+
+def _quantities(request: ShopRequest) -> dict[int, int]:
+    """Item id -> quantity, from the fields `item_{id}`. ShopError 422 for what is no quantity."""
+    quantities = {}
+    for name, value in request.POST.items():
+        if field := _FIELD.fullmatch(name):
+            digits = read_number(str(value)).lstrip("0") or "0"
+            # The length first: int() refuses, by a ValueError, what has thousands of digits.
+            if not (
+                digits.isascii() and digits.isdigit() and len(digits) <= 2 and int(digits) <= MAX_QUANTITY
+            ):
+                raise ShopError("bad_quantity", _("Please choose a quantity from 1 to 99."), status=422)
+            quantities[int(field[1])] = int(digits)
+    return quantities
+
+
+def _to(request: ShopRequest, order: Order, notice: str, *, key: str = "") -> HttpResponse:
+    """303 to the order's page, with the key that the request brought, or with this one."""
+    query = {"key": key or request.GET.get("key", ""), "notice": notice}
+    shown = urlencode({name: value for name, value in query.items() if value})
+    return HttpResponseRedirect(f"{order.get_absolute_url()}{'?' if shown else ''}{shown}", status=303)

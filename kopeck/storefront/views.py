@@ -1,0 +1,206 @@
+"""The shop window, an item, a visitor's orders, one order, and the orders that contain an item."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from kopeck.catalog.models import Item
+from kopeck.errors import ShopError
+from kopeck.orders.access import key_in, may_change, readable_order, reads_all_orders
+from kopeck.orders.lines import OrderLine
+from kopeck.orders.models import Order
+from kopeck.payments import stock
+from kopeck.storefront.goods import not_on_sale, private
+from kopeck.storefront.lists import Page, orders_of_visitor, orders_with_item
+from kopeck.typed import read_number
+from kopeck.web.middleware import read_only
+from kopeck.web.visitors import ShopRequest
+
+#: How often the page of an unconfirmed payment asks again, every three seconds.
+CONFIRMING_TRIES = 20
+
+
+@read_only
+def shop_window(request: ShopRequest) -> HttpResponse:
+    """GET /: everything on sale, with the quantities of the visitor's open orders."""
+    own = stock.own_window(request.visitor.known_key)
+    items = list(stock.with_left(Item.objects.on_sale(), own))
+    # The newest of each currency: those that the window's form changes.
+    newest = {order.currency: order for order in reversed(Order.open_in_window(request.visitor.known_key))}
+    open_orders = list(newest.values())
+    wanted = dict(
+        OrderLine.objects.filter(order__in=open_orders).values_list("item_id", "quantity")
+        if open_orders
+        else []
+    )
+    for item in items:
+        item.most = stock.most(item.left)
+        item.wanted = min(wanted.get(item.pk, 0), item.most)
+    return private(render(request, "shop.html", {"items": items, "open_orders": open_orders}))
+
+
+@read_only
+def item_page(request: ShopRequest, item_id: int) -> HttpResponse:
+    """GET /item/{id}: one item with its Buy button; `?cancelled` when back from Checkout, `?quantity`."""
+    # The cookie is given here and not by Buy: a double click on Buy must come from one visitor.
+    own = stock.own_purchase(request.visitor.key, item_id)
+    item = stock.with_left(Item.objects.on_sale().filter(pk=item_id), own).first()
+    if item is None:
+        raise not_on_sale()
+    quantity = read_number(request.GET.get("quantity", ""))
+    quantity = quantity if quantity.isascii() and quantity.isdigit() and len(quantity) <= 2 else "1"
+    item.most = stock.most(item.left)
+    context = {
+        "item": item,
+        "quantity": max(1, min(int(quantity), item.most)),
+        "cancelled": "cancelled" in request.GET,
+        "message": "",
+    }
+    if request.GET.get("notice") == "price_changed":
+        context["message"] = _("The price has changed. Please look at it and press Buy if you agree.")
+    return private(render(request, "item.html", context))
+
+
+@read_only
+def order_page(request: ShopRequest, order_id: int) -> HttpResponse:
+    """GET /order/{id}: the receipt, with the state of its payment."""
+    return show_order(request, readable_order(request, order_id))
+
+
+def show_order(request: ShopRequest, order: Order, *, status: int = 200, **more: Any) -> HttpResponse:
+    """The order's page. `more` replaces parts of its context: a code that was refused, say."""
+    title, text, stamp = _state(order)
+    payments = list(order.payments.all())
+    if order.status in Order.PAYABLE and any(one.status == "needs_review" and one.amount for one in payments):
+        text = _("A payment came that was not for this order as it is now. It goes back to you.")
+    can_pay = order.status in Order.PAYABLE and may_change(request, order)
+    lines = list(stock.lines_with_left(order) if can_pay else order.lines.all())
+    short = [line for line in lines if can_pay and line.left is not None and line.left < line.quantity]
+    context = {
+        "order": order,
+        "lines": lines,
+        "short": short,
+        "order_taxes": order.taxes.all(),
+        "payment": next((payment for payment in payments if payment.status == "paid"), None),
+        "status_title": title,
+        "status_text": text,
+        "stamp_class": stamp,
+        "can_pay": can_pay,
+        "can_change": can_pay and order.buy_item_id is None,
+        "order_key": request.GET.get("key", ""),
+        "message": _notice(request.GET.get("notice", ""), order),
+        "refresh_url": "",
+    }
+    response = render(request, "order.html", context | _confirming(request, order) | more, status=status)
+    response["Cache-Control"] = "private, no-store"
+    response["X-Robots-Tag"] = "noindex"
+    return response
+
+
+def _confirming(request: ShopRequest, order: Order) -> dict[str, Any]:
+    """While Stripe has not confirmed the payment that the buyer comes from: the page asks again by itself."""
+    tries = request.GET.get("confirming", "")
+    unsettled = order.status in (Order.Status.OPEN, Order.Status.PROCESSING)
+    if not (unsettled and tries.isascii() and tries.isdigit() and len(tries) <= 2):
+        return {}
+    if int(tries) >= CONFIRMING_TRIES:
+        return {}
+    key = key_in(request, order)
+    return {
+        "refresh_url": f"{order.get_absolute_url()}/return?tries={int(tries)}{f'&key={key}' if key else ''}",
+        "can_pay": False,
+        "can_change": False,
+        "status_title": _("Confirming your payment…"),
+        "status_text": _("We are asking the bank. This page renews itself; you can also close it."),
+    }
+
+
+def _notice(name: str, order: Order) -> str:
+    """The sentence of a notice that another page left in the address; nothing for a name that is none."""
+    match name:
+        case "price_changed":
+            return _("Something in your order has become dearer. Please look at the new total.")
+        case "sold_out" | "not_enough_stock":
+            return _("Not everything of your order is there right now. Nothing was charged.")
+        case "not_changed":
+            return _why_not_changed(order)
+        case _other:
+            return ""
+
+
+def _why_not_changed(order: Order) -> str:
+    """What came before the buyer's change: said by what the order is now."""
+    if order.status == Order.Status.CANCELLED:
+        return _("Your order was cancelled in the meantime, so it was not changed.")
+    if order.status == Order.Status.PROCESSING:
+        return _("The payment of your order is being processed, so it was not changed.")
+    if order.status in Order.WAS_PAID:
+        return _("Your order was paid in the meantime, so it was not changed.")
+    return _("Your order was not changed. Please try again.")
+
+
+def _state(order: Order) -> tuple[str, str, str]:
+    """Title, sentence and stamp of the order's state."""
+    status = Order.Status
+    if order.sold_out:
+        text = _("Your payment came when %(items)s was sold out. We are sorry: all of it goes back to you.")
+        return _("Sold out"), text % {"items": order.sold_out}, "bad"
+    match order.status:
+        case status.PAID:
+            return _("Thank you"), _("Your payment arrived and your order is complete."), "good"
+        case status.PROCESSING:
+            return (
+                _("Processing"),
+                _("The bank is working on your payment. Nothing more to do for you."),
+                "wait",
+            )
+        case status.EXPIRED:
+            return (
+                _("Not paid"),
+                _("Nothing was charged. Your order is kept, and you can still pay it."),
+                "bad",
+            )
+        case status.CANCELLED:
+            return _("Cancelled"), _("This order was cancelled."), "bad"
+        case status.REFUNDED:
+            return _("Refunded"), _("Your money is on its way back to you."), "plain"
+        case status.PARTLY_REFUNDED:
+            return _("Partly refunded"), _("A part of your money is on its way back to you."), "plain"
+        case _other:
+            return _("Not paid yet"), _("Your order is kept. You can pay when you are ready."), "plain"
+
+
+@read_only
+def my_orders(request: ShopRequest) -> HttpResponse:
+    """GET /orders: the orders of this browser, newest first."""
+    page = orders_of_visitor(request.visitor.known_key, before=_before(request))
+    return private(render(request, "orders.html", _listed(request, page)))
+
+
+@read_only
+def orders_of_item(request: ShopRequest, item_id: int) -> HttpResponse:
+    """GET /item/by_order/{id}: every order that contains the item for who may view orders, else one's own."""
+    item, page = find_orders_of_item(request, item_id, _before(request))
+    context = {**_listed(request, page), "item": item, "for_staff": reads_all_orders(request)}
+    return private(render(request, "by_order.html", context))
+
+
+def find_orders_of_item(request: HttpRequest, item_id: int, before: int | None) -> tuple[Item, Page]:
+    """The item, sold still or not, and a page of the orders that the client may see. ShopError 404."""
+    item = Item.objects.filter(pk=item_id).first()
+    if item is None:
+        raise ShopError("item_not_found", _("There is no such item."), status=404)
+    visitor: str = request.visitor.known_key  # type: ignore[attr-defined]
+    return item, orders_with_item(item, before=before, visitor=None if reads_all_orders(request) else visitor)
+
+
+def _before(request: ShopRequest) -> int | None:
+    """The page's upper bound: an order's number; anything else is the first page."""
+    value = request.GET.get("before", "")
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 19 else None
+
+
+def _listed(request: ShopRequest, page: Page) -> dict[str, Any]:
+    return {"orders": page.orders, "next_url": f"{request.path}?before={page.next}" if page.next else None}

@@ -1,0 +1,5 @@
+"""Logs, metrics and traces, and what must never stand in them.
+
+Owns: Nothing is stored.
+Every room may use it; it knows none of them.
+"""

@@ -1,0 +1,183 @@
+"""Logs: one line a fact, as JSON or for reading, with the ids that lead from one line to the others.
+
+`about` puts ids on every line that is written inside it, whoever writes it. No line holds a key, a secret or
+an e-mail address: addresses are written without their query, and `scrub_line` stands behind everything.
+"""
+
+import json
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from uuid import uuid4
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.encoding import escape_uri_path
+from pythonjsonlogger.json import JsonFormatter
+
+from kopeck.telemetry import metrics, tracing
+from kopeck.telemetry.redaction import scrub_line
+
+if TYPE_CHECKING:
+    from procrastinate import App, JobContext
+
+P = ParamSpec("P")
+T = TypeVar("T")
+access_log, job_log = logging.getLogger("kopeck.access"), logging.getLogger("kopeck.jobs")
+
+#: What a line may hold besides time, level, logger and message; nothing else of a record is written.
+FIELDS = (
+    *("request", "job", "task", "order", "account"),
+    *("method", "path", "status", "call", "outcome", "stripe_request", "ms"),
+)
+_facts: ContextVar[dict[str, Any]] = ContextVar("facts", default={})  # noqa: B039 - never changed in place
+#: What the request or job was about, gathered for its own last line.
+_gathered: ContextVar[dict[str, Any] | None] = ContextVar("gathered", default=None)
+
+#: Asked for again and again by machines: at DEBUG.
+QUIET = ("/healthz", "/readyz", "/metrics", "/static/", "/media/")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]{8,64}")
+
+
+@contextmanager
+def about(**facts: Any) -> Iterator[None]:
+    """Every line written inside holds these facts (names of FIELDS); the request's own line as well."""
+    gathered = _gathered.get()
+    if gathered is not None:
+        gathered.update(facts)
+    token = _facts.set({**_facts.get(), **facts})
+    try:
+        yield
+    finally:
+        _facts.reset(token)
+
+
+def about_its(facts: Callable[..., dict[str, Any]]) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """A decorator: `about`, with the facts that the function's own arguments give."""
+
+    def decorate(work: Callable[P, T]) -> Callable[P, T]:
+        @wraps(work)
+        def told(*args: P.args, **kwargs: P.kwargs) -> T:
+            with about(**facts(*args, **kwargs)):
+                return work(*args, **kwargs)
+
+        return told
+
+    return decorate
+
+
+def facts_of(record: logging.LogRecord) -> dict[str, Any]:
+    """What the line is about: by where it was written, then by what it says itself."""
+    facts = dict(_facts.get())
+    for name in FIELDS:
+        value = record.__dict__.get(name)
+        # Django's own lines bring the HttpRequest itself along, whose text is its address with the query.
+        if isinstance(value, str | int | float):
+            facts[name] = value
+    return {name: scrub_line(value) if isinstance(value, str) else value for name, value in facts.items()}
+
+
+class JsonLines(JsonFormatter):
+    """One JSON object a line."""
+
+    def add_fields(
+        self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]
+    ) -> None:
+        written = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        log_data.update(time=written, level=record.levelname, logger=record.name)
+        log_data["message"] = scrub_line(record.getMessage())
+        log_data.update(facts_of(record))
+        if "exc_info" in message_dict:
+            log_data["exception"] = scrub_line(str(message_dict["exc_info"]))
+
+    def jsonify_log_record(self, log_data: dict[str, Any]) -> str:
+        # The library's encoder is made for any object, and takes twice as long.
+        return json.dumps(log_data, ensure_ascii=False, default=str)
+
+
+class ReadableLines(logging.Formatter):
+    """For people: time, level, logger, message, then the ids."""
+
+    # Its own line says these already.
+    SAID = ("method", "path", "status", "ms", "call", "outcome")
+
+    def format(self, record: logging.LogRecord) -> str:
+        facts = facts_of(record)
+        ids = " ".join(f"{name}={value}" for name, value in facts.items() if name not in self.SAID)
+        line, rest, more = super().format(record).partition("\n")
+        return scrub_line(f"{line} [{ids}]{rest}{more}" if ids else f"{line}{rest}{more}")
+
+
+class Requests:
+    """Middleware: names the request, measures it, and writes its one line."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        began = time.perf_counter()
+        # Only a trusted proxy's header gets past kopeck.web.proxies.
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
+        name = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+        facts, gathered = _facts.set({"request": name}), _gathered.set({})
+        try:
+            response = self.get_response(request)
+            response["X-Request-ID"] = name
+            seconds = time.perf_counter() - began
+            metrics.count_request(request, response.status_code, seconds)
+            _write_access(request, response.status_code, seconds, _gathered.get() or {})
+            return response
+        finally:
+            _facts.reset(facts)
+            _gathered.reset(gathered)
+
+    def process_view(
+        self, request: HttpRequest, view: Any, args: tuple[Any, ...], address: dict[str, Any]
+    ) -> None:
+        found = {"order": address["order_id"]} if "order_id" in address else {}
+        if address.get("account_name") in settings.STRIPE_ACCOUNTS:
+            found["account"] = address["account_name"]
+        if found:
+            # Until the request ends: __call__ resets all of it.
+            _facts.set({**_facts.get(), **found})
+            gathered = _gathered.get()
+            if gathered is not None:
+                gathered.update(found)
+
+
+def _write_access(request: HttpRequest, status: int, seconds: float, gathered: dict[str, Any]) -> None:
+    level = logging.DEBUG if request.path.startswith(QUIET) and status < 500 else logging.INFO
+    if not access_log.isEnabledFor(level):
+        return
+    # Without the query, where the keys of orders are; escaped, so that one request is one line.
+    path, ms = escape_uri_path(request.path)[:200], round(seconds * 1000, 1)
+    said = {**gathered, "method": request.method, "path": path, "status": status, "ms": ms}
+    access_log.log(level, "%s %s %s in %s ms", request.method, path, status, ms, extra=said)
+
+
+async def watch_job(call_next: Callable[[], Awaitable[Any]], context: "JobContext", worker: Any) -> Any:
+    """Around every job of the worker: its id and name on each line, and one line at its end."""
+    began, outcome = time.perf_counter(), "failed"
+    token = _facts.set({"job": context.job.id, "task": context.job.task_name})
+    try:
+        with tracing.of_job(context.job.task_name):
+            answer = await call_next()
+        outcome = "ok"
+        return answer
+    finally:
+        ms = round((time.perf_counter() - began) * 1000, 1)
+        said = {"outcome": outcome, "ms": ms}
+        job_log.info("%s %s in %s ms", context.job.task_name, outcome, ms, extra=said)
+        _facts.reset(token)
+
+
+def watch_jobs(app: "App") -> None:
+    """Told by Procrastinate once its app is ready."""
+    app.worker_defaults["worker_middleware"] = [watch_job]

@@ -1,0 +1,126 @@
+"""What must never be written down, in whatever text it is: keys, client secrets, passwords, card numbers.
+
+The key in an order's link is one of them: whoever holds it may change and pay the order.
+
+The last fence, behind code that does not write them in the first place: log lines, error reports, events that
+are kept. Patterns catch Stripe's own shapes; this shop's values are caught by what they are.
+"""
+
+import html
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.utils.safestring import SafeString
+from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
+
+HIDDEN = "[hidden]"
+#: Shorter than this a value is a word: hiding "kopeck" would spoil every line.
+SHORTEST = 12
+#: Stripe's objects are not nested as deep; what is was made to hurt.
+DEEPEST = 60
+
+_SHAPES = re.compile(
+    r"\b(?P<key>[sr]k_(?:test|live)_)\w+"
+    r"|\b(?P<webhook>whsec_)[\w+/=-]+"
+    r"|\b(?P<client>(?:pi|seti|cs|src|cuss)_\w+_secret_)\w+"
+    r"|(?P<link>[?&;]key=)[\w%.~-]+"
+    r"|(?P<user>://[^\s:/@'\"]+:)[^\s/@'\"]+(?=@)"
+)
+_CARD = re.compile(r"(?<![\w.-])[3-6](?:[ -]?\d){13,18}(?![\w-])")
+_NAMES = re.compile(r"KEY|SECRET|PASS|TOKEN|DSN|SIGNATURE|CREDENTIAL", re.IGNORECASE)
+
+
+_SECRETS = (
+    re.compile(r"([?&;](?:key|token|\w*secret|\w*password)=)[^&\s\"'#<>]+", re.IGNORECASE),
+    re.compile(r"(\b(?:Bearer|Basic) )[^\s\"',]+", re.IGNORECASE),
+)
+#: Most lines hold nothing of the kind: one look is enough for them.
+_MAYBE = re.compile(r"[?&;]\w+=|bearer |basic ", re.IGNORECASE)
+_EMAIL = re.compile(r"[^\s<>\"'(=,;:@]+@[^\s<>\"'),;:@]+\.[^\s<>\"'),;:@]+")
+
+
+def scrub(text: str) -> str:
+    """The text with everything secret in it replaced by "[hidden]"."""
+    text = _SHAPES.sub(lambda found: f"{next(filter(None, found.groups()))}{HIDDEN}", text)
+    text = _CARD.sub(lambda found: HIDDEN if _is_card(found[0]) else found[0], text)
+    for value in our_secrets():
+        text = text.replace(value, HIDDEN)
+    return text
+
+
+def scrub_line(text: str) -> str:
+    """As `scrub`, and without e-mail addresses: for log lines, error reports and traces."""
+    text = scrub(text)
+    if _MAYBE.search(text):
+        for secret in _SECRETS:
+            text = secret.sub(rf"\1{HIDDEN}", text)
+    return _EMAIL.sub("...@...", text) if "@" in text else text
+
+
+@lru_cache(maxsize=1)
+def our_secrets() -> tuple[str, ...]:
+    """The values of this shop's settings that are secrets, and how they look in HTML; the longest first."""
+    found = set(_among(settings.DATABASES))
+    for name in dir(settings):
+        value = getattr(settings, name, None)
+        if isinstance(value, Mapping):
+            found |= set(_among(value))
+        elif isinstance(value, str) and _NAMES.search(name):
+            found.add(value)
+    for account in settings.STRIPE_ACCOUNTS.values():
+        found |= {account.secret_key, *account.webhook_secrets}
+    found |= {html.escape(value) for value in found}
+    return tuple(sorted((value for value in found if len(value) >= SHORTEST), key=len, reverse=True))
+
+
+def without_secrets(value: Any, depth: int = 0) -> Any:
+    """Stripe's object as it may be kept: no client secret in it, for whoever has one can confirm with it."""
+    if depth > DEEPEST:
+        return HIDDEN
+    if isinstance(value, dict):
+        kept = {name: inner for name, inner in value.items() if not str(name).endswith("client_secret")}
+        return {name: without_secrets(inner, depth + 1) for name, inner in kept.items()}
+    if isinstance(value, list):
+        return [without_secrets(inner, depth + 1) for inner in value]
+    return scrub(value) if isinstance(value, str) else value
+
+
+class ReportFilter(SafeExceptionReporterFilter):
+    """Hides in development too what Django hides in production, and more names than it does."""
+
+    hidden_settings = re.compile(
+        SafeExceptionReporterFilter.hidden_settings.pattern
+        + "|DSN|DATABASE_URL|CREDENTIAL|AUTHORIZATION|VISITOR|SESSION|OTP",
+        re.IGNORECASE,
+    )
+
+    def is_active(self, request: Any) -> bool:
+        return True
+
+
+class Report(ExceptionReporter):
+    """Django's report of an error, as page, mail or text: whatever frame it shows, no secret is in it."""
+
+    def get_traceback_html(self) -> SafeString:
+        return SafeString(scrub(super().get_traceback_html()))
+
+    def get_traceback_text(self) -> SafeString:
+        return SafeString(scrub(super().get_traceback_text()))
+
+
+def _among(mapping: Mapping[Any, Any]) -> Iterator[str]:
+    for name, value in mapping.items():
+        if isinstance(value, Mapping):
+            yield from _among(value)
+        elif isinstance(value, str) and isinstance(name, str) and _NAMES.search(name):
+            yield value
+
+
+def _is_card(text: str) -> bool:
+    """Whether its digits add up as a card's do (Luhn)."""
+    digits = [int(digit) for digit in reversed(text) if digit.isdigit()]
+    doubled = (sum(divmod(2 * digit, 10)) for digit in digits[1::2])
+    return (sum(digits[::2]) + sum(doubled)) % 10 == 0

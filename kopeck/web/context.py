@@ -1,0 +1,41 @@
+"""What every page shows, and how its visitor writes money."""
+
+from functools import lru_cache
+from typing import Any
+
+from babel import Locale, UnknownLocaleError
+from django.conf import settings
+from django.http import (
+    HttpRequest,
+)
+from django.utils.translation import get_language
+from django.utils.translation.trans_real import parse_accept_lang_header
+
+
+def shop_context(request: HttpRequest) -> dict[str, Any]:
+    """What every page shows."""
+    return {
+        "shop_name": settings.SHOP_NAME,
+        "sandbox": settings.STRIPE_SANDBOX,
+        "sandbox_url": f"{settings.SANDBOX_URL}/" if settings.SANDBOX_URL else "",
+        "stripe_js_url": settings.STRIPE_JS_URL,
+        "payment_flow": settings.PAYMENT_FLOW,
+        "test_mode": not any(account.livemode for account in settings.STRIPE_ACCOUNTS.values()),
+    }
+
+
+def money_locale(request: HttpRequest | None) -> Locale:
+    """How this visitor writes money: by the browser's languages, else by the page's language."""
+    header = request.headers.get("Accept-Language", "") if request is not None else ""
+    return _locale(header[:200], get_language() or "en")
+
+
+@lru_cache(maxsize=1000)
+def _locale(header: str, page_language: str) -> Locale:
+    for language, quality in parse_accept_lang_header(header):
+        try:
+            if quality and language != "*":
+                return Locale.parse(language, sep="-")
+        except (UnknownLocaleError, ValueError):
+            continue
+    return Locale.parse(page_language, sep="-")

@@ -1,0 +1,93 @@
+"""The visitor: a browser that is known by a random cookie."""
+
+import hashlib
+import re
+import secrets
+import time
+
+from django.conf import settings
+from django.core.signing import Signer
+from django.http import (
+    HttpRequest,
+    HttpResponseBase,
+)
+from django.utils.crypto import constant_time_compare
+
+from kopeck.web.middleware import GetResponse
+
+VISITOR_COOKIE = settings.VISITOR_COOKIE_NAME
+#: When the visitor was first shown a page: under attack (abuse/declines.py) nobody buys without one.
+SINCE_COOKIE = "kopeck_since"
+_VISITOR_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+class Visitor:
+    """The browser that asks, known by a random cookie. Orders keep a hash of it, never the cookie itself."""
+
+    def __init__(self, token: str = "", since: str = "") -> None:
+        self.token = token if _VISITOR_TOKEN.fullmatch(token) else ""
+        self.is_new = False
+        self._since = since
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since this browser was first shown a page, by our own signature; None if it never was."""
+        stamp = self._since.partition(".")[0]
+        if not self.token or not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 12):
+            return None
+        if not constant_time_compare(self._since, self.seen_at(int(stamp))):
+            return None
+        return time.time() - int(stamp)
+
+    def seen_at(self, second: int) -> str:
+        """The value of SINCE_COOKIE: a Unix second, signed for this visitor alone."""
+        return f"{second}.{Signer(salt='kopeck.since').signature(f'{self.token}.{second}')}"
+
+    @property
+    def key(self) -> str:
+        """64 hexadecimal digits that own orders; a visitor without a cookie gets one with this answer."""
+        self.introduce()
+        return self.known_key
+
+    def introduce(self) -> None:
+        """Gives a visitor without a cookie one, which comes with this answer."""
+        if not self.token:
+            self.token, self.is_new = secrets.token_urlsafe(32), True
+
+    @property
+    def known_key(self) -> str:
+        """As `key`, but "" for a browser without a cookie, which then gets none."""
+        return hashlib.sha256(self.token.encode()).hexdigest() if self.token else ""
+
+
+class ShopRequest(HttpRequest):
+    """A request as the shop's views get it, after the middleware below."""
+
+    visitor: Visitor
+
+
+def visitors(get_response: GetResponse) -> GetResponse:
+    """Gives every request its `visitor`, and the visitor its cookie once a view has asked for the key."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        visitor = Visitor(request.COOKIES.get(VISITOR_COOKIE, ""), request.COOKIES.get(SINCE_COOKIE, ""))
+        request.visitor = visitor  # type: ignore[attr-defined]
+        response = get_response(request)
+        if visitor.is_new:
+            _give(response, VISITOR_COOKIE, visitor.token)
+        if visitor.token and _is_page(request, response) and visitor.age is None:
+            _give(response, SINCE_COOKIE, visitor.seen_at(int(time.time())))
+        return response
+
+    return middleware
+
+
+def _is_page(request: HttpRequest, response: HttpResponseBase) -> bool:
+    shown = request.method == "GET" and response.status_code == 200
+    return shown and response.get("Content-Type", "").startswith("text/html")
+
+
+def _give(response: HttpResponseBase, name: str, value: str) -> None:
+    # Lax: sent when Stripe's page leads the buyer back here, not with another site's requests.
+    secure = settings.VISITOR_COOKIE_SECURE
+    response.set_cookie(name, value, max_age=365 * 86400, httponly=True, samesite="Lax", secure=secure)

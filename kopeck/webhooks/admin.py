@@ -1,0 +1,91 @@
+"""Stripe's events, to be read and processed again."""
+
+import json
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from kopeck.telemetry.redaction import scrub
+from kopeck.web.admin import ReadOnlyAdmin
+from kopeck.webhooks import intake
+from kopeck.webhooks.models import StripeEvent
+
+
+class ToDo(admin.SimpleListFilter):
+    """Events that are not processed."""
+
+    title = gettext_lazy("to do")
+    parameter_name = "to_do"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("failed", _("Failed")), ("waiting", _("Not processed yet"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        match self.value():
+            case "failed":
+                return queryset.filter(status=StripeEvent.Status.FAILED)
+            case "waiting":
+                return queryset.exclude(status__in=StripeEvent.SETTLED)
+        return queryset
+
+
+@admin.register(StripeEvent)
+class StripeEventAdmin(ReadOnlyAdmin):
+    list_display = ["event_id", "type", "object_id", "status", "outcome", "attempts", "account", "received"]
+    list_filter = [ToDo, "status", "account", "type"]
+    search_fields = ["=event_id", "=object_id"]
+    exclude = ["payload", "traceback"]
+    readonly_fields = ["trace", "body"]
+    actions = ["replay"]
+    change_form_template = "admin/webhooks/event.html"
+
+    @admin.display(description=gettext_lazy("traceback"))
+    def trace(self, event: StripeEvent) -> str:
+        return format_html("<pre>{}</pre>", event.traceback) if event.traceback else "-"
+
+    @admin.display(description=gettext_lazy("payload"))
+    def body(self, event: StripeEvent) -> str:
+        return format_html("<pre>{}</pre>", json.dumps(event.payload, indent=2, ensure_ascii=False))
+
+    def get_urls(self) -> list[URLPattern]:
+        address = path(
+            "<int:event_id>/replay/",
+            self.admin_site.admin_view(self.replay_one),
+            name="webhooks_stripeevent_replay",
+        )
+        return [address, *super().get_urls()]
+
+    def replay_one(self, request: HttpRequest, event_id: int) -> HttpResponse:
+        """POST processes the event again, whatever became of it before; all else leads to the event."""
+        event = StripeEvent.objects.filter(pk=event_id).first()
+        if event is None:
+            raise Http404
+        if not self.has_view_permission(request, event):
+            raise PermissionDenied
+        if request.method == "POST":
+            self.replay(request, StripeEvent.objects.filter(pk=event_id))
+        return HttpResponseRedirect(reverse("admin:webhooks_stripeevent_change", args=[event_id]))
+
+    @admin.action(description=gettext_lazy("Process again"), permissions=["view"])
+    def replay(self, request: HttpRequest, queryset: QuerySet[StripeEvent]) -> None:
+        """Only makes the shop look at Stripe: whoever may read events may ask for it."""
+        done = 0
+        for event in queryset:
+            try:
+                intake.replay(event)
+                done += 1
+            except Exception as error:
+                # Its traceback is on its page by now.
+                failed = _("%(event)s failed again: %(error)s")
+                said = scrub(f"{type(error).__name__}: {error}")
+                self.message_user(request, failed % {"event": event, "error": said}, messages.ERROR)
+        if done:
+            said = ngettext("%d event was processed.", "%d events were processed.", done) % done
+            self.message_user(request, said, messages.SUCCESS)

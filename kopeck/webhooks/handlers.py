@@ -1,0 +1,94 @@
+"""Who processes which events. An event is a hint to look: each handler asks Stripe for its object anew."""
+
+from collections.abc import Callable
+
+from kopeck.payments import sync
+from kopeck.payments.models import Payment
+from kopeck.refunds import disputes
+from kopeck.refunds import sync as refund_sync
+from kopeck.stripe_api.client import StripeRefused
+from kopeck.webhooks import declines
+from kopeck.webhooks.models import StripeEvent
+
+#: The event's state, and what was done in a sentence.
+Outcome = tuple[StripeEvent.Status, str]
+
+
+def _payment(event: StripeEvent) -> Outcome:
+    # The intent of a Checkout Session is no payment of ours by its id: the session's own events tell of it.
+    payment = _payment_of(event)
+    if payment is None:
+        metadata = event.payload["data"]["object"].get("metadata")
+        ours = isinstance(metadata, dict) and "kopeck_payment" in metadata
+        said = "Its Checkout Session's own events tell of it." if ours else "Not a payment of this shop."
+        return StripeEvent.Status.IGNORED, said
+    if not payment.stripe_id:
+        payment.stripe_id = event.object_id
+    payment = sync.refresh(payment)
+    return StripeEvent.Status.DONE, f"Order {payment.order_id}: payment is {payment.status}."
+
+
+def _declined(event: StripeEvent) -> Outcome:
+    counted = declines.count(event)
+    status, said = _payment(event)
+    return (StripeEvent.Status.DONE, f"{counted} {said}") if counted else (status, said)
+
+
+def _payment_of(event: StripeEvent) -> Payment | None:
+    """By Stripe's id; else by our key in the metadata, for a session whose id we crashed before storing."""
+    ours = Payment.objects.filter(account=event.account)
+    payment = ours.filter(stripe_id=event.object_id).first()
+    if payment is not None:
+        return payment
+    key = declines.key_in(event.payload["data"]["object"].get("metadata"))
+    if key is None:
+        return None
+    # The intent of a Checkout attempt carries its key too, and is not the object that the attempt waits for.
+    kind = Payment.Kind.CHECKOUT if event.type.startswith("checkout.") else Payment.Kind.INTENT
+    return ours.filter(key=key, kind=kind, stripe_id__isnull=True).first()
+
+
+def _refund(event: StripeEvent) -> Outcome:
+    """Processes `refund.*`, `charge.refunded` and the old `charge.refund.updated`."""
+    Event = StripeEvent.Status
+    try:
+        if event.object_id.startswith("ch_"):
+            found = refund_sync.learn_charge(event.account, event.object_id)
+        else:
+            refund = refund_sync.learn(event.account, event.object_id)
+            found = [refund] if refund else []
+    except StripeRefused as refusal:
+        if not refusal.missing:
+            raise
+        return Event.IGNORED, "Stripe knows no such refund."
+    if not found:
+        return Event.IGNORED, "Not a refund of this shop."
+    told = ", ".join(f"{refund} is {refund.status}" for refund in found)
+    return Event.DONE, f"Order {found[0].order_id}: {told}."
+
+
+def _dispute(event: StripeEvent) -> Outcome:
+    """Processes `charge.dispute.*`."""
+    try:
+        dispute = disputes.learn(event.account, event.object_id)
+    except StripeRefused as refusal:
+        if not refusal.missing:
+            raise
+        return StripeEvent.Status.IGNORED, "Stripe knows no such dispute."
+    if dispute is None:
+        return StripeEvent.Status.IGNORED, "Not a payment of this shop."
+    return (
+        StripeEvent.Status.DONE,
+        f"Order {dispute.order_id}: the dispute is now: {dispute.get_status_display()}.",
+    )
+
+
+#: By the beginning of an event's type.
+HANDLERS: dict[str, Callable[[StripeEvent], Outcome]] = {
+    "checkout.session.": _payment,
+    "payment_intent.payment_failed": _declined,
+    "payment_intent.": _payment,
+    "refund.": _refund,
+    "charge.refund": _refund,
+    "charge.dispute.": _dispute,
+}

@@ -1,0 +1,54 @@
+"""Events that Stripe delivered, each stored once."""
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+
+class StripeEvent(models.Model):
+    """An event that Stripe delivered, stored once by (account, event id). Only `done` stops a retry."""
+
+    class Status(models.TextChoices):
+        RECEIVED = "received", _("received")
+        DONE = "done", _("done")
+        IGNORED = "ignored", _("ignored")
+        REJECTED = "rejected", _("rejected")
+        FAILED = "failed", _("failed")
+
+    #: Processed: a further delivery changes nothing.
+    SETTLED = (Status.DONE, Status.IGNORED, Status.REJECTED)
+
+    account = models.CharField(_("Stripe account"), max_length=20)
+    event_id = models.CharField(_("event id"), max_length=255)
+    type = models.CharField(_("type"), max_length=100)
+    object_id = models.CharField(_("object"), max_length=255, blank=True)
+    api_version = models.CharField(_("API version"), max_length=40, blank=True)
+    payload = models.JSONField(_("payload"))
+    status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.RECEIVED)
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    outcome = models.TextField(_("outcome"), blank=True)
+    #: Of the last failure, without secrets; empty once it is processed.
+    traceback = models.TextField(_("traceback"), blank=True, db_default="")
+    created = models.DateTimeField(_("made by Stripe"))
+    received = models.DateTimeField(_("received"), auto_now_add=True)
+    handled = models.DateTimeField(_("handled"), null=True, blank=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("Stripe event"), _("Stripe events")
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "event_id"], name="an_event_is_stored_once")
+        ]
+        indexes = [
+            models.Index(fields=["object_id"], name="events_of_an_object"),
+            models.Index(
+                fields=["received"], condition=Q(status__in=["received", "failed"]), name="events_to_process"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.event_id}"
+
+    @property
+    def is_settled(self) -> bool:
+        return self.status in self.SETTLED
