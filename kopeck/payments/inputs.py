@@ -5,6 +5,7 @@ Stored with the attempt and repeated to the letter by retries: the idempotency k
 
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -74,6 +75,14 @@ def metadata_of(order: Order, payment: Payment) -> dict[str, str]:
         "kopeck_payment": str(payment.key),
         "kopeck_shop": shop_mark(),
     }
+
+
+def key_in(metadata: Any, name: str = "kopeck_payment") -> UUID | None:
+    """The key that we wrote into an object's metadata; None where there is none that could be ours."""
+    try:
+        return UUID(str((metadata if isinstance(metadata, dict) else {}).get(name)))
+    except ValueError:
+        return None
 
 
 def intent_inputs(order: Order, payment: Payment) -> dict[str, Any]:

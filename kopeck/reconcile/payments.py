@@ -8,7 +8,6 @@ import logging
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q
@@ -18,6 +17,7 @@ from kopeck.mirror.sync import shop_mark
 from kopeck.money import in_words
 from kopeck.orders.models import Order
 from kopeck.payments import sync
+from kopeck.payments.inputs import key_in
 from kopeck.payments.models import Payment
 from kopeck.payments.sync import Truth
 from kopeck.reconcile.look import Look, look_up
@@ -60,7 +60,7 @@ class _Ours:
 
     def __init__(self, account: str, objects: list[dict[str, Any]]) -> None:
         ids = [now["id"] for now in objects]
-        keys = [key for now in objects if (key := _key(now))]
+        keys = [key for now in objects if (key := key_in(now.get("metadata")))]
         found = Payment.objects.filter(
             Q(stripe_id__in=ids) | Q(payment_intent__in=ids) | Q(key__in=keys), account=account
         ).select_related("order")
@@ -72,14 +72,7 @@ class _Ours:
         self._known |= {payment.stripe_id: payment for payment in self._known.values() if payment.stripe_id}
 
     def of(self, now: dict[str, Any]) -> Payment | None:
-        return self._known.get(now["id"]) or self._known.get(_key(now))
-
-
-def _key(now: dict[str, Any]) -> UUID | None:
-    try:
-        return UUID((now.get("metadata") or {}).get("kopeck_payment"))
-    except (TypeError, ValueError, AttributeError):
-        return None
+        return self._known.get(now["id"]) or self._known.get(key_in(now.get("metadata")))
 
 
 def compare(look: Look, payment: Payment, now: dict[str, Any], *, mine: bool = False) -> None:

@@ -8,7 +8,6 @@ import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q
@@ -17,6 +16,7 @@ from django.utils import timezone
 from kopeck.money import CURRENCIES, in_words
 from kopeck.orders.models import Order
 from kopeck.payments import stock, sync
+from kopeck.payments.inputs import key_in
 from kopeck.payments.models import Payment
 from kopeck.refunds import allocation
 from kopeck.refunds.allocation import Share
@@ -78,7 +78,7 @@ def payment_of(account: str, answer: dict[str, Any]) -> Payment | None:
     payment = known_payment(account, answer)
     if payment is None and answer.get("payment_intent"):
         intent = gateway(account).retrieve_intent(answer["payment_intent"])
-        key = _uuid((intent.get("metadata") or {}).get("kopeck_payment"))
+        key = key_in(intent.get("metadata"))
         payment = Payment.objects.filter(account=account, key=key).first() if key else None
     if payment is not None and payment.status not in (Payment.Status.PAID, Payment.Status.NEEDS_REVIEW):
         payment = sync.refresh(payment)
@@ -120,7 +120,7 @@ def _find(payment: Payment, answer: dict[str, Any]) -> Refund | None:
     """By Stripe's id; else by our key in the metadata, for one whose id we crashed before storing."""
     ours = Refund.objects.filter(account=payment.account)
     found = ours.filter(stripe_id=answer["id"]).first()
-    key = _uuid((answer.get("metadata") or {}).get("kopeck_refund"))
+    key = key_in(answer.get("metadata"), "kopeck_refund")
     if found is None and key:
         found = ours.filter(key=key, payment=payment, stripe_id=None).first()
     return found
@@ -207,10 +207,3 @@ def share_out(left: Sequence[Share], amount: int, step: int) -> list[Share]:
     amount = min(amount, allocation.total(left))
     amount -= amount % step
     return allocation.of_amount(left, amount, step=step) if amount else []
-
-
-def _uuid(text: Any) -> UUID | None:
-    try:
-        return UUID(text)
-    except (TypeError, ValueError, AttributeError):
-        return None

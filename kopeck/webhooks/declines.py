@@ -3,7 +3,6 @@
 import logging
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from django.utils import timezone
 from django.utils.translation import ngettext
@@ -11,6 +10,7 @@ from django.utils.translation import ngettext
 from kopeck.abuse import declines
 from kopeck.abuse.models import Decline
 from kopeck.payments import attempts
+from kopeck.payments.inputs import key_in
 from kopeck.payments.models import Payment
 from kopeck.webhooks.models import StripeEvent
 
@@ -53,14 +53,6 @@ def _payment_of(event: StripeEvent, intent: dict[str, Any]) -> Payment | None:
     if key is None:
         return None
     return Payment.objects.select_related("order").filter(account=event.account, key=key).first()
-
-
-def key_in(metadata: Any) -> UUID | None:
-    """The payment's key in an object's metadata; None where there is none that we could have written."""
-    try:
-        return UUID(str((metadata if isinstance(metadata, dict) else {}).get("kopeck_payment")))
-    except ValueError:
-        return None
 
 
 def _close_if_too_many(payment: Payment, most: int) -> str:

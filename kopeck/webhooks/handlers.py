@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from kopeck.payments import sync
+from kopeck.payments.inputs import key_in
 from kopeck.payments.models import Payment
 from kopeck.refunds import disputes
 from kopeck.refunds import sync as refund_sync
@@ -40,7 +41,7 @@ def _payment_of(event: StripeEvent) -> Payment | None:
     payment = ours.filter(stripe_id=event.object_id).first()
     if payment is not None:
         return payment
-    key = declines.key_in(event.payload["data"]["object"].get("metadata"))
+    key = key_in(event.payload["data"]["object"].get("metadata"))
     if key is None:
         return None
     # The intent of a Checkout attempt carries its key too, and is not the object that the attempt waits for.
