@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from kopeck.typed import whole_number
+
 T = TypeVar("T")
 #: As the libraries compare them. httpx, which the stripe library can use, falls over "[::1]".
 _HERE = ("localhost", "127.0.0.1", "127.0.0.0/8", "::1")
@@ -51,10 +53,11 @@ def env_int(
     of: Mapping[str, str] | None = None,
 ) -> int:
     value = env(name, str(default), of=of)
-    if not (value.isascii() and value.isdigit() and len(value) <= 9 and least <= int(value) <= most):
+    number = whole_number(value, 9)
+    if number is None or not least <= number <= most:
         to = f" to {most}" if most < 999_999_999 else ""
         sys.exit(f"kopeck: {name} should be a whole number from {least}{to}{shown(value)}.")
-    return int(value)
+    return number
 
 
 def env_choice(name: str, choices: tuple[str, ...], default: str) -> str:

@@ -39,6 +39,14 @@ def _digit(letter: str) -> str:
     return unicodedata.normalize("NFKC", letter) if "\uff01" <= letter <= "\uff5e" else letter
 
 
+def whole_number(text: str, digits: int) -> int | None:
+    """The number that these ASCII digits write; None for any other text, and for more digits than that.
+
+    int() raises ValueError for thousands of digits, and PostgreSQL refuses what is longer than its integers.
+    """
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= digits else None
+
+
 def trim(text: str) -> str:
     """What somebody searches for, without what was copied along at its ends."""
     ends = f"(?:{_INVISIBLE.pattern}|\\s)+"

@@ -7,7 +7,6 @@ while Stripe is asked. A refused request takes back its own count: it made nothi
 
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import IPv6Address, ip_network
 
 from django.conf import settings
 from django.db import connection
@@ -19,7 +18,7 @@ from kopeck.abuse.rates import Rate
 from kopeck.errors import ShopError
 from kopeck.orders.models import Order
 from kopeck.web.origins import is_from_our_page
-from kopeck.web.proxies import read_address
+from kopeck.web.proxies import network_of
 
 #: A visitor's first page is this old, in seconds, before Buy works during an attack.
 MIN_AGE = 3.0
@@ -184,12 +183,6 @@ def client_of(request: HttpRequest) -> Client:
 
 
 def hash_address(text: str) -> str:
-    """A keyed hash; of the /64 for IPv6, which one household or server has; "" for what is no address."""
-    address = read_address(text)
-    if address is None:
-        return ""
-    if isinstance(address, IPv6Address):
-        text = str(ip_network((address, 64), strict=False))
-    else:
-        text = str(address)
-    return salted_hmac("kopeck.address", text, algorithm="sha256").hexdigest()
+    """A keyed hash; for IPv6 of its network; "" for what is no address."""
+    network = network_of(text)
+    return salted_hmac("kopeck.address", network, algorithm="sha256").hexdigest() if network else ""

@@ -24,6 +24,7 @@ from kopeck.payments.models import Payment, in_review
 from kopeck.refunds import request as refunds
 from kopeck.refunds.models import Dispute, Refund, can_be_refunded
 from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
+from kopeck.typed import whole_number
 from kopeck.web.context import money_locale
 from kopeck.webhooks import intake
 from kopeck.webhooks.models import StripeEvent
@@ -90,11 +91,8 @@ def _act(request: HttpRequest, order: Order, *, may_replay: bool) -> None:
         if request.POST.get("action") == "replay":
             if not may_replay:
                 raise PermissionDenied
-            number = request.POST.get("event", "")
-            known = {event.pk: event for event in events_of(order)}
-            event = (
-                known.get(int(number)) if number.isascii() and number.isdigit() and len(number) < 19 else None
-            )
+            number = whole_number(request.POST.get("event", ""), 18)
+            event = next((event for event in events_of(order) if event.pk == number), None)
             if event is None:
                 raise Http404
             messages.success(request, intake.replay(event).outcome)

@@ -20,6 +20,7 @@ from kopeck.catalog import pictures
 from kopeck.catalog.countries import read_country
 from kopeck.catalog.models import Discount, Item, Tax, shown_percent
 from kopeck.money import CURRENCIES, Currency, MoneyError, format_money, to_decimal, to_minor
+from kopeck.typed import whole_number
 from kopeck.web.context import money_locale
 from kopeck.web.fields import AmountField, CodeField, CountField, NameField, NoteField
 
@@ -39,8 +40,7 @@ class StockForm(forms.ModelForm[Item]):
     def shown_stock(self) -> int | None:
         """ValidationError never: what is no number is taken for no limit, so that the new number counts."""
         field = self["stock"]
-        shown = str(self.data.get(field.html_initial_name, ""))
-        return int(shown) if shown.isascii() and shown.isdigit() and len(shown) < 10 else None
+        return whole_number(str(self.data.get(field.html_initial_name, "")), 9)
 
 
 class ItemForm(StockForm):

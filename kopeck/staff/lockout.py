@@ -6,7 +6,6 @@ what a proxy claims is weighed before, by who trusts it.
 
 import math
 from datetime import datetime
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
 from axes.backends import AxesStandaloneBackend
@@ -18,6 +17,7 @@ from django.utils.translation import ngettext
 
 from kopeck.errors import ShopError
 from kopeck.web.errors import error_response
+from kopeck.web.proxies import network_of
 
 #: Wrong passwords that one address may give within AXES_COOLOFF_TIME, whatever the names.
 MOST_BY_ADDRESS = 20
@@ -33,14 +33,8 @@ class Lockout(AxesStandaloneBackend):  # type: ignore[misc]
 
 
 def client_address(request: HttpRequest) -> str | None:
-    """The address that counts: of IPv6 its /64, for that is what one household or one rented server has."""
-    try:
-        address = ip_address(request.META.get("REMOTE_ADDR") or "")
-    except ValueError:
-        return None
-    if isinstance(address, IPv6Address):
-        return str(ip_network((address, 64), strict=False).network_address)
-    return str(address)
+    """The address that counts, of IPv6 its network; None where the web server names none."""
+    return network_of(request.META.get("REMOTE_ADDR") or "") or None
 
 
 def locked_out(request: HttpRequest, response: Any, credentials: dict[str, Any] | None) -> HttpResponse:

@@ -19,7 +19,7 @@ from kopeck.payments.inputs import site_of
 from kopeck.payments.models import Payment
 from kopeck.storefront.goods import item_on_sale
 from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
-from kopeck.typed import read_number
+from kopeck.typed import read_number, whole_number
 from kopeck.web.errors import error_response, wants_json
 from kopeck.web.middleware import read_only
 from kopeck.web.origins import asked_here, keeps_no_cookies, known_first
@@ -116,20 +116,21 @@ def shown_price(request: ShopRequest) -> Price | None:
     price, currency = asked.get("price", ""), asked.get("currency", "")
     if not price and not currency:
         return None
-    if not (price.isascii() and price.isdigit() and len(price) < 16 and currency in CURRENCIES):
+    amount = whole_number(price, 15)
+    if amount is None or currency not in CURRENCIES:
         message = _(
             "Give the price that was shown in minor units, and its currency: price=4820&currency=usd."
         )
         raise ShopError("bad_price", message, status=422)
-    return Price(int(price), currency)
+    return Price(amount, currency)
 
 
 def asked_quantity(request: ShopRequest) -> int:
     asked = request.POST if request.method == "POST" else request.GET
-    value = read_number(asked.get("quantity", "1"))
-    if not (value.isascii() and value.isdigit() and len(value) <= 2 and 1 <= int(value) <= MAX_QUANTITY):
+    quantity = whole_number(read_number(asked.get("quantity", "1")), 2)
+    if quantity is None or not 1 <= quantity <= MAX_QUANTITY:
         raise ShopError("bad_quantity", _("Please choose a quantity from 1 to 99."), status=422)
-    return int(value)
+    return quantity
 
 
 @read_only
@@ -147,9 +148,8 @@ def come_back(request: ShopRequest, order_id: int) -> HttpResponse:
     known = order.is_of(request.visitor.known_key)
     address = order.link if key_in(request, order) and not known else order.get_absolute_url()
     if payment is not None and payment.is_live:
-        tries = request.GET.get("tries", "0")
-        tries = str(int(tries) + 1) if tries.isascii() and tries.isdigit() and len(tries) < 3 else "1"
-        address += ("&" if "?" in address else "?") + f"confirming={tries}"
+        tries = whole_number(request.GET.get("tries", ""), 2) or 0
+        address += ("&" if "?" in address else "?") + f"confirming={tries + 1}"
     answer = HttpResponseRedirect(address, status=303)
     answer["Cache-Control"] = "no-store"
     return answer

@@ -18,7 +18,7 @@ from kopeck.orders.wanted import MAX_QUANTITY, Wanted
 from kopeck.payments import checkout
 from kopeck.payments.inputs import Site, site_of
 from kopeck.storefront.views import show_order
-from kopeck.typed import read_code, read_number
+from kopeck.typed import read_code, read_number, whole_number
 from kopeck.web.origins import keeps_no_cookies, known_first, posted_from
 from kopeck.web.visitors import ShopRequest
 
@@ -133,13 +133,10 @@ def _quantities(request: ShopRequest) -> dict[int, int]:
     quantities = {}
     for name, value in request.POST.items():
         if field := _FIELD.fullmatch(name):
-            digits = read_number(str(value)).lstrip("0") or "0"
-            # The length first: int() refuses, by a ValueError, what has thousands of digits.
-            if not (
-                digits.isascii() and digits.isdigit() and len(digits) <= 2 and int(digits) <= MAX_QUANTITY
-            ):
+            quantity = whole_number(read_number(str(value)).lstrip("0") or "0", 2)
+            if quantity is None or quantity > MAX_QUANTITY:
                 raise ShopError("bad_quantity", _("Please choose a quantity from 1 to 99."), status=422)
-            quantities[int(field[1])] = int(digits)
+            quantities[int(field[1])] = quantity
     return quantities
 
 

@@ -14,7 +14,7 @@ from kopeck.orders.models import Order
 from kopeck.payments import stock
 from kopeck.storefront.goods import not_on_sale, private
 from kopeck.storefront.lists import Page, orders_of_visitor, orders_with_item
-from kopeck.typed import read_number
+from kopeck.typed import read_number, whole_number
 from kopeck.web.middleware import read_only
 from kopeck.web.visitors import ShopRequest
 
@@ -49,12 +49,11 @@ def item_page(request: ShopRequest, item_id: int) -> HttpResponse:
     item = stock.with_left(Item.objects.on_sale().filter(pk=item_id), own).first()
     if item is None:
         raise not_on_sale()
-    quantity = read_number(request.GET.get("quantity", ""))
-    quantity = quantity if quantity.isascii() and quantity.isdigit() and len(quantity) <= 2 else "1"
+    quantity = whole_number(read_number(request.GET.get("quantity", "")), 2)
     item.most = stock.most(item.left)
     context = {
         "item": item,
-        "quantity": max(1, min(int(quantity), item.most)),
+        "quantity": max(1, min(quantity or 1, item.most)),
         "cancelled": "cancelled" in request.GET,
         "message": "",
     }
@@ -101,15 +100,13 @@ def show_order(request: ShopRequest, order: Order, *, status: int = 200, **more:
 
 def _confirming(request: ShopRequest, order: Order) -> dict[str, Any]:
     """While Stripe has not confirmed the payment that the buyer comes from: the page asks again by itself."""
-    tries = request.GET.get("confirming", "")
+    tries = whole_number(request.GET.get("confirming", ""), 2)
     unsettled = order.status in (Order.Status.OPEN, Order.Status.PROCESSING)
-    if not (unsettled and tries.isascii() and tries.isdigit() and len(tries) <= 2):
-        return {}
-    if int(tries) >= CONFIRMING_TRIES:
+    if not unsettled or tries is None or tries >= CONFIRMING_TRIES:
         return {}
     key = key_in(request, order)
     return {
-        "refresh_url": f"{order.get_absolute_url()}/return?tries={int(tries)}{f'&key={key}' if key else ''}",
+        "refresh_url": f"{order.get_absolute_url()}/return?tries={tries}{f'&key={key}' if key else ''}",
         "can_pay": False,
         "can_change": False,
         "status_title": _("Confirming your payment…"),
@@ -198,8 +195,7 @@ def find_orders_of_item(request: HttpRequest, item_id: int, before: int | None) 
 
 def _before(request: ShopRequest) -> int | None:
     """The page's upper bound: an order's number; anything else is the first page."""
-    value = request.GET.get("before", "")
-    return int(value) if value.isascii() and value.isdigit() and len(value) < 19 else None
+    return whole_number(request.GET.get("before", ""), 18)
 
 
 def _listed(request: ShopRequest, page: Page) -> dict[str, Any]:

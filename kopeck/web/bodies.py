@@ -17,6 +17,8 @@ from io import BytesIO
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
+from kopeck.typed import whole_number
+
 #: Bytes of a body, and of one at an address where staff upload: a picture of 10 MB and its form.
 MOST, MOST_UPLOADED = 1024 * 1024, 12 * 1024 * 1024
 #: The addresses where staff upload. deploy/caddy/Caddyfile and deploy/kubernetes/ingress.yaml have them too.
@@ -157,8 +159,7 @@ class WholeBodies:
             environ |= {"wsgi.input": BytesIO(), "CONTENT_LENGTH": "0"}
             environ.pop("HTTP_TRANSFER_ENCODING", None)
             return self.application(environ, start_response)
-        said = environ.get("CONTENT_LENGTH", "")
-        length = int(said) if said.isdecimal() and len(said) < 20 else None
+        length = whole_number(environ.get("CONTENT_LENGTH", ""), 19)
         if not length and not environ.get("HTTP_TRANSFER_ENCODING"):
             return self.application(environ, start_response)
         uploads = UPLOADS.fullmatch(environ["PATH_INFO"]) is not None

@@ -7,7 +7,7 @@ before another middleware reads it, so behind this one REMOTE_ADDR and the schem
 import logging
 from collections.abc import Callable
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
@@ -72,6 +72,14 @@ def read_address(text: str) -> Address | None:
         return None
     # A listener for both families shows IPv4 as ::ffff:192.0.2.1.
     return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
+
+
+def network_of(text: str) -> str:
+    """The address that is counted: of IPv6 its /64, which one household or rented server has; "" for none."""
+    address = read_address(text)
+    if isinstance(address, IPv6Address):
+        return str(ip_network((address, 64), strict=False).network_address)
+    return str(address or "")
 
 
 def is_trusted(address: Address) -> bool:

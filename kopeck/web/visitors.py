@@ -13,6 +13,7 @@ from django.http import (
 )
 from django.utils.crypto import constant_time_compare
 
+from kopeck.typed import whole_number
 from kopeck.web.middleware import GetResponse
 
 VISITOR_COOKIE = settings.VISITOR_COOKIE_NAME
@@ -32,12 +33,12 @@ class Visitor:
     @property
     def age(self) -> float | None:
         """Seconds since this browser was first shown a page, by our own signature; None if it never was."""
-        stamp = self._since.partition(".")[0]
-        if not self.token or not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 12):
+        second = whole_number(self._since.partition(".")[0], 12)
+        if not self.token or second is None:
             return None
-        if not constant_time_compare(self._since, self.seen_at(int(stamp))):
+        if not constant_time_compare(self._since, self.seen_at(second)):
             return None
-        return time.time() - int(stamp)
+        return time.time() - second
 
     def seen_at(self, second: int) -> str:
         """The value of SINCE_COOKIE: a Unix second, signed for this visitor alone."""

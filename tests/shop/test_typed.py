@@ -12,7 +12,7 @@ from kopeck.catalog.admin import DiscountForm, ItemForm, TaxForm
 from kopeck.catalog.models import Discount, Item, Tax
 from kopeck.orders.models import Order
 from kopeck.refunds.page import RefundForm
-from kopeck.typed import is_blank, read_code, read_number, trim
+from kopeck.typed import is_blank, read_code, read_number, trim, whole_number
 from kopeck.values import read_name
 from tests.conftest import make_item
 
@@ -192,3 +192,14 @@ def test_the_owner_finds_what_was_pasted_into_the_search(owner: Client) -> None:
 def test_the_refund_form_reads_amounts_and_pieces_alike() -> None:
     fields = RefundForm.base_fields
     assert fields["amount"].clean("４\u202f８２０") == 4820
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("0", 0), ("007", 7), ("999", 999), ("1000", None), ("", None), ("-1", None), ("+1", None), (" 1", None),
+     ("1_0", None), ("1.0", None), ("²", None), ("١", None), ("1\n", None), ("9" * 5000, None)],
+)  # fmt: skip
+def test_a_whole_number_is_written_by_few_enough_digits_and_nothing_else(
+    text: str, number: int | None
+) -> None:
+    assert whole_number(text, 3) == number
