@@ -30,6 +30,7 @@ PURE = [
     "kopeck/refunds/allocation.py",
     "kopeck/money.py",
     "kopeck/payments/amounts.py",
+    "kopeck/leases.py",
 ]
 WITH_DATABASE = [
     *(f"kopeck/payments/{name}.py" for name in ("attempts", "sync", "checkout", "stock")),

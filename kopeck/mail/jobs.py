@@ -12,13 +12,15 @@ from typing import Any
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError
+from django.db.models import Q
 from django.dispatch import receiver
 from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
 from kopeck import stopping
+from kopeck.leases import is_free
 from kopeck.mail.models import Mail
 from kopeck.mail.texts import write
 from kopeck.orders.models import Order
@@ -53,7 +55,7 @@ def send(mail_id: int) -> None:
 @app.task(queueing_lock="mails", pass_context=False)
 def send_due(timestamp: int) -> None:
     """Every minute: mails that failed and are due again, and those whose job or sender was lost."""
-    due = Mail.objects.filter(status=Status.WAITING, due_at__lte=timezone.now()).order_by("due_at")
+    due = Mail.objects.filter(is_free(), status=Status.WAITING, due_at__lte=timezone.now()).order_by("due_at")
     failures = 0
     for number in stopping.each(list(due.values_list("pk", flat=True)[:BATCH])):
         failures += deliver(number) is False
@@ -63,7 +65,7 @@ def send_due(timestamp: int) -> None:
 
 def deliver(mail_id: int) -> bool | None:
     """Whether it was sent; None: nothing was to be done, or somebody else is at it."""
-    mail = _lease(mail_id)
+    mail = _claim(mail_id)
     if mail is None:
         return None
     try:
@@ -75,23 +77,24 @@ def deliver(mail_id: int) -> bool | None:
     except Exception as trouble:
         _note(mail, trouble)
         return False
-    Mail.objects.filter(pk=mail.pk).update(status=Status.SENT, sent_at=timezone.now(), problem="")
+    # Whoever has the lease by now: it is sent.
+    Mail.objects.filter(pk=mail.pk).update(
+        status=Status.SENT, sent_at=timezone.now(), problem="", lease_until=None
+    )
     log.info("mail %s of order %s (%s) is sent", mail.pk, mail.order_id, mail.kind)
     return True
 
 
-def _lease(mail_id: int) -> Mail | None:
-    now = timezone.now()
-    with transaction.atomic():
-        waiting = Mail.objects.filter(pk=mail_id, status=Status.WAITING, due_at__lte=now)
-        mail = waiting.select_for_update(skip_locked=True, of=("self",)).select_related("order").first()
-        if mail is None:
-            return None
-        mail.to = mail.to or mail.order.email
-        mail.status = Status.WAITING if mail.to else Status.NO_ADDRESS
-        mail.tries, mail.due_at = mail.tries + bool(mail.to), now + LEASE
-        mail.save(update_fields=["to", "status", "tries", "due_at"])
-    return mail if mail.to else None
+def _claim(mail_id: int) -> Mail | None:
+    """The mail, with its lease and an address to send it to; None where it is not to be sent now."""
+    mail = Mail.objects.select_related("order").filter(pk=mail_id, status=Status.WAITING).first()
+    if mail is None:
+        return None
+    due, to = Q(status=Status.WAITING, due_at__lte=timezone.now()), mail.to or mail.order.email
+    if to:
+        return mail if mail.claim(LEASE, due, to=to, tries=mail.tries + 1) else None
+    Mail.objects.filter(due, pk=mail_id).update(status=Status.NO_ADDRESS)
+    return None
 
 
 def _message(mail: Mail) -> EmailMultiAlternatives:
@@ -105,8 +108,7 @@ def _message(mail: Mail) -> EmailMultiAlternatives:
 def _note(mail: Mail, trouble: Exception) -> None:
     wait = min(timedelta(minutes=4 ** (mail.tries - 1)), LONGEST_WAIT)
     last = mail.tries >= MAX_TRIES or _is_final(trouble)
-    ours = Mail.objects.filter(pk=mail.pk, status=Status.WAITING)
-    ours.update(
+    mail.release(
         status=Status.FAILED if last else Status.WAITING,
         due_at=timezone.now() + wait,
         problem=f"{type(trouble).__name__}: {trouble}"[:1000],

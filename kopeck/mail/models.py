@@ -13,14 +13,15 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from kopeck.leases import Leased
 from kopeck.orders.models import EMAIL_LENGTH, Order
 from kopeck.payments.models import Payment
 from kopeck.refunds.models import Refund
 from kopeck.telemetry.redaction import scrub
 
 
-class Mail(models.Model):
-    """One mail to the buyer of an order. `due_at`: before then nobody (else) sends it."""
+class Mail(Leased):
+    """One mail to the buyer of an order. `due_at`: before then nobody sends it; its sender has its lease."""
 
     class Kind(models.TextChoices):
         RECEIPT = "receipt", _("receipt")

@@ -8,8 +8,10 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from kopeck.leases import Leased
 
-class StripeMirror(models.Model):
+
+class StripeMirror(Leased):
     """A discount's coupon, or a tax's rate, in one Stripe account: our note of what Stripe has.
 
     Written before Stripe is asked, so that of many who want the same copy one makes it. Deleted once Stripe
@@ -38,8 +40,6 @@ class StripeMirror(models.Model):
     details = models.JSONField(_("changeable at Stripe"), default=dict)
     #: How often Stripe was asked in vain.
     tries = models.PositiveIntegerField(_("tries"), default=0)
-    #: While somebody asks Stripe about it, until when they may be believed alive.
-    lease_until = models.DateTimeField(null=True, blank=True)
     problem = models.TextField(_("problem"), blank=True)
     created = models.DateTimeField(_("created"), auto_now_add=True)
     updated = models.DateTimeField(_("last touched"), auto_now=True)

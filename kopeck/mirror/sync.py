@@ -19,12 +19,11 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from kopeck import stopping
 from kopeck.catalog.models import Discount, Tax, shown_percent
 from kopeck.locks import one_at_a_time
 from kopeck.mirror.models import StripeMirror
-from kopeck.slow import release_database
 from kopeck.stripe_api.client import Gateway, StripeRefused, StripeUnavailable, gateway
+from kopeck.stripe_api.waiting import wait_until
 
 log = logging.getLogger(__name__)
 Kind, Status = StripeMirror.Kind, StripeMirror.Status
@@ -177,7 +176,7 @@ def _next_step(account_name: str, kind: StripeMirror.Kind, object_id: int, *, re
         copy = mine.exclude(status=Status.RETIRING).select_for_update().first()
         # Read after the lock: who held it before may not have seen the change that we came for.
         wanted = find(kind, object_id)
-        if copy is not None and _is_replaced(copy, wanted) and not _is_leased(copy):
+        if copy is not None and _is_replaced(copy, wanted) and not copy.is_leased:
             copy.status, copy.tries = Status.RETIRING, 0
             copy.save(update_fields=["status", "tries", "updated"])
             copy = None
@@ -193,15 +192,9 @@ def _next_step(account_name: str, kind: StripeMirror.Kind, object_id: int, *, re
             turn = Turn.RETIRE
         if copy is None or turn is None:
             return None
-        if _is_leased(copy):
-            return Step(Turn.WAIT, copy, wanted)
-        copy.tries, copy.lease_until = copy.tries + 1, timezone.now() + LEASE
-        copy.save(update_fields=["tries", "lease_until", "updated"])
+        if not copy.claim(LEASE, tries=copy.tries + 1, updated=timezone.now()):
+            turn = Turn.WAIT
         return Step(turn, copy, wanted)
-
-
-def _is_leased(copy: StripeMirror) -> bool:
-    return copy.lease_until is not None and copy.lease_until > timezone.now()
 
 
 def _is_replaced(copy: StripeMirror, wanted: Described | None) -> bool:
@@ -219,37 +212,34 @@ def _turn(copy: StripeMirror, wanted: Described | None) -> Turn | None:
 
 
 def _wait(copy: StripeMirror, deadline: float) -> None:
-    """Until the one who asks Stripe about this copy is done. Holds no connection meanwhile."""
-    pause = 0.02
-    while time.monotonic() < deadline:
+    """Until the one who asks Stripe about this copy is done. Raises StripeUnavailable."""
+
+    def done() -> bool:
         now = StripeMirror.objects.filter(pk=copy.pk).first()
-        if now is None or not _is_leased(now):
-            if now is not None and now.problem and now.tries:
-                raise StripeUnavailable(
-                    now.problem
-                )  # no use in asking a Stripe that fails once for each of us
-            return
-        release_database()
-        stopping.sleep(pause)
-        pause = min(pause * 1.5, 0.3)
-    raise StripeUnavailable("Another process is asking Stripe for the same.")
+        if now is not None and now.is_leased:
+            return False
+        if now is not None and now.problem and now.tries:
+            raise StripeUnavailable(now.problem)  # no use in asking a Stripe that fails once for each of us
+        return True
+
+    if not wait_until(done, patience=deadline - time.monotonic()):
+        raise StripeUnavailable("Another process is asking Stripe for the same.")
 
 
 def _ask(step: Step) -> None:
     """Does the step at Stripe and writes down what came of it."""
-    ours = StripeMirror.objects.filter(pk=step.copy.pk, lease_until=step.copy.lease_until)
     try:
         result = _do(gateway(step.copy.account), step)
     except (StripeUnavailable, StripeRefused) as trouble:
-        ours.update(lease_until=None, problem=str(trouble), updated=timezone.now())
+        step.copy.release(problem=str(trouble), updated=timezone.now())
         log.warning("%s %s, %s: %s", step.copy.kind, step.copy.object_id, step.turn.name, trouble)
         raise
     except BaseException:
-        ours.update(lease_until=None)
+        step.copy.release()
         raise
     if result is None:
-        ours.delete()
-    elif not ours.update(**result, tries=0, lease_until=None, problem="", updated=timezone.now()):
+        step.copy.mine().delete()
+    elif not step.copy.release(**result, tries=0, problem="", updated=timezone.now()):
         doubt(Q(pk=step.copy.pk))  # we took longer than our lease, and somebody else has been here
 
 

@@ -20,7 +20,6 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from kopeck import stopping
 from kopeck.errors import ShopError
 from kopeck.mirror import signals as mirror
 from kopeck.orders.models import Order
@@ -36,10 +35,9 @@ from kopeck.payments.refusals import (
     told_to_the_buyer,
     unavailable,
 )
-from kopeck.slow import release_database
 from kopeck.stripe_api.accounts import Account, for_currency
-from kopeck.stripe_api.bulkhead import bulkhead
 from kopeck.stripe_api.client import StripeRefused, StripeUnavailable, gateway
+from kopeck.stripe_api.waiting import wait_until
 from kopeck.telemetry.logs import about_its
 
 log = logging.getLogger(__name__)
@@ -139,11 +137,7 @@ def _take_turn(
         if kind is None and (live.pk != closing or order.status not in Order.PAYABLE):
             return Turn.HAND_OUT, None
         if not live.stripe_id:
-            if live.lease_until and live.lease_until > now:
-                return Turn.WAIT, live
-            live.lease_until = now + LEASE
-            live.save(update_fields=["lease_until"])
-            return Turn.CREATE, live
+            return (Turn.CREATE if live.claim(LEASE) else Turn.WAIT), live
         if live.fingerprint != order.terms or live.kind != kind:
             return Turn.WITHDRAW, live
         if live.expires_at <= now:
@@ -225,22 +219,21 @@ def _create(payment: Payment) -> tuple[Payment | None, bool]:
     None: the attempt is closed, and a new one may do better.
     """
     # Once another request has taken the lease over, it decides: what we hear is no news any more.
-    ours = Payment.objects.filter(pk=payment.pk, stripe_id=None, lease_until=payment.lease_until)
     try:
         made = _ask_for(payment)
     except StripeUnavailable as trouble:
         # The lease ends, the attempt stays: the next one who asks finds what Stripe may have made.
-        ours.update(lease_until=None, problem=str(trouble))
+        payment.release(problem=str(trouble))
         log.warning("order %s: Stripe is not available: %s", payment.order_id, trouble)
         raise unavailable() from trouble
     except StripeRefused as refusal:
-        is_ours = ours.update(status=Status.REFUSED, lease_until=None, problem=str(refusal))
+        is_ours = payment.release(status=Status.REFUSED, problem=str(refusal))
         if not is_ours or refusal.param == "expires_at" or _forget_copies(payment, refusal):
             return None, False
         log.error("order %s: Stripe refuses the session: %s", payment.order_id, refusal)
         raise refused() from refusal
     except BaseException:
-        ours.update(lease_until=None)
+        payment.release()
         raise
     payment, verdict, is_stray = _store(payment, made)
     if verdict is Verdict.REFUSE:
@@ -343,27 +336,19 @@ def _refuse_other_total(payment: Payment) -> NoReturn:
 
 
 def _wait(payment: Payment, deadline: float) -> None:
-    """Until the request that asks Stripe is done. Holds no connection meanwhile."""
-    with bulkhead().waiting():
-        _poll(payment, deadline)
+    """Until the request that asks Stripe is done. Raises ShopError."""
 
-
-def _poll(payment: Payment, deadline: float) -> None:
-    pause = 0.02
-    while time.monotonic() < deadline:
-        release_database()
-        stopping.sleep(pause)
-        pause = min(pause * 1.5, 0.3)
-        if bulkhead().is_crowded():
-            raise unavailable()
-        now = Payment.objects.values("stripe_id", "status", "lease_until").get(pk=payment.pk)
-        if now["stripe_id"] or now["status"] != Status.CREATING:
-            return
-        if now["lease_until"] is None:
+    def done() -> bool:
+        now = Payment.objects.get(pk=payment.pk)
+        if now.stripe_id or now.status != Status.CREATING:
+            return True
+        if now.lease_until is None:
             raise unavailable()  # the one who asked got no answer
-        if now["lease_until"] <= timezone.now():
-            return
-    raise busy()
+        return not now.is_leased
+
+    with told_to_the_buyer():
+        if not wait_until(done, patience=deadline - time.monotonic()):
+            raise busy()
 
 
 def expire(payment: Payment) -> None:

@@ -7,11 +7,12 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from kopeck.leases import Leased
 from kopeck.orders.models import Order
 
 
-class Payment(models.Model):
-    """One attempt to pay an order: one payable object at Stripe.
+class Payment(Leased):
+    """One attempt to pay an order: one payable object at Stripe. Its lease is held while it is created there.
 
     The row is written before Stripe is asked, with the very `inputs` that Stripe will get; `key` makes the
     idempotency key. So a crash between Stripe's answer and our commit finds the same object again.
@@ -59,8 +60,6 @@ class Payment(models.Model):
     attempt = models.PositiveSmallIntegerField(_("attempt"))
     inputs = models.JSONField()
     fingerprint = models.CharField(max_length=64)
-    #: While somebody asks Stripe to create it, until when they may be believed alive.
-    lease_until = models.DateTimeField(null=True, blank=True)
     asked_at = models.DateTimeField(_("asked Stripe"), null=True, blank=True)
     expires_at = models.DateTimeField(_("expires"))
     paid_at = models.DateTimeField(_("paid"), null=True, blank=True)

@@ -11,7 +11,6 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
-from django.utils import timezone
 
 from kopeck.mirror.sync import shop_mark
 from kopeck.money import in_words
@@ -93,11 +92,12 @@ def compare(look: Look, payment: Payment, now: dict[str, Any], *, mine: bool = F
         return look.find(code, name, now["id"], said, order=payment.order_id)
     if not payment.stripe_id and not mine and not _claim(payment):
         return None  # a request is at it this very moment
+    claimed = payment
     try:
         payment, truth = _repair(payment, truth, now)
     finally:
         if not mine:
-            Payment.objects.filter(pk=payment.pk).update(lease_until=None)
+            claimed.release()
     agreed = _agrees(payment, truth)
     end = (
         f"now it is {payment.status}" if agreed else f"it stays {payment.status}, a person has to look at it"
@@ -157,10 +157,7 @@ def _claim(payment: Payment) -> bool:
     """Takes the lease of an attempt without an id, as a request does that creates it: one of us acts."""
     with transaction.atomic():
         Order.objects.select_for_update().get(pk=payment.order_id)
-        now = timezone.now()
-        free = Payment.objects.filter(pk=payment.pk, stripe_id=None)
-        free = free.filter(Q(lease_until=None) | Q(lease_until__lt=now))
-        return bool(free.update(lease_until=now + LEASE))
+        return payment.claim(LEASE, Q(stripe_id=None))
 
 
 def _repair(payment: Payment, truth: Truth, now: dict[str, Any]) -> tuple[Payment, Truth]:

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from kopeck.leases import is_free
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
 from kopeck.reconcile import payments as reconcile_payments
@@ -33,7 +34,7 @@ def give_up_attempts() -> int:
     """Closes attempts whose request died before Stripe's answer was stored; how many."""
     now = timezone.now()
     dead = Payment.objects.filter(status=Payment.Status.CREATING, stripe_id=None, created__lt=now - GIVE_UP)
-    free = dead.filter(Q(lease_until=None) | Q(lease_until__lt=now)).order_by("account", "kind", "pk")
+    free = dead.filter(is_free()).order_by("account", "kind", "pk")
     closed = 0
     for (account, kind), attempts in groupby(list(free[:BATCH]), lambda one: (one.account, one.kind)):
         try:
@@ -50,7 +51,7 @@ def _give_up(account: str, kind: Payment.Kind, attempts: list[Payment]) -> int:
         closed = [payment for payment in claimed if _close(payment)]
     finally:
         for payment in claimed:
-            Payment.objects.filter(pk=payment.pk, lease_until=payment.lease_until).update(lease_until=None)
+            payment.release()
     return len(closed)
 
 
@@ -58,11 +59,7 @@ def _claim(payment: Payment) -> bool:
     """Nobody asks Stripe for it from here on: what is not there then will not come."""
     with transaction.atomic():
         Order.objects.select_for_update().get(pk=payment.order_id)
-        now = timezone.now()
-        free = Payment.objects.filter(pk=payment.pk, status=Payment.Status.CREATING, stripe_id=None)
-        free = free.filter(Q(lease_until=None) | Q(lease_until__lt=now))
-        payment.lease_until = now + LEASE
-        return bool(free.update(lease_until=payment.lease_until))
+        return payment.claim(LEASE, Q(status=Payment.Status.CREATING, stripe_id=None))
 
 
 def _take_up(account: str, kind: Payment.Kind, claimed: list[Payment]) -> None:
@@ -86,8 +83,7 @@ def _take_up(account: str, kind: Payment.Kind, claimed: list[Payment]) -> None:
 def _close(payment: Payment) -> bool:
     with transaction.atomic():
         order = Order.objects.select_for_update().get(pk=payment.order_id)
-        mine = Payment.objects.filter(pk=payment.pk, lease_until=payment.lease_until, stripe_id=None)
-        found = mine.filter(status=Payment.Status.CREATING).first()
+        found = payment.mine().filter(status=Payment.Status.CREATING, stripe_id=None).first()
         if found is None:
             return not Payment.objects.get(pk=payment.pk).is_live
         found.settle(Payment.Status.REFUSED, problem="Stripe never made it.")

@@ -40,7 +40,7 @@ def mail(sandbox: ShopSandbox, buyer: Client, deliver: Any, post: PostOffice) ->
 
 def wait_no_longer() -> None:
     """As if the time of every lease and pause had come."""
-    Mail.objects.update(due_at=timezone.now())
+    Mail.objects.update(due_at=timezone.now(), lease_until=None)
 
 
 def state(mail: Mail) -> tuple[str, int]:

@@ -214,7 +214,7 @@ def test_who_waits_goes_on_when_the_other_is_done_or_dead(
     payment = attempt(order, status="creating", stripe_id=None, lease_until=lease)
     Payment.objects.update(**{"lease_until": lease} | found)
     try:
-        attempts._poll(payment, time.monotonic() + (0.5 if code == "busy" else 60))
+        attempts._wait(payment, time.monotonic() + (0.5 if code == "busy" else 60))
     except ShopError as refused:
         said = refused.code
     else:
