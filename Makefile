@@ -59,7 +59,7 @@ check: $(DEV_STAMP) ## style, types, import rules, missing and dangerous migrati
 	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
 	$(BIN)/djade --check $$(find kopeck -path '*/templates/*' -name '*.html')
 	$(PRODUCTION) DJANGO_SETTINGS_MODULE=kopeck.settings $(BIN)/python -c "$$MIGRATIONS_AND_TEMPLATES"
-	$(BIN)/python -m pytest tests/shop/test_migrations.py
+	$(BIN)/python -m pytest tests/house/test_migrations.py
 
 map: $(DEV_STAMP) ## the rooms of the shop and what each imports (WRITE=1 draws them into docs/architecture.md)
 	@$(BIN)/python -m bench.rooms $(if $(WRITE),--write)

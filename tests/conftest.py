@@ -1,31 +1,25 @@
-"""Three people (owner, buyer, stranger), a real sandbox behind the shop, and plain helpers."""
+"""Three people (owner, buyer, stranger), a real sandbox behind the shop, and a browser for those who ask."""
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import hypothesis
 import pytest
-import stripe
+from django.contrib.auth.models import User
 from django.test import Client
 
-from kopeck.catalog.models import Item
 from kopeck.stripe_api import client as wire
 from sandbox_testing.server import CheckedSandbox, start_checked_sandbox
-from stripe_sandbox.box import Box
-from tests import database, emptying
+from tests.support import database, emptying
+from tests.support.browsing import browser, context, shop
+from tests.support.shop import ShopSandbox, sign
 
-WEBHOOK_SECRET = "whsec_tests"
-#: The window of a budget in tests, in seconds: windows begin by the clock, and this one ends in 2038.
-LONG_WINDOW = 2**31
+__all__ = ["browser", "context", "shop"]
+
 # A slow machine makes no random test red.
 hypothesis.settings.register_profile("kopeck", deadline=None)
 hypothesis.settings.load_profile("kopeck")
-
-
-def make_item(**facts: Any) -> Item:
-    """An item on sale; `facts` replace the usual ones."""
-    usual = {"name": "Moka pot", "description": "For three cups.", "price": 4820, "currency": "usd"}
-    return Item.objects.create(**(usual | facts))
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +39,7 @@ def _sandbox_server() -> Iterator[CheckedSandbox]:
 
 
 @pytest.fixture
-def sandbox(_sandbox_server: CheckedSandbox, settings: Any) -> Iterator["ShopSandbox"]:
+def sandbox(_sandbox_server: CheckedSandbox, settings: Any) -> Iterator[ShopSandbox]:
     """The local Stripe, empty and without faults, with the shop's gateway pointed at it."""
     settings.STRIPE_API_BASE = settings.SANDBOX_URL = _sandbox_server.url
     settings.STRIPE_JS_URL = f"{_sandbox_server.url}/v3/"
@@ -59,49 +53,9 @@ def sandbox(_sandbox_server: CheckedSandbox, settings: Any) -> Iterator["ShopSan
     assert not found, "against Stripe's spec:\n" + "\n".join(found)
 
 
-class ShopSandbox:
-    """What the tests do at Stripe's side: pay, look at the ledger, deliver events."""
-
-    def __init__(self, url: str, box: Box) -> None:
-        self.url, self.box = url, box
-        self.stripe = stripe.StripeClient(
-            "sk_test_kopeck",
-            base_addresses={"api": url},
-            http_client=stripe.RequestsClient(timeout=120),
-        )
-
-    def sessions(self) -> list[Any]:
-        return list(self.stripe.v1.checkout.sessions.list({"limit": 100}).auto_paging_iter())
-
-    def events(self) -> list[dict[str, Any]]:
-        """Oldest first, as plain dicts."""
-        found = self.stripe.v1.events.list({"limit": 100}).auto_paging_iter()
-        return [event.to_dict(for_json=True) for event in reversed(list(found))]
-
-    def control(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        import requests
-
-        answer = requests.request(method, f"{self.url}/_sandbox/{path}", json=body, timeout=120)
-        if answer.status_code >= 500:
-            raise AssertionError(answer.text)
-        return answer.json()
-
-    def pay(self, session_id: str, card: str = "4242424242424242", **more: Any) -> Any:
-        return self.control("POST", f"sessions/{session_id}/pay", {"card": card, **more})
-
-    def charges(self) -> list[Any]:
-        return list(self.stripe.v1.charges.list({"limit": 100}).auto_paging_iter())
-
-
-def sign(body: str, secret: str = WEBHOOK_SECRET, *, timestamp: int | None = None) -> str:
-    """The Stripe-Signature header, made by the library's own routine."""
-    return stripe.WebhookSignature.generate_signature_header(body, secret, timestamp=timestamp)
-
-
 @pytest.fixture
 def deliver() -> Callable[..., Any]:
     """Posts an event to the shop as Stripe does."""
-    import json
 
     def post(
         event: dict[str, Any], *, client: Client | None = None, account: str = "default", **sign_with: Any
@@ -127,8 +81,6 @@ def stranger() -> Client:
 
 @pytest.fixture
 def owner(db: None) -> Client:
-    from django.contrib.auth.models import User
-
     client = Client(raise_request_exception=False)
     client.force_login(User.objects.create_superuser("owner"))
     return client

@@ -239,7 +239,7 @@ class Runner:
         from django.db import connection
         from pytest_django.plugin import blocking_manager_key
 
-        from tests.database import quoted
+        from tests.support.database import quoted
 
         blocker = session.config.stash[blocking_manager_key]
         with blocker.unblock(), connection._nodb_cursor() as cursor:

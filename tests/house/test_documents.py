@@ -1,0 +1,145 @@
+"""What README and docs name is there: commands and options, targets, files, services, addresses."""
+
+import argparse
+import importlib.util
+import os
+import re
+from collections.abc import Iterator
+
+import pytest
+from django.core.management import get_commands, load_command_class
+from django.urls import Resolver404, resolve
+
+from tests.support.starting import BASE_DIR
+
+DOCUMENTS = [BASE_DIR / "README.md", *sorted((BASE_DIR / "docs").glob("*.md"))]
+TEXT = {file.name: file.read_text() for file in DOCUMENTS}
+ALL = "\n".join(TEXT.values())
+#: Code: `like this`, maybe over the end of a line, and indented blocks, where # begins a remark.
+SPANS = [" ".join(span.split()) for text in TEXT.values() for span in re.findall(r"`([^`]+)`", text)]
+BLOCKS = [
+    line.split("#")[0].strip() for text in TEXT.values() for line in re.findall(r"^    (\S.*)$", text, re.M)
+]
+CODE = SPANS + BLOCKS
+#: Where a file that is named shortly may lie.
+ROOTS = (
+    *(".", "kopeck", "docs", "deploy/kubernetes", "deploy/observability"),
+    *(path.relative_to(BASE_DIR).as_posix() for path in (BASE_DIR / "tests").rglob("*/") if path.is_dir()),
+    ".github/workflows",
+    "sandbox/stripe_sandbox",
+    "sandbox/tests",
+)
+FILE = re.compile(r"[\w.*/-]+\.(?:py|md|yaml|yml|sh|js|css|json|txt|toml|webp)")
+#: Files that the reader has or that a run makes.
+THE_READERS = {".env.production"}
+
+
+def words(pattern: str) -> list[tuple[str, list[str]]]:
+    """Every use of `pattern` (one group: a name) in code, with the words after it."""
+    return [
+        (found[1], re.split(r"[;&|()]", found[2])[0].split())
+        for code in CODE
+        for found in re.finditer(rf"(?<![\w/-])(?:{pattern})((?:\s+[^\s;&|]+)*)", code)
+    ]
+
+
+def options(given: list[str]) -> list[str]:
+    return [word.split("=")[0] for word in given if word.startswith("--")]
+
+
+def known_options(command: str) -> set[str]:
+    app = get_commands()[command]
+    loaded = load_command_class(app, command) if isinstance(app, str) else app
+    return set(_of(loaded.create_parser("manage.py", command)))
+
+
+def _of(parser: argparse.ArgumentParser) -> Iterator[str]:
+    for action in parser._actions:
+        yield from action.option_strings
+        if isinstance(action, argparse._SubParsersAction):
+            yield from (name for name in action.choices)
+
+
+def test_every_management_command_exists_with_its_options() -> None:
+    used = words(r"(?:python )?manage\.py ([a-z_]+)")
+    assert {"doctor", "stripe_webhooks", "reconcile", "mirror", "reset_second_factor"} <= {n for n, _ in used}
+    assert [name for name, _ in used if name not in get_commands()] == []
+    wrong = [(name, option) for name, given in used for option in set(options(given)) - known_options(name)]
+    assert wrong == []
+    assert known_options("mirror") >= {"--check", "--repair"}
+    assert "worker" in known_options("procrastinate")
+
+
+def test_every_script_of_deploy_exists_and_knows_its_options() -> None:
+    used = words(r"deploy/([a-z_]+(?:\.py)?)(?![\w/.])")
+    assert {"server", "update", "backup", "restore", "smoke.py"} <= {name for name, _ in used}
+    for name, given in used:
+        script = BASE_DIR / "deploy" / name
+        assert os.access(script, os.X_OK), name
+        for option in options(given):
+            assert option in script.read_text(), f"deploy/{name} {option}"
+
+
+def test_every_target_of_make_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (BASE_DIR / "Makefile").read_text(), re.M))
+    named = {name for name, _ in words(r"make ([a-z-]+)")}
+    assert {"run", "test", "check", "check-ship", "audit", "chaos"} <= named
+    assert named - targets == set()
+
+
+def test_every_module_that_is_run_exists() -> None:
+    named = {name.rstrip(".") for name, _ in words(r"python -m ([\w.]+)")}
+    assert {"bench.capacity", "stripe_sandbox", "kopeck.ops.serve"} <= named
+    assert [name for name in sorted(named) if importlib.util.find_spec(name) is None] == []
+
+
+def test_every_service_that_compose_is_asked_about_exists() -> None:
+    files = "".join((BASE_DIR / name).read_text() for name in ("compose.yaml", "compose.override.yaml"))
+    services = set(re.findall(r"^  ([a-z0-9]+):$", files.split("\nservices:", 1)[1], re.M))
+    asked = {name for name, _ in words(r"docker compose (?:exec|logs|up -d|restart) (?:-T )?([a-z0-9]+)")}
+    assert {"web", "worker"} <= asked
+    assert asked - services == set()
+
+
+def test_every_file_that_is_named_exists() -> None:
+    named = {word for span in SPANS for word in span.split() if FILE.fullmatch(word)}
+    named |= {span for span in SPANS if re.fullmatch(r"[\w.-]+(?:/[\w.-]+)*/", span) and span[0] != "/"}
+    assert len(named) > 80
+    assert sorted(name for name in named - THE_READERS if not exists(name)) == []
+
+
+def test_every_picture_and_link_is_there() -> None:
+    for file in DOCUMENTS:
+        for target in re.findall(r"\]\(([^)#\s]+)\)", file.read_text()):
+            assert target.startswith("https://") or (file.parent / target).exists(), f"{file.name}: {target}"
+
+
+def test_the_map_in_the_readme_is_the_folder() -> None:
+    drawn = re.findall(r"^    (?:  )?([a-z_]+(?:/|\.py))", TEXT["README.md"], re.M)
+    assert {"kopeck/", "money.py", "deploy/", "serve.py"} <= set(drawn)
+    assert [name for name in drawn if not exists(name)] == []
+
+
+@pytest.mark.parametrize("text", sorted(TEXT))
+def test_every_address_of_the_shop_leads_somewhere(text: str) -> None:
+    for span in re.findall(r"`(?:(?:GET|POST) )?(/[a-z][\w{}/-]*)`", TEXT[text]):
+        path = re.sub(r"\{account\}", "default", span)
+        path = re.sub(r"\{\w+\}", "1", path)
+        if path.split("/")[1] in ("data", "opt", "eur", "etc"):  # places on a server, ends of addresses
+            continue
+        try:
+            found = resolve(path)
+        except Resolver404:
+            found = resolve(f"{path}/")
+        # The admin takes every address and answers most of them with 404.
+        assert getattr(found.func, "__name__", "") != "catch_all_view", path
+
+
+def exists(name: str) -> bool:
+    return any(next((BASE_DIR / root).glob(name), None) for root in ROOTS)
+
+
+def test_who_is_told_of_an_image_in_a_registry_is_told_to_log_in() -> None:
+    registries = set(re.findall(r"([\w.-]+\.\w+)/you/kopeck", TEXT["guide.md"]))
+    assert registries
+    assert [name for name in registries if not any(f"docker login {name}" in code for code in CODE)] == []

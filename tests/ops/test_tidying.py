@@ -1,0 +1,149 @@
+"""The worker forgets rows that are past their time, some at a time, and nothing that is still needed."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from axes.models import AccessAttempt, AccessLog
+from django.contrib.sessions.models import Session
+from django.db import connection
+from django.utils import timezone
+from procrastinate.contrib.django import app
+
+from kopeck.ops import jobs as tidy_jobs
+from kopeck.reconcile.models import Difference, Run
+from tests.support.mirroring import forget_jobs, work
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _no_jobs() -> Any:
+    forget_jobs()
+    yield
+    forget_jobs()
+
+
+def make_job(status: str, age: timedelta) -> int:
+    """A job whose last event is so old."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO procrastinate_jobs (queue_name, task_name, status)"
+            " VALUES ('default', 'made.up', %s) RETURNING id",
+            [status],
+        )
+        (number,) = cursor.fetchone()
+        cursor.execute("DELETE FROM procrastinate_events WHERE job_id = %s", [number])
+        cursor.execute(
+            "INSERT INTO procrastinate_events (job_id, type, at)"
+            " VALUES (%s, 'succeeded', now() - make_interval(days => 1) * %s),"
+            " (%s, 'started', now() - make_interval(days => 1) * %s)",
+            [number, age / timedelta(days=1), number, age / timedelta(days=1) + 400],
+        )
+    return int(number)
+
+
+def left() -> set[int]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id FROM procrastinate_jobs")
+        return {number for (number,) in cursor.fetchall()}
+
+
+def test_finished_jobs_go_after_a_week_and_failed_ones_after_a_quarter() -> None:
+    week, quarter, hour = timedelta(days=7), timedelta(days=90), timedelta(hours=1)
+    gone = [make_job(status, week + hour) for status in ("succeeded", "cancelled", "aborted")]
+    gone.append(make_job("failed", quarter + hour))
+    young = {make_job(status, week - hour) for status in ("succeeded", "cancelled", "aborted")}
+    young.add(make_job("failed", quarter - hour))
+    assert tidy_jobs.forget() == {"finished jobs": 3, "failed jobs": 1}
+    assert left() == young
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM procrastinate_events WHERE job_id = ANY(%s)", [gone])
+        assert cursor.fetchone() == (0,)
+
+
+def test_a_job_that_still_waits_or_is_being_done_is_kept_however_old() -> None:
+    waiting = {make_job(status, timedelta(days=1000)) for status in ("todo", "doing")}
+    assert tidy_jobs.forget() == {}
+    assert left() == waiting
+
+
+def test_what_is_many_goes_in_batches_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tidy_jobs, "BATCH", 3)
+    for _number in range(8):
+        make_job("succeeded", timedelta(days=8))
+    sizes = []
+    whole = tidy_jobs._forget_jobs
+
+    def watched(statuses: list[str], age: timedelta) -> int:
+        assert not connection.in_atomic_block
+        sizes.append(whole(statuses, age))
+        return sizes[-1]
+
+    monkeypatch.setattr(tidy_jobs, "_forget_jobs", watched)
+    assert tidy_jobs.forget() == {"finished jobs": 8}
+    assert sizes == [3, 3, 2, 0]
+
+
+def test_a_row_that_somebody_holds_is_left_for_the_next_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits for nobody."""
+    import psycopg
+
+    from tests.support.serving import database_url
+
+    held, free = make_job("succeeded", timedelta(days=8)), make_job("succeeded", timedelta(days=8))
+    with psycopg.connect(database_url()) as other:
+        other.execute("SELECT FROM procrastinate_jobs WHERE id = %s FOR UPDATE", [held])
+        assert tidy_jobs.forget() == {"finished jobs": 1}
+    assert free not in left()
+    assert tidy_jobs.forget() == {"finished jobs": 1}
+
+
+def test_sessions_log_ins_and_comparisons_go_when_they_are_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tidy_jobs, "BATCH", 2)
+    now = timezone.now()
+    for number in range(5):
+        make_old_and_young(number, now)
+    assert tidy_jobs.forget() == {
+        "sessions": 5, "logins": 5, "refused logins": 5, "comparisons": 5, "differences": 5,
+    }  # fmt: skip
+    kept = (Session, AccessLog, AccessAttempt, Run)
+    assert [model.objects.count() for model in kept] == [5, 5, 5, 5]
+    # What is gone for a month only, and what nobody has repaired for years.
+    assert Difference.objects.count() == 10
+    assert tidy_jobs.forget() == {}
+
+
+def make_old_and_young(number: int, now: datetime) -> None:
+    days = timedelta(days=1)
+    for age, name in ((91 * days, "old"), (89 * days, "young")):
+        log = AccessLog.objects.create(username=name)
+        AccessLog.objects.filter(pk=log.pk).update(attempt_time=now - age)
+        tried = AccessAttempt.objects.create(
+            username=f"{name}{number}", ip_address="192.0.2.1", failures_since_start=1
+        )
+        AccessAttempt.objects.filter(pk=tried.pk).update(attempt_time=now - age)
+        Run.objects.create(started=now - age, ended=now - age)
+    Session.objects.create(session_key=f"old{number}", session_data="", expire_date=now - days)
+    Session.objects.create(session_key=f"young{number}", session_data="", expire_date=now + days)
+    for gone, name in ((now - 366 * days, "old"), (now - 30 * days, "young"), (None, "open")):
+        Difference.objects.create(
+            code="status_differs", kind="session", object_id=f"{name}{number}", said="Something",
+            first_seen=now - 999 * days, last_seen=now - 998 * days, gone=gone,
+        )  # fmt: skip
+
+
+def test_the_worker_does_it_every_hour() -> None:
+    (periodic,) = (
+        task
+        for task in app.periodic_registry.periodic_tasks.values()
+        if task.task.name == tidy_jobs.tidy.name
+    )
+    assert periodic.cron == "23 * * * *"
+    old = make_job("succeeded", timedelta(days=8))
+    app.configure_task(tidy_jobs.tidy.name).defer(timestamp=0)
+    work()
+    assert old not in left()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT status FROM procrastinate_jobs WHERE task_name = %s", [tidy_jobs.tidy.name])
+        assert set(cursor.fetchall()) == {("succeeded",)}

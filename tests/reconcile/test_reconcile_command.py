@@ -1,0 +1,183 @@
+"""`manage.py reconcile` and its jobs: what they print, how they end, and what they keep."""
+
+import io
+import json
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+from django.utils import timezone
+
+from kopeck.orders.models import Order
+from kopeck.payments.models import Payment
+from kopeck.reconcile import jobs as reconcile_jobs
+from kopeck.reconcile.models import Difference, Run
+from tests.support.comparing import bought, pay, run
+from tests.support.mirroring import two_accounts, work
+from tests.support.refunding import forget_jobs
+from tests.support.shop import ShopSandbox
+from tests.support.starting import manage_without_anything
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def told(*options: str, stderr: io.StringIO | None = None) -> tuple[int, list[str]]:
+    out = io.StringIO()
+    try:
+        call_command("reconcile", *options, stdout=out, stderr=stderr or io.StringIO())
+    except SystemExit as end:
+        return int(end.code or 0), out.getvalue().splitlines()
+    return 0, out.getvalue().splitlines()
+
+
+def test_nothing_to_tell_is_one_line_and_0(sandbox: ShopSandbox) -> None:
+    code, (line,) = told()
+    assert code == 0
+    assert re.fullmatch(r"default: 0 compared, 0 repaired, 0 left \(\d+\.\d s\)\.", line)
+
+
+def test_what_is_left_comes_first_and_ends_with_1(sandbox: ShopSandbox, buyer: Client) -> None:
+    lost, late = bought(buyer), bought(Client())
+    pay(sandbox, lost)
+    pay(sandbox, late)
+    Payment.objects.filter(pk=lost.pk).delete()
+    code, lines = told()
+    assert code == 1
+    assert re.match(rf"✗ default  unknown_attempt +Order {lost.order_id}: {lost.stripe_id}", lines[0])
+    repaired = [line for line in lines[1:-1] if "status_differs" in line]
+    assert repaired == [
+        f"✓ default  status_differs         Order {late.order_id}: at Stripe {late.stripe_id} is paid, "
+        "here it was open; now it is paid."
+    ]
+    assert re.search(r": \d+ compared, \d+ repaired, 1 left", lines[-1])
+
+
+def test_a_terminal_gets_a_bar_and_a_file_none(sandbox: ShopSandbox, settings: Any) -> None:
+    two_accounts(sandbox, settings)
+    screen, file = Terminal(), io.StringIO()
+    told(stderr=screen)
+    told(stderr=file)
+    assert "10/10 eur: events since" in screen.getvalue()
+    assert "####" in screen.getvalue()
+    assert file.getvalue() == ""
+
+
+def test_the_log_is_silent_beside_a_bar_and_nowhere_else(
+    sandbox: ShopSandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="kopeck")
+    told(stderr=Terminal())
+    assert caplog.messages == []
+    told()
+    assert any("0 compared" in message for message in caplog.messages)
+
+
+def test_the_json_is_the_last_line(sandbox: ShopSandbox, buyer: Client) -> None:
+    pay(sandbox, bought(buyer))
+    _, lines = told("--json")
+    answer = json.loads(lines[-1])
+    assert {"accounts", "checked", "repaired", "left", "findings"} <= set(answer)
+    assert answer["accounts"] == ["default"]
+    assert answer["checked"] >= 2
+    assert {"account", "code", "kind", "id", "said", "order", "repaired"} == set(answer["findings"][0])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [(("--account", "gbp"), "There is no account gbp: default."), (("--since", "yesterday"), "2026-11-01")],
+)
+def test_a_question_that_makes_no_sense_is_a_sentence(
+    sandbox: ShopSandbox, options: tuple[str, ...], said: str
+) -> None:
+    assert said in run(*options)["said"]
+
+
+def test_with_no_database_it_is_2_and_a_sentence(tmp_path: Path) -> None:
+    ended = manage_without_anything(tmp_path, "reconcile")
+    assert ended.returncode == 2
+    assert "Traceback" not in ended.stderr
+
+
+def test_the_worker_compares_every_hour_and_every_night(sandbox: ShopSandbox, buyer: Client) -> None:
+    from procrastinate.contrib.django import app
+
+    jobs = {task.task.name: task.cron for task in app.periodic_registry.periodic_tasks.values()}
+    name = "kopeck.reconcile.jobs.compare_the_last_"
+    assert jobs[f"{name}hours"].split()[1:] == ["*"] * 4
+    assert re.fullmatch(r"\d+ \d+ \* \* \*", jobs[f"{name}month"])
+    forget_jobs()
+    pay(sandbox, bought(buyer))
+    reconcile_jobs.compare_the_last_hours.defer(timestamp=0)
+    reconcile_jobs.compare_the_last_month.defer(timestamp=0)
+    work()
+    assert Order.objects.get().status == "paid"
+    # In the minutes after a full hour the worker adds its own.
+    assert Run.objects.filter(left=0, trouble="").count() == Run.objects.count() >= 2
+
+
+def test_stripe_away_does_not_fail_the_job(sandbox: ShopSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kopeck.reconcile import compare as reconcile
+
+    monkeypatch.setattr(reconcile, "PAUSES", ())
+    sandbox.control("PUT", "faults", {"error_rate": 1})
+    reconcile_jobs.compare_the_last_hours(0)
+    assert Run.objects.get().trouble
+
+
+def test_the_nightly_run_looks_a_month_back(sandbox: ShopSandbox, buyer: Client) -> None:
+    payment = bought(buyer)
+    pay(sandbox, payment)
+    run()
+    # A fortnight ago; since then somebody has changed the books, which the hourly run does not look for.
+    past = 14 * 86400
+    sandbox.box.store.sql(
+        "UPDATE objects SET created = created - ?, body = json_set(body, '$.created', created - ?)",
+        (past, past),
+    )
+    long_ago = timezone.now() - timedelta(days=14)
+    Payment.objects.update(status="expired", paid_at=None, payment_intent="", created=long_ago)
+    Order.objects.update(status="expired", paid_at=None)
+    reconcile_jobs.compare_the_last_hours(0)
+    assert Order.objects.get().status == "expired"
+    reconcile_jobs.compare_the_last_month(0)
+    assert Order.objects.get().status == "paid"
+
+
+def test_runs_are_remembered_for_a_quarter(sandbox: ShopSandbox) -> None:
+    run()
+    Run.objects.update(ended=timezone.now() - timedelta(days=93))
+    run()
+    assert Run.objects.count() == 1
+
+
+def test_the_owner_reads_what_is_left_and_since_when(
+    sandbox: ShopSandbox, buyer: Client, owner: Client
+) -> None:
+    payment = bought(buyer)
+    pay(sandbox, payment)
+    Payment.objects.all().delete()
+    run()
+    first = Difference.objects.get().first_seen
+    run()
+    difference = Difference.objects.get()
+    assert difference.first_seen == first < difference.last_seen
+    page = owner.get("/admin/reconcile/difference/").content.decode()
+    assert "unknown_attempt" in page
+    assert f"/admin/orders/order/{payment.order_id}/why/" in page
+    (charge,) = sandbox.charges()
+    sandbox.control("POST", f"charges/{charge.id}/refund", {})
+    run()
+    listed = f"Order {payment.order_id}: "
+    assert listed not in owner.get("/admin/reconcile/difference/").content.decode()
+    assert listed in owner.get("/admin/reconcile/difference/?state=gone").content.decode()
+    assert owner.get("/admin/reconcile/run/").status_code == 200
+    assert owner.get("/admin/reconcile/difference/add/").status_code == 403

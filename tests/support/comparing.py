@@ -1,0 +1,76 @@
+"""What the tests of the comparison with Stripe share: runs of the command, and what they find."""
+
+import io
+import json
+from typing import Any
+
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from kopeck.orders.models import Order
+from kopeck.payments.models import Payment
+from tests.support.shop import ShopSandbox, make_item
+from tests.support.stocking import SHOWN
+
+
+def run(*options: str) -> dict[str, Any]:
+    """`manage.py reconcile --json`: what it prints last, and its exit status as `code`."""
+    out, code = io.StringIO(), 0
+    try:
+        call_command("reconcile", "--json", *options, stdout=out, stderr=io.StringIO())
+    except SystemExit as end:
+        code = int(end.code or 0)
+    except CommandError as refusal:
+        return {"code": refusal.returncode, "said": str(refusal)}
+    told: dict[str, Any] = json.loads(out.getvalue().splitlines()[-1])
+    assert code == (2 if told["troubles"] else 1 if told["left"] else 0)
+    assert told["repaired"] == sum(finding["repaired"] for finding in told["findings"])
+    assert told["left"] == len(told["findings"]) - told["repaired"]
+    return {**told, "code": code}
+
+
+def codes(told: dict[str, Any], *, repaired: bool) -> list[str]:
+    """What was found, but for events that never arrived: every test here delivers none."""
+    found = [finding for finding in told["findings"] if finding["repaired"] is repaired]
+    return sorted(finding["code"] for finding in found if finding["code"] != "event_missing")
+
+
+def repairs(*options: str) -> list[str]:
+    """A run that leaves nothing; what it repaired. A second one has nothing to do."""
+    told = run(*options)
+    assert told["code"] == 0, told
+    again = run("--all")
+    assert (again["code"], again["findings"]) == (0, []), again
+    return codes(told, repaired=True)
+
+
+def leaves(*options: str) -> list[str]:
+    """A run that leaves something for a person; what. The next one says the same, and repairs nothing."""
+    told = run(*options)
+    assert told["code"] == 1, told
+    again = run()
+    assert codes(again, repaired=False) == codes(told, repaired=False)
+    assert again["repaired"] == 0, again
+    return codes(told, repaired=False)
+
+
+def bought(buyer: Client, way: str = "buy", **facts: Any) -> Payment:
+    """An open session (`buy`) or intent (`intent`) of a new item, asked for from its page."""
+    answer = buyer.get(f"/{way}/{make_item(**facts).pk}", headers=SHOWN).json()
+    return Payment.objects.get(stripe_id=answer.get("session_id") or answer["payment_intent_id"])
+
+
+def pay(sandbox: ShopSandbox, payment: Payment, **how: Any) -> None:
+    kind = "sessions" if payment.kind == "checkout" else "intents"
+    sandbox.control("POST", f"{kind}/{payment.stripe_id}/pay", how or {"card": "4242424242424242"})
+
+
+def states(order: Order) -> tuple[str, list[str]]:
+    """The order's state, and those of its attempts, oldest first."""
+    order.refresh_from_db()
+    return order.status, [payment.status for payment in order.payments.order_by("attempt")]
+
+
+def charge_of(sandbox: ShopSandbox, payment: Payment) -> str:
+    (charge,) = [one for one in sandbox.charges() if one.status == "succeeded"]
+    return str(charge.id)
