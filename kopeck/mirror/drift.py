@@ -44,7 +44,7 @@ def compare(account_name: str, kind: StripeMirror.Kind) -> list[Difference]:
 
 def differences(account_name: str, kind: StripeMirror.Kind) -> list[Difference]:
     """Reads every coupon, or tax rate, of the account. Raises StripeUnavailable, StripeRefused."""
-    theirs = {found["id"]: found for found in gateway(account_name).list_copies(kind)}
+    theirs = {found["id"]: found for found in gateway(account_name).list_all(kind)}
     model: type[Discount] | type[Tax] = Discount if kind == Kind.COUPON else Tax
     ours = {thing.pk: copies.describe(thing) for thing in model.objects.all()}
     notes = list(StripeMirror.objects.filter(account=account_name, kind=kind))

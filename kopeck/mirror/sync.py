@@ -250,12 +250,12 @@ def _do(stripe: Gateway, step: Step) -> dict[str, Any] | None:
         return _create(stripe, step.copy, wanted)
     try:
         if step.turn is Turn.LOOK_UP:
-            theirs = stripe.retrieve_copy(kind, stripe_id)
+            theirs = stripe.retrieve(kind, stripe_id)
             return None if theirs.get("deleted") else _noted(stripe_id, read(kind, theirs))
         if step.turn is Turn.UPDATE and wanted is not None:
-            stripe.update_copy(kind, stripe_id, wanted.details)
+            stripe.update(kind, stripe_id, wanted.details)
             return {"details": wanted.details}
-        stripe.retire_copy(kind, stripe_id)
+        stripe.retire(kind, stripe_id)
     except StripeRefused as refusal:
         # Deleted in the dashboard, a sandbox that was reset, or the keys are another account's now.
         if not refusal.missing:
@@ -276,12 +276,12 @@ def _create(stripe: Gateway, copy: StripeMirror, wanted: Described | None) -> di
     # Other inputs need another key. So does the third try: Stripe repeats an answer 500 to the same key.
     digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
     key = f"kopeck-{copy.key}-{digest}-{max(0, copy.tries - 2)}"
-    return _noted(stripe.create_copy(kind, inputs, idempotency_key=key)["id"], wanted)
+    return _noted(stripe.create(kind, inputs, idempotency_key=key)["id"], wanted)
 
 
 def _made_before(stripe: Gateway, copy: StripeMirror) -> dict[str, Any] | None:
     """What an earlier try made, though its answer was lost."""
-    for theirs in stripe.list_copies(copy.kind, since=int(copy.created.timestamp()) - SKEW):
+    for theirs in stripe.list_all(copy.kind, created={"gte": int(copy.created.timestamp()) - SKEW}):
         if theirs["metadata"].get("kopeck_copy") == str(copy.key):
             return theirs
     return None

@@ -26,7 +26,8 @@ from kopeck.stripe_api.accounts import (
     Account,
     variable,
 )
-from kopeck.stripe_api.client import API_VERSION, Gateway, StripeRefused, StripeUnavailable, gateway, sign
+from kopeck.stripe_api.client import API_VERSION, Gateway, StripeRefused, StripeUnavailable, gateway
+from kopeck.stripe_api.events import sign
 from kopeck.webhooks import endpoints
 
 MOST_SKEW = 60  # seconds
@@ -149,7 +150,7 @@ def _webhook(wire: Gateway) -> Iterator[Check]:
     if not account.webhook_secrets:
         said = f"{name} is not set, so {path} answers 404"
         yield Check(area, "webhook secret", "fail", said, MAKE)
-    found = _try(wire.webhook_endpoints)
+    found = _try(lambda: list(wire.list_all("webhook_endpoint")))
     if not isinstance(found, list):
         do = "let this key read webhook endpoints, or look in Stripe's Dashboard"
         yield Check(area, "webhook endpoint", "warn", f"Stripe does not tell: {found}", do)

@@ -55,7 +55,7 @@ def client_secret(payment: Payment, client: Client) -> str:
         if seconds := client.count_question():
             message = _("That was asked for often in a short time. Please try again in a minute.")
             raise too_many(message, seconds)
-        answer.set_result(gateway(payment.account).retrieve_intent(key[1])["client_secret"])
+        answer.set_result(gateway(payment.account).retrieve("intent", key[1])["client_secret"])
     except BaseException as problem:
         with _lock:
             _secrets.pop(key, None)

@@ -58,7 +58,7 @@ def _refund(look: Look, row: Refund | None, now: dict[str, Any]) -> None:
     payment = None if _same(row, now) else refund_news.known_payment(look.account, now)
     if payment is None:
         return None
-    now = gateway(look.account).retrieve_refund(now["id"])
+    now = gateway(look.account).retrieve("refund", now["id"])
     row = Refund.objects.filter(account=look.account, stripe_id=now["id"]).first()
     if _same(row, now):
         return None
@@ -80,7 +80,7 @@ def _dispute(look: Look, row: Dispute | None, now: dict[str, Any]) -> None:
     payment = None if _same(row, now) else refund_news.known_payment(look.account, now)
     if payment is None:
         return
-    now = gateway(look.account).retrieve_dispute(now["id"])
+    now = gateway(look.account).retrieve("dispute", now["id"])
     row = Dispute.objects.filter(account=look.account, stripe_id=now["id"]).first()
     if _same(row, now):
         return

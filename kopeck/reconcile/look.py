@@ -58,7 +58,7 @@ class Look:
 def look_up(account: str, kind: str, stripe_id: str) -> dict[str, Any] | None:
     """The object as it is now; None: Stripe knows no such object. StripeUnavailable, StripeRefused."""
     try:
-        return gateway(account).look_up(kind, stripe_id)
+        return gateway(account).retrieve(kind, stripe_id)
     except StripeRefused as refusal:
         if not refusal.missing:
             raise

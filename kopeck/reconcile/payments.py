@@ -82,7 +82,7 @@ def compare(look: Look, payment: Payment, now: dict[str, Any], *, mine: bool = F
     if _agrees(payment, _read(payment, now)):
         return _figures(look, payment, _read(payment, now))
     name = NAMES[Kind(payment.kind)]
-    now = gateway(payment.account).look_up(name, now["id"])
+    now = gateway(payment.account).retrieve(name, now["id"])
     payment = Payment.objects.select_related("order").get(pk=payment.pk)  # it may have moved meanwhile
     truth = _read(payment, now)
     if _agrees(payment, truth):
@@ -239,7 +239,7 @@ def _close_or_tell(
             return look.find(code, kind, now["id"], said, order=order, repaired=True)
     if truth.status not in (Status.PAID, Status.PROCESSING):
         return None
-    now = wire.look_up(kind, now["id"])
+    now = wire.retrieve(kind, now["id"])
     if truth.status == Status.PAID and not _kept(now):
         return None
     money = in_words(truth.amount, truth.currency)
@@ -259,7 +259,7 @@ def _refunds_add_up(look: Look, payment: Payment, intent: dict[str, Any]) -> Non
     settled = payment.status in (Status.PAID, Status.NEEDS_REVIEW) and payment.payment_intent == intent["id"]
     if not settled or _back(intent) == refunded(payment):
         return
-    intent = gateway(payment.account).retrieve_intent(intent["id"])
+    intent = gateway(payment.account).retrieve("intent", intent["id"])
     mine, theirs, id = refunded(payment), _back(intent), intent["id"]
     if mine == theirs:
         return
@@ -267,7 +267,7 @@ def _refunds_add_up(look: Look, payment: Payment, intent: dict[str, Any]) -> Non
     said += f"here {in_words(mine, payment.currency)}"
     if not look.dry_run:
         refund_news.learn_payment(payment)
-        theirs = _back(gateway(payment.account).retrieve_intent(id))
+        theirs = _back(gateway(payment.account).retrieve("intent", id))
     agreed = refunded(payment) == theirs
     end = "; here as well now." if agreed else f" ({id}). Look at its refunds in Stripe's Dashboard."
     look.find("refunds_differ", "intent", id, f"{said}{end}", order=payment.order_id, repaired=agreed)

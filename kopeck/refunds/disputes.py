@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 def learn(account: str, stripe_id: str) -> Dispute | None:
     """Asks Stripe about a dispute; None if it is none of this shop's. StripeUnavailable, StripeRefused."""
-    answer = gateway(account).retrieve_dispute(stripe_id)
+    answer = gateway(account).retrieve("dispute", stripe_id)
     payment = payment_of(account, answer)
     return apply(payment, answer) if payment else None
 
@@ -30,7 +30,7 @@ def learn(account: str, stripe_id: str) -> Dispute | None:
 def catch_up(account: str, since: datetime) -> int:
     """Hears of disputes opened since then whose events were lost; how many were news."""
     news = 0
-    for answer in gateway(account).list_disputes(created={"gte": int(since.timestamp())}):
+    for answer in gateway(account).list_all("dispute", created={"gte": int(since.timestamp())}):
         known = Dispute.objects.filter(account=account, stripe_id=answer["id"], status=answer["status"])
         payment = None if known.exists() else known_payment(account, answer)
         if payment is not None:

@@ -30,7 +30,7 @@ def left_at_stripe(payment: Payment) -> tuple[int, str]:
     """
     if not payment.payment_intent:
         return 0, payment.currency
-    charge = gateway(payment.account).retrieve_intent(payment.payment_intent).get("latest_charge")
+    charge = gateway(payment.account).retrieve("intent", payment.payment_intent).get("latest_charge")
     if not isinstance(charge, dict):
         return 0, payment.currency
     # Of a charge captured in part, what was let go counts as refunded: what is left is right all the same.

@@ -169,7 +169,9 @@ def send(refund: Refund) -> Refund:
     ours = Refund.objects.filter(pk=refund.pk, status=Status.CREATING)
     ours.update(asked_at=timezone.now())
     try:
-        answer = gateway(refund.account).create_refund(refund.inputs, idempotency_key=refund.idempotency_key)
+        answer = gateway(refund.account).create(
+            "refund", refund.inputs, idempotency_key=refund.idempotency_key
+        )
     except StripeUnavailable as trouble:
         ours.update(problem=str(trouble))
         log.warning("refund %s of order %s waits on: %s", refund.pk, refund.order_id, trouble)
@@ -235,7 +237,7 @@ def received_at_stripe(payment: Payment) -> tuple[int, str]:
     """
     if not payment.payment_intent:
         return 0, payment.currency  # an order that cost nothing
-    intent = gateway(payment.account).retrieve_intent(payment.payment_intent)
+    intent = gateway(payment.account).retrieve("intent", payment.payment_intent)
     return int(intent["amount_received"]), str(intent["currency"])
 
 

@@ -30,28 +30,28 @@ Status = Refund.Status
 
 def learn(account: str, stripe_id: str) -> Refund | None:
     """Asks Stripe about one refund; None if it is none of this shop's. StripeUnavailable, StripeRefused."""
-    answer = gateway(account).retrieve_refund(stripe_id)
+    answer = gateway(account).retrieve("refund", stripe_id)
     payment = payment_of(account, answer)
     return apply(payment, answer) if payment else None
 
 
 def learn_charge(account: str, charge: str) -> list[Refund]:
     """The same for all refunds of a charge."""
-    answers = list(gateway(account).list_refunds(charge=charge))
+    answers = list(gateway(account).list_all("refund", charge=charge))
     payment = payment_of(account, answers[0]) if answers else None
     return [apply(payment, answer) for answer in reversed(answers)] if payment else []
 
 
 def learn_payment(payment: Payment) -> list[Refund]:
     """The same for all refunds of a payment of ours."""
-    answers = list(gateway(payment.account).list_refunds(payment_intent=payment.payment_intent))
+    answers = list(gateway(payment.account).list_all("refund", payment_intent=payment.payment_intent))
     return [apply(payment, answer) for answer in reversed(answers)]
 
 
 def catch_up(account: str, since: datetime) -> int:
     """Hears of refunds made since then whose events were lost; how many were news."""
     news = 0
-    for answer in gateway(account).list_refunds(created={"gte": int(since.timestamp())}):
+    for answer in gateway(account).list_all("refund", created={"gte": int(since.timestamp())}):
         if Refund.objects.filter(account=account, stripe_id=answer["id"], status=answer["status"]).exists():
             continue
         payment = known_payment(account, answer)
@@ -77,7 +77,7 @@ def payment_of(account: str, answer: dict[str, Any]) -> Payment | None:
     """
     payment = known_payment(account, answer)
     if payment is None and answer.get("payment_intent"):
-        intent = gateway(account).retrieve_intent(answer["payment_intent"])
+        intent = gateway(account).retrieve("intent", answer["payment_intent"])
         key = key_in(intent.get("metadata"))
         payment = Payment.objects.filter(account=account, key=key).first() if key else None
     if payment is not None and payment.status not in (Payment.Status.PAID, Payment.Status.NEEDS_REVIEW):

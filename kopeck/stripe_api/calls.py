@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from kopeck.telemetry import metrics
-from kopeck.telemetry.call_names import name_of
+from kopeck.telemetry.tracing import name_of
 
 log = logging.getLogger("kopeck.stripe")
 

@@ -1,4 +1,4 @@
-"""The wire to Stripe: the only file that imports `stripe`. Plain dicts come in and go out.
+"""The wire to Stripe: whatever the shop asks of it. Plain dicts come in and go out.
 
 One client per account, built once and shared by all threads; API version, time-outs and retries set.
 Nothing of ours is held while Stripe is asked: the database connection goes back to the pool first, and
@@ -6,8 +6,10 @@ an open transaction is a programming error.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import cache, partial
+from operator import attrgetter
 from typing import Any
 
 import stripe
@@ -18,11 +20,32 @@ from kopeck.slow import release_database
 from kopeck.stripe_api import calls
 from kopeck.stripe_api.accounts import Account
 from kopeck.stripe_api.bulkhead import Full, bulkhead
-from kopeck.stripe_api.storable import storable
 
 API_VERSION = "2026-10-28.endive"
-#: Seconds after which a signed event is refused as a replay.
-TOLERANCE = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of object: its service in the library, what is expanded in one and in a list, what closes it."""
+
+    service: str
+    expand: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
+    close: str = ""
+
+
+_SESSION = Kind("checkout.sessions", ("payment_intent.latest_charge",), ("data.payment_intent",), "expire")
+KINDS = {
+    "session": _SESSION,
+    "checkout": _SESSION,  # as a Payment's kind is called
+    "intent": Kind("payment_intents", ("latest_charge",), ("data.latest_charge",), "cancel"),
+    "refund": Kind("refunds"),
+    "dispute": Kind("disputes"),
+    "event": Kind("events"),
+    "coupon": Kind("coupons"),
+    "tax_rate": Kind("tax_rates"),
+    "webhook_endpoint": Kind("webhook_endpoints"),
+}
 
 # The library would write an id to the home folder and report timings to Stripe.
 stripe.enable_telemetry = False
@@ -38,14 +61,6 @@ class StripeRefused(Exception):
     def __init__(self, message: str, *, code: str = "", param: str = "", missing: bool = False) -> None:
         super().__init__(message)
         self.code, self.param, self.missing = code, param, missing
-
-
-class BadEvent(Exception):
-    """A webhook call that proves nothing. `code` names which check failed."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code, self.message = code, message
 
 
 class _Watched(stripe.RequestsClient):
@@ -78,51 +93,50 @@ class Gateway:
             base_addresses={"api": settings.STRIPE_API_BASE} if settings.STRIPE_API_BASE else None,
         )
 
-    def create(self, kind: str, inputs: dict[str, Any], *, idempotency_key: str) -> dict[str, Any]:
-        """The payable object of a Payment's kind ("checkout", "intent"), made with these inputs."""
-        make = self.create_session if kind == "checkout" else self.create_intent
-        return make(inputs, idempotency_key=idempotency_key)
+    def create(self, kind: str, inputs: dict[str, Any], *, idempotency_key: str = "") -> dict[str, Any]:
+        """A new object. With the same key and inputs Stripe gives the first one again, for a day."""
+        return self._call(kind, "create", inputs, {"idempotency_key": idempotency_key})
 
     def retrieve(self, kind: str, stripe_id: str) -> dict[str, Any]:
-        """The payable object as it is now, with its latest charge inside."""
-        return (self.retrieve_session if kind == "checkout" else self.retrieve_intent)(stripe_id)
+        """The object as it is now; a payable one with its latest charge inside."""
+        return self._call(kind, "retrieve", stripe_id, {"expand": list(KINDS[kind].expand)})
+
+    def update(self, kind: str, stripe_id: str, changes: dict[str, Any]) -> dict[str, Any]:
+        """Changes what Stripe lets be changed: a coupon's name, a tax rate's, an endpoint's events."""
+        return self._call(kind, "update", stripe_id, changes)
 
     def expire(self, kind: str, stripe_id: str) -> dict[str, Any]:
-        """Closes the payable object; where that came too late, the object as it is now (it may be paid)."""
-        return (self.expire_session if kind == "checkout" else self.cancel_intent)(stripe_id)
-
-    def create_intent(self, inputs: dict[str, Any], *, idempotency_key: str) -> dict[str, Any]:
-        """`PaymentIntent.create`."""
-        intents = self._client.v1.payment_intents
-        return self._ask(
-            lambda: intents.create(inputs, {"idempotency_key": idempotency_key})  # type: ignore[arg-type]
-        )
-
-    def retrieve_intent(self, stripe_id: str) -> dict[str, Any]:
-        """The PaymentIntent, with its latest charge inside."""
-        intents = self._client.v1.payment_intents
-        return self._ask(lambda: intents.retrieve(stripe_id, {"expand": ["latest_charge"]}))
-
-    def cancel_intent(self, stripe_id: str) -> dict[str, Any]:
-        """Cancels the intent; where it can't be cancelled any more, the intent as it is now."""
+        """Closes a payable object; where that came too late, the object as it is now (it may be paid)."""
         try:
-            self._ask(lambda: self._client.v1.payment_intents.cancel(stripe_id))
+            self._call(kind, KINDS[kind].close, stripe_id)
         except StripeRefused as refusal:
             if refusal.missing:
                 raise
-        return self.retrieve_intent(stripe_id)
+        return self.retrieve(kind, stripe_id)
 
-    def create_session(self, inputs: dict[str, Any], *, idempotency_key: str) -> dict[str, Any]:
-        """`checkout.Session.create`: the Checkout Session as a dict."""
-        sessions = self._client.v1.checkout.sessions
-        return self._ask(
-            lambda: sessions.create(inputs, {"idempotency_key": idempotency_key})  # type: ignore[arg-type]
-        )
+    def retire(self, kind: str, stripe_id: str) -> None:
+        """Deletes the object, or archives a tax rate, which can't be. Sessions that have it keep it."""
+        if kind == "tax_rate":
+            self.update(kind, stripe_id, {"active": False})
+        else:
+            self._call(kind, "delete", stripe_id)
 
-    def retrieve_session(self, stripe_id: str) -> dict[str, Any]:
-        """The Checkout Session, with its payment intent and latest charge inside."""
-        sessions = self._client.v1.checkout.sessions
-        return self._ask(lambda: sessions.retrieve(stripe_id, {"expand": ["payment_intent.latest_charge"]}))
+    def page(self, kind: str, **asked: Any) -> tuple[list[dict[str, Any]], bool]:
+        """A page of what the account has, newest first, and whether there are more.
+
+        `asked` is Stripe's: `created={"gte": Unix second}`, `starting_after`, `payment_intent`, `types`.
+        """
+        answer = self._call(kind, "list", {"limit": 100, "expand": list(KINDS[kind].listed), **asked})
+        return answer["data"], answer["has_more"]
+
+    def list_all(self, kind: str, **asked: Any) -> Iterator[dict[str, Any]]:
+        """All of it, newest first, page by page."""
+        has_more = True
+        while has_more:
+            objects, has_more = self.page(kind, **asked)
+            yield from objects
+            if has_more:
+                asked["starting_after"] = objects[-1]["id"]
 
     def session_lines(self, stripe_id: str) -> list[dict[str, Any]]:
         """All lines of the session, with their taxes; the session itself shows the first ten."""
@@ -130,120 +144,6 @@ class Gateway:
         answer = self._ask(lambda: items.list(stripe_id, {"limit": 100, "expand": ["data.taxes"]}))
         lines: list[dict[str, Any]] = answer["data"]
         return lines
-
-    def expire_session(self, stripe_id: str) -> dict[str, Any]:
-        """Closes the session; where it is not open any more, the session as it is now (it may be paid)."""
-        try:
-            self._ask(lambda: self._client.v1.checkout.sessions.expire(stripe_id))
-        except StripeRefused as refusal:
-            if refusal.missing:
-                raise
-        return self.retrieve_session(stripe_id)
-
-    def create_refund(self, inputs: dict[str, Any], *, idempotency_key: str) -> dict[str, Any]:
-        """`Refund.create`."""
-        refunds = self._client.v1.refunds
-        return self._ask(
-            lambda: refunds.create(inputs, {"idempotency_key": idempotency_key})  # type: ignore[arg-type]
-        )
-
-    def retrieve_refund(self, stripe_id: str) -> dict[str, Any]:
-        return self._ask(lambda: self._client.v1.refunds.retrieve(stripe_id))
-
-    def list_refunds(self, **of: Any) -> Iterator[dict[str, Any]]:
-        """Refunds, newest first: `payment_intent=`, `charge=`, or `created={"gte": Unix second}`."""
-        return self._pages(self._client.v1.refunds.list, of)
-
-    def retrieve_dispute(self, stripe_id: str) -> dict[str, Any]:
-        return self._ask(lambda: self._client.v1.disputes.retrieve(stripe_id))
-
-    def list_disputes(self, **of: Any) -> Iterator[dict[str, Any]]:
-        """Disputes, newest first: `payment_intent=`, `charge=`, or `created={"gte": Unix second}`."""
-        return self._pages(self._client.v1.disputes.list, of)
-
-    # `kind` is "coupon" or "tax_rate".
-
-    def create_copy(self, kind: str, inputs: dict[str, Any], *, idempotency_key: str) -> dict[str, Any]:
-        """A new coupon or tax rate, as a dict."""
-        service = self._mirrored(kind)
-        return self._ask(lambda: service.create(inputs, {"idempotency_key": idempotency_key}))
-
-    def retrieve_copy(self, kind: str, stripe_id: str) -> dict[str, Any]:
-        service = self._mirrored(kind)
-        return self._ask(lambda: service.retrieve(stripe_id))
-
-    def update_copy(self, kind: str, stripe_id: str, changes: dict[str, Any]) -> dict[str, Any]:
-        """Changes what Stripe lets be changed: a coupon's name, a tax rate's display_name and active."""
-        service = self._mirrored(kind)
-        return self._ask(lambda: service.update(stripe_id, changes))
-
-    def retire_copy(self, kind: str, stripe_id: str) -> None:
-        """Deletes the coupon, or archives the tax rate. Sessions that have it already keep it."""
-        if kind == "tax_rate":
-            self.update_copy(kind, stripe_id, {"active": False})
-        else:
-            self._ask(lambda: self._client.v1.coupons.delete(stripe_id))
-
-    def list_copies(self, kind: str, *, since: int = 0) -> Iterator[dict[str, Any]]:
-        """Every coupon or tax rate of the account, newest first; `since`: the earliest Unix second."""
-        service = self._mirrored(kind)
-        return self._pages(service.list, {"created": {"gte": since}} if since else {})
-
-    def page(self, kind: str, **asked: Any) -> tuple[list[dict[str, Any]], bool]:
-        """A page of what the account has, newest first, and whether there are more.
-
-        `kind` is session, intent, refund, dispute or event; `asked`: `created`, `starting_after`, `types`.
-        """
-        v1 = self._client.v1
-        services: dict[str, tuple[Any, list[str]]] = {
-            "session": (v1.checkout.sessions, ["data.payment_intent"]),
-            "intent": (v1.payment_intents, ["data.latest_charge"]),
-            "refund": (v1.refunds, []),
-            "dispute": (v1.disputes, []),
-            "event": (v1.events, []),
-        }
-        service, expand = services[kind]
-        asked = {"limit": 100, **({"expand": expand} if expand else {}), **asked}
-        answer = self._ask(lambda: service.list(asked))
-        return answer["data"], answer["has_more"]
-
-    def look_up(self, kind: str, stripe_id: str) -> dict[str, Any]:
-        """One object of a kind that `page` lists, other than an event."""
-        by_kind: dict[str, Callable[[str], dict[str, Any]]] = {
-            "session": self.retrieve_session,
-            "intent": self.retrieve_intent,
-            "refund": self.retrieve_refund,
-            "dispute": self.retrieve_dispute,
-        }
-        return by_kind[kind](stripe_id)
-
-    def _pages(self, service: Callable[[Any], Any], of: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        asked: dict[str, Any] = {"limit": 100, **of}
-        while True:
-            page = self._ask(partial(service, asked))
-            yield from page["data"]
-            if not page["has_more"]:
-                return
-            asked = {**asked, "starting_after": page["data"][-1]["id"]}
-
-    def webhook_endpoints(self) -> list[dict[str, Any]]:
-        """All of the account; Stripe allows sixteen."""
-        endpoints = self._client.v1.webhook_endpoints
-        found: list[dict[str, Any]] = self._ask(lambda: endpoints.list({"limit": 100}))["data"]
-        return found
-
-    def create_webhook_endpoint(self, inputs: dict[str, Any]) -> dict[str, Any]:
-        """Of our API version. The answer is the only one that ever holds its `secret`."""
-        wanted: Any = {**inputs, "api_version": API_VERSION}
-        return self._ask(lambda: self._client.v1.webhook_endpoints.create(wanted))
-
-    def update_webhook_endpoint(self, stripe_id: str, changes: dict[str, Any]) -> dict[str, Any]:
-        """Its url, enabled_events, disabled; an API version stays for ever."""
-        endpoints = self._client.v1.webhook_endpoints
-        return self._ask(lambda: endpoints.update(stripe_id, changes))  # type: ignore[arg-type]
-
-    def delete_webhook_endpoint(self, stripe_id: str) -> None:
-        self._ask(lambda: self._client.v1.webhook_endpoints.delete(stripe_id))
 
     def account_id(self) -> str:
         """`acct_...`. A restricted key may need a permission for it."""
@@ -286,8 +186,9 @@ class Gateway:
             raise
         return True
 
-    def _mirrored(self, kind: str) -> Any:
-        return {"coupon": self._client.v1.coupons, "tax_rate": self._client.v1.tax_rates}[kind]
+    def _call(self, kind: str, verb: str, *words: Any) -> dict[str, Any]:
+        service = attrgetter(KINDS[kind].service)(self._client.v1)
+        return self._ask(partial(getattr(service, verb), *words))
 
     def _ask(self, call: Callable[[], stripe.StripeObject]) -> dict[str, Any]:
         release_database()
@@ -333,44 +234,3 @@ def gateway(account_name: str) -> Gateway:
     if account is None:
         raise StripeUnavailable(f"No keys are configured for the account {account_name}.")
     return Gateway(account)
-
-
-def sign(account: Account, body: str) -> str:
-    """A Stripe-Signature header as Stripe would make it now, with the account's first webhook secret."""
-    return str(stripe.WebhookSignature.generate_signature_header(body, account.webhook_secrets[0]))
-
-
-def read_event(account: Account, body: bytes, signature: str) -> dict[str, Any]:
-    """The event that Stripe signed: the raw bytes, tried with each of the account's secrets. Or BadEvent."""
-    if not signature.isascii():
-        raise BadEvent("signature_wrong", "The Stripe-Signature header is no signature.")
-    if not signature:
-        raise BadEvent("signature_missing", "The Stripe-Signature header is missing.")
-    try:
-        payload = body.decode()
-    except UnicodeDecodeError:
-        raise BadEvent("payload_unreadable", "The body is not UTF-8.") from None
-    problems = []
-    for secret in account.webhook_secrets:
-        try:
-            stripe.WebhookSignature.verify_header(payload, signature, secret, TOLERANCE)
-            break
-        except stripe.SignatureVerificationError as error:
-            problems.append(str(error))
-    else:
-        if any("tolerance" in problem for problem in problems):
-            raise BadEvent("signature_too_old", "The signature is older than five minutes: check the clock.")
-        raise BadEvent(
-            "signature_wrong", "No webhook secret of this account made this signature of this body."
-        )
-    try:
-        event = storable(payload)
-    except (ValueError, RecursionError):
-        raise BadEvent("payload_unreadable", "The body is not JSON.") from None
-    if (
-        not isinstance(event, dict)
-        or not isinstance(event.get("id"), str)
-        or not isinstance(event.get("type"), str)
-    ):
-        raise BadEvent("payload_unreadable", "The body is not an event.")
-    return event

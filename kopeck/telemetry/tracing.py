@@ -9,8 +9,8 @@ import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from kopeck.telemetry.call_names import name_of
 from kopeck.telemetry.redaction import scrub_line
 
 if TYPE_CHECKING:
@@ -196,6 +196,21 @@ def _clean(span: "ReadableSpan") -> "ReadableSpan":
         end_time=span.end_time,
         instrumentation_scope=span.instrumentation_scope,
     )
+
+
+def name_of(method: str, url: str) -> str:
+    """A call of Stripe as its library names it, without ids: `checkout.sessions.create`, `refunds.list`."""
+    path, asked = urlsplit(url).path.partition("/v1/")[2].replace("checkout/", "checkout."), method.upper()
+    name, *rest = path.split("/")
+    if name == "account":  # there is one
+        return "account.retrieve"
+    if not rest:
+        verb = "list" if asked == "GET" else "create"
+    elif len(rest) == 1:  # an id
+        verb = {"GET": "retrieve", "DELETE": "delete"}.get(asked, "update")
+    else:  # what belongs to the object, or is done to it
+        verb = ".".join([*rest[1:], "list"] if asked == "GET" else rest[1:])
+    return f"{name}.{verb}"
 
 
 def _name(span: "ReadableSpan") -> str:

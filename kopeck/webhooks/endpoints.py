@@ -101,7 +101,9 @@ def bring(account: Account, base: str) -> Brought:
     `finish`. Raises StripeUnavailable, StripeRefused.
     """
     wire = gateway(account.name)
-    mine = [endpoint for endpoint in wire.webhook_endpoints() if _is_ours(endpoint, account.name, base)]
+    mine = [
+        endpoint for endpoint in wire.list_all("webhook_endpoint") if _is_ours(endpoint, account.name, base)
+    ]
     # The one at this address first: only where there is none, one of a former address is moved.
     mine.sort(key=lambda endpoint: not is_at(endpoint, account.name, base))
     kept = next((endpoint for endpoint in mine if is_pinned(endpoint)), None)
@@ -109,14 +111,17 @@ def bring(account: Account, base: str) -> Brought:
     mark = {"kopeck_shop": shop_mark()}
     if kept is None:
         description = f"{settings.SHOP_NAME}: account {account.name}"
-        made = wire.create_webhook_endpoint({**wanted, "description": description, "metadata": mark})
+        made = wire.create(
+            "webhook_endpoint",
+            {**wanted, "api_version": API_VERSION, "description": description, "metadata": mark},
+        )
         return Brought(made, True, [], made["secret"], mine)
     others = [endpoint for endpoint in mine if endpoint["id"] != kept["id"]]
     changes, words = _changes(kept, account.name, base)
     if kept["metadata"].get("kopeck_shop") != mark["kopeck_shop"]:
         changes["metadata"] = mark
     if changes:
-        kept = wire.update_webhook_endpoint(kept["id"], changes)
+        kept = wire.update("webhook_endpoint", kept["id"], changes)
     return Brought(kept, False, words, "", others)
 
 
@@ -143,5 +148,5 @@ def _changes(kept: dict[str, Any], account_name: str, base: str) -> tuple[dict[s
 def finish(account: Account, brought: Brought) -> list[str]:
     """Deletes the other endpoints that lead here; their ids. Raises StripeUnavailable, StripeRefused."""
     for endpoint in brought.others:
-        gateway(account.name).delete_webhook_endpoint(endpoint["id"])
+        gateway(account.name).retire("webhook_endpoint", endpoint["id"])
     return [endpoint["id"] for endpoint in brought.others]

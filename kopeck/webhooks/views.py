@@ -11,7 +11,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from kopeck.errors import ShopError
-from kopeck.stripe_api.client import BadEvent, read_event
+from kopeck.stripe_api.events import BadEvent, read_event
 from kopeck.web.errors import drop_dead_connections
 from kopeck.web.visitors import ShopRequest
 from kopeck.webhooks import intake

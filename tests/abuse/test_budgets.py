@@ -172,14 +172,14 @@ def test_a_refused_request_leaves_the_count_at_its_limit_and_no_order_behind(
 def test_no_lock_is_held_on_a_count_while_stripe_is_asked(
     sandbox: ShopSandbox, buyer: Client, budgets: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    create, free = wire.Gateway.create_session, []
+    create, free = wire.Gateway.create, []
 
-    def look(self: wire.Gateway, inputs: Any, *, idempotency_key: str) -> Any:
+    def look(self: wire.Gateway, kind: str, inputs: Any, *, idempotency_key: str) -> Any:
         with transaction.atomic():
             free.append(len(Budget.objects.select_for_update(skip_locked=True)))
-        return create(self, inputs, idempotency_key=idempotency_key)
+        return create(self, kind, inputs, idempotency_key=idempotency_key)
 
-    monkeypatch.setattr(wire.Gateway, "create_session", look)
+    monkeypatch.setattr(wire.Gateway, "create", look)
     item = make_item()
     buyer.get(f"/item/{item.pk}")
     assert buyer.get(f"/buy/{item.pk}").status_code == 200

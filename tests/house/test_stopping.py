@@ -96,7 +96,7 @@ def test_a_call_that_failed_is_not_tried_again(sandbox: ShopSandbox, settings: o
     before = sandbox.box.faults.counts["error"]
     threading.Timer(0.1, stopping.ask).start()
     with pytest.raises(stopping.Stopping):
-        gateway.gateway("default").retrieve_session("cs_test_1")
+        gateway.gateway("default").retrieve("session", "cs_test_1")
     assert sandbox.box.faults.counts["error"] - before == 1
 
 

@@ -151,7 +151,7 @@ def test_a_worker_that_died_while_it_asked_is_followed_by_another_when_its_lease
     sandbox: ShopSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     discount = make_discount()
-    create = wire.Gateway.create_copy
+    create = wire.Gateway.create
 
     class PowerCut(BaseException):
         pass
@@ -161,7 +161,7 @@ def test_a_worker_that_died_while_it_asked_is_followed_by_another_when_its_lease
         raise PowerCut
 
     with monkeypatch.context() as patch:
-        patch.setattr(wire.Gateway, "create_copy", die_after)
+        patch.setattr(wire.Gateway, "create", die_after)
         patch.setattr(copies, "BaseException", KeyError, raising=False)  # nothing of ours runs in a power cut
         with pytest.raises(PowerCut):
             sync(discount)
@@ -184,16 +184,16 @@ def test_a_worker_that_took_longer_than_its_lease_leaves_no_wrong_note(
     discount = make_discount()
     sync(discount)
     change(discount, name="Summer")
-    update = wire.Gateway.update_copy
+    update = wire.Gateway.update
 
     def slow(self: wire.Gateway, *args: Any) -> Any:
-        monkeypatch.setattr(wire.Gateway, "update_copy", update)
+        monkeypatch.setattr(wire.Gateway, "update", update)
         StripeMirror.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
         change(discount, name="Autumn")
         sync(discount)  # another one comes by
         return update(self, *args)  # and only now does the first name arrive
 
-    monkeypatch.setattr(wire.Gateway, "update_copy", slow)
+    monkeypatch.setattr(wire.Gateway, "update", slow)
     sync(discount)
     (coupon,) = coupons(sandbox.stripe)
     assert coupon.name == "Autumn"
@@ -204,7 +204,7 @@ def test_the_same_failed_answer_to_the_same_key_does_not_hold_for_ever(
     sandbox: ShopSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stripe repeats even a 500 to its idempotency key, for a day."""
-    discount, keys, create = make_discount(), [], wire.Gateway.create_copy
+    discount, keys, create = make_discount(), [], wire.Gateway.create
 
     def stuck(self: wire.Gateway, kind: str, inputs: Any, *, idempotency_key: str) -> Any:
         keys.append(idempotency_key)
@@ -212,7 +212,7 @@ def test_the_same_failed_answer_to_the_same_key_does_not_hold_for_ever(
             raise StripeUnavailable("500, repeated")
         return create(self, kind, inputs, idempotency_key=idempotency_key)
 
-    monkeypatch.setattr(wire.Gateway, "create_copy", stuck)
+    monkeypatch.setattr(wire.Gateway, "create", stuck)
     for _try in range(2):
         with pytest.raises(StripeUnavailable):
             sync(discount)

@@ -137,5 +137,5 @@ def test_stripe_is_told_from_the_last_calls_and_never_asked(
 
 def test_a_stripe_that_says_no_answers(sandbox: ShopSandbox, buyer: Client, settings: Any) -> None:
     with pytest.raises(wire.StripeRefused):
-        wire.gateway("default").retrieve_session("cs_test_nothing")
+        wire.gateway("default").retrieve("session", "cs_test_nothing")
     assert buyer.get("/readyz").json()["stripe"] == "ok"

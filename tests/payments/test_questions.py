@@ -35,18 +35,14 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     counts: Counter[str] = Counter()
     lock = threading.Lock()
 
-    def counted(name: str) -> None:
-        real = getattr(wire.Gateway, name)
+    real = wire.Gateway.retrieve
 
-        def ask(self: wire.Gateway, *args: Any, **more: Any) -> Any:
-            with lock:
-                counts[name] += 1
-            return real(self, *args, **more)
+    def ask(self: wire.Gateway, kind: str, stripe_id: str) -> Any:
+        with lock:
+            counts[kind] += 1
+        return real(self, kind, stripe_id)
 
-        monkeypatch.setattr(wire.Gateway, name, ask)
-
-    counted("retrieve_intent")
-    counted("retrieve_session")
+    monkeypatch.setattr(wire.Gateway, "retrieve", ask)
     return counts
 
 
@@ -106,7 +102,7 @@ def test_the_page_that_confirms_is_always_answered_by_stripe_itself(
     for tries in range(3):
         answer = buyer.get(f"/order/{order.pk}/return?tries={tries}")
         assert answer["Location"] == f"/order/{order.pk}?confirming={tries + 1}"
-        assert asked["retrieve_session"] == tries + 1
+        assert asked["checkout"] == tries + 1
         seconds_pass()
     sandbox.pay(session)
     assert buyer.get(f"/order/{order.pk}/return?tries=3")["Location"] == f"/order/{order.pk}"
@@ -124,7 +120,7 @@ def test_what_was_asked_a_moment_ago_is_confirmed_a_moment_later(
     sandbox.pay(session)
     answer = buyer.get(f"/order/{order.pk}/return")
     assert "Confirming your payment" in buyer.get(answer["Location"]).content.decode()
-    assert asked["retrieve_session"] == 1
+    assert asked["checkout"] == 1
     seconds_pass()
     buyer.get(f"/order/{order.pk}/return?tries=1")
     order.refresh_from_db()
@@ -175,7 +171,7 @@ def test_questions_have_a_budget_of_as_many_a_minute_as_things_may_be_started(
     assert 1 <= int(refused["Retry-After"]) <= LONG
     # Another visitor of the same address, with the order's link.
     assert [intent_of(Client(), order).status_code for _ in range(2)] == [429] * 2
-    assert asked["retrieve_intent"] == 4
+    assert asked["intent"] == 4
     Budget.objects.update(began=F("began") - timedelta(seconds=LONG))
     assert intent_of(buyer, order).status_code == 200
 
@@ -190,7 +186,7 @@ def test_over_its_budget_the_return_page_is_answered_by_what_is_known(
     for _ in range(6):
         seconds_pass()
         assert buyer.get(f"/order/{order.pk}/return").status_code == 303
-    assert asked["retrieve_session"] == 4
+    assert asked["checkout"] == 4
     sandbox.pay(session)
     seconds_pass()
     answer = buyer.get(f"/order/{order.pk}/return")
@@ -221,12 +217,12 @@ def test_who_waits_gets_the_answer_that_comes_just_when_patience_ends(
     secret = buyer.get(f"/intent/{item.pk}").json()["client_secret"]
     questions.forget()
     asks, answered = threading.Event(), threading.Event()
-    retrieve, waited = wire.Gateway.retrieve_intent, questions.wait
+    retrieve, waited = wire.Gateway.retrieve, questions.wait
 
-    def slow(self: wire.Gateway, stripe_id: str) -> Any:
+    def slow(self: wire.Gateway, kind: str, stripe_id: str) -> Any:
         asks.set()
         assert answered.wait(30)
-        return retrieve(self, stripe_id)
+        return retrieve(self, kind, stripe_id)
 
     def late(answers: Any, timeout: float) -> Any:
         found = waited(answers, timeout=0)
@@ -234,7 +230,7 @@ def test_who_waits_gets_the_answer_that_comes_just_when_patience_ends(
         waited(answers, timeout=30)
         return found
 
-    monkeypatch.setattr(wire.Gateway, "retrieve_intent", slow)
+    monkeypatch.setattr(wire.Gateway, "retrieve", slow)
     monkeypatch.setattr(questions, "wait", late)
 
     def ask(number: int) -> Any:

@@ -126,13 +126,13 @@ def test_an_attempt_whose_retry_comes_too_late_for_stripe_is_followed_by_a_new_o
 def test_another_total_at_stripe_closes_the_session_and_is_refused(
     sandbox: ShopSandbox, buyer: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    create = wire.Gateway.create_session
+    create = wire.Gateway.create
 
-    def dearer(self: wire.Gateway, inputs: Any, *, idempotency_key: str) -> Any:
+    def dearer(self: wire.Gateway, kind: str, inputs: Any, *, idempotency_key: str) -> Any:
         inputs["line_items"][0]["price_data"]["unit_amount"] += 1
-        return create(self, inputs, idempotency_key=idempotency_key)
+        return create(self, kind, inputs, idempotency_key=idempotency_key)
 
-    monkeypatch.setattr(wire.Gateway, "create_session", dearer)
+    monkeypatch.setattr(wire.Gateway, "create", dearer)
     answer = buyer.get(f"/buy/{make_item().pk}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (502, "amount_mismatch")
     (session,) = sandbox.sessions()

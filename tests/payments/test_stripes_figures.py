@@ -63,9 +63,9 @@ def test_more_than_rounding_is_refused_the_session_closed_and_the_owner_told(
     sandbox: ShopSandbox, buyer: Client, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     order = order_with_ties(buyer)
-    create = wire.Gateway.create_session
+    create = wire.Gateway.create
 
-    def otherwise(self: wire.Gateway, inputs: Any, *, idempotency_key: str) -> Any:
+    def otherwise(self: wire.Gateway, kind: str, inputs: Any, *, idempotency_key: str) -> Any:
         for line in inputs["line_items"]:
             if what == "price":
                 line["price_data"]["unit_amount"] += 1
@@ -74,9 +74,9 @@ def test_more_than_rounding_is_refused_the_session_closed_and_the_owner_told(
         if what == "discount":
             coupon = sandbox.stripe.v1.coupons.create({"percent_off": 50})
             inputs["discounts"] = [{"coupon": coupon.id}]
-        return create(self, inputs, idempotency_key=idempotency_key)
+        return create(self, kind, inputs, idempotency_key=idempotency_key)
 
-    monkeypatch.setattr(wire.Gateway, "create_session", otherwise)
+    monkeypatch.setattr(wire.Gateway, "create", otherwise)
     answer = buyer.get(f"/order/{order.pk}/buy")
     assert (answer.status_code, answer.json()["error"]["code"]) == (502, "amount_mismatch")
     assert [session.status for session in sandbox.sessions()] == ["expired"]

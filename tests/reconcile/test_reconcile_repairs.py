@@ -276,7 +276,7 @@ def test_a_session_that_is_made_again_after_a_day_is_closed(sandbox: ShopSandbox
 
     payment = bought(buyer)
     inputs = {**payment.inputs, "expires_at": int(timezone.now().timestamp()) + 7200}
-    second = gateway("default").create_session(inputs, idempotency_key="another")
+    second = gateway("default").create("session", inputs, idempotency_key="another")
     assert repairs() == ["second_object"]
     assert sandbox.stripe.v1.checkout.sessions.retrieve(second["id"]).status == "expired"
     assert at_stripe(sandbox, payment) == "open"

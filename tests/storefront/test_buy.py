@@ -198,7 +198,7 @@ def test_asking_stripe_inside_a_transaction_is_refused(sandbox: ShopSandbox) -> 
     from kopeck.stripe_api.client import gateway
 
     with transaction.atomic(), pytest.raises(RuntimeError, match="inside a transaction"):
-        gateway("default").retrieve_session("cs_test_x")
+        gateway("default").retrieve("session", "cs_test_x")
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from django.urls import path
 
 from kopeck.catalog.models import Discount
 from kopeck.orders.models import Order
-from kopeck.stripe_api.calls import name_of
 from kopeck.telemetry.logs import JsonLines, about
 from kopeck.telemetry.redaction import scrub_line
+from kopeck.telemetry.tracing import name_of
 from kopeck.web.visitors import VISITOR_COOKIE
 from tests.support.mirroring import forget_jobs, work
 from tests.support.shop import ShopSandbox, make_item
@@ -232,7 +232,7 @@ def test_a_whole_purchase_and_its_pages_log_no_secret(
         ("post", "/v1/coupons/SPRING", "coupons.update"),
         ("delete", "/v1/coupons/SPRING", "coupons.delete"),
         ("get", "/v1/account", "account.retrieve"),
-        ("get", "/v1/never_heard_of/xyz", "retrieve"),
+        ("get", "/v1/never_heard_of/xyz", "never_heard_of.retrieve"),
     ],
 )
 def test_calls_are_named_as_stripes_library_names_them(method: str, address: str, name: str) -> None:

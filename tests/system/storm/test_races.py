@@ -83,14 +83,14 @@ def test_a_session_with_another_total_is_handed_to_nobody_even_if_closing_it_fai
 ) -> None:
     item = make_item(price=1000)
     buyer.get(f"/item/{item.pk}")
-    create = wire.Gateway.create_session
+    create = wire.Gateway.create
 
-    def dearer(self: wire.Gateway, inputs: Any, *, idempotency_key: str) -> Any:
+    def dearer(self: wire.Gateway, kind: str, inputs: Any, *, idempotency_key: str) -> Any:
         inputs["line_items"][0]["price_data"]["unit_amount"] += 500
-        return create(self, inputs, idempotency_key=idempotency_key)
+        return create(self, kind, inputs, idempotency_key=idempotency_key)
 
     with monkeypatch.context() as patch:
-        patch.setattr(wire.Gateway, "create_session", dearer)
+        patch.setattr(wire.Gateway, "create", dearer)
         once = {"kind": "error", "path": "^/v1/checkout/sessions/.*/expire$", "method": "POST"}
         sandbox.control("PUT", "faults", {"next": [once]})
         assert buyer.get(f"/buy/{item.pk}").status_code in (502, 503)
@@ -130,7 +130,7 @@ def test_an_older_answer_never_moves_a_payment_back(sandbox: ShopSandbox, buyer:
     item = make_item()
     session_id = buyer.get(f"/buy/{item.pk}").json()["session_id"]
     payment = Payment.objects.get()
-    opened = wire.gateway("default").retrieve_session(session_id)
+    opened = wire.gateway("default").retrieve("session", session_id)
     processing = {**opened, "status": "complete", "payment_status": "unpaid"}
     failed = {**processing, "payment_intent": {"id": "pi_x", "status": "requires_payment_method"}}
     for answer, status, order in (
