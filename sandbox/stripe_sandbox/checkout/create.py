@@ -48,12 +48,14 @@ def build(box: Box, account: str, params: Params, call: Call) -> Obj:
     _check(box, account, params)
     now = box.clock.now()
     id = ids.new("cs_test")
+    expires_at = _expiry(params.get("expires_at"), now, now - box.clock.offset())
     session = objects.new_session(params) | {
         "id": id,
         "created": now,
-        "expires_at": _expiry(params.get("expires_at"), now, now - box.clock.offset()),
+        "expires_at": expires_at,
         "url": f"{call.base_url}/c/pay/{id}",
         "_base_url": call.base_url,
+        "_due": expires_at,
         "_intent_data": params.get("payment_intent_data") or {},
     }
     items = _price(box, account, session, params)

@@ -198,6 +198,7 @@ def _complete(
         status="complete",
         payment_status="paid" if paid else "unpaid",
         url=None,
+        _due=None,
         customer_details=customer_details(email=email, name=name, done=True),
     )
     box.store.save(account, session)
@@ -219,12 +220,11 @@ def _success_url(session: Obj) -> str:
 
 def expire_due(box: Box) -> int:
     """End every open session whose time is past, with its event; how many there were."""
-    due = "json_extract(body, '$.status') = 'open' AND json_extract(body, '$.expires_at') <= :now"
-    return each_due(box, KIND, due, lambda account, session: _expire(box, account, session))
+    return each_due(box, KIND, lambda account, session: _expire(box, account, session))
 
 
 def _expire(box: Box, account: str, session: Obj) -> Obj:
-    session.update(status="expired", url=None)
+    session.update(status="expired", url=None, _due=None)
     box.store.save(account, session)
     intent = box.store.get(account, INTENT, session["payment_intent"]) if session["payment_intent"] else None
     if intent and intent["status"] in UNFINISHED:

@@ -4,7 +4,8 @@ One connection behind one re-entrant lock: a transaction is alone in the world, 
 the same session can never both win. What must happen outside the lock (webhooks) waits in `on_commit`.
 
 A stored object is Stripe's JSON plus two sorts of keys of our own: `_name` is never shown (3-D Secure state,
-line detail), `+name` is shown as `name` where `expand[]` asks for it (`total_details.breakdown`).
+line detail), `+name` is shown as `name` where `expand[]` asks for it (`total_details.breakdown`). `_due` is
+when something happens to it by itself, in Unix seconds (`due()` finds those).
 """
 
 from __future__ import annotations
@@ -30,18 +31,40 @@ CREATE TABLE IF NOT EXISTS objects (
     kind TEXT NOT NULL,
     id TEXT NOT NULL,
     created INTEGER NOT NULL,
+    due INTEGER,
     body TEXT NOT NULL,
     UNIQUE (account, kind, id)
 );
-CREATE INDEX IF NOT EXISTS objects_newest ON objects (account, kind, seq DESC);
+CREATE INDEX IF NOT EXISTS objects_newest ON objects (account, kind, created, seq);
 CREATE INDEX IF NOT EXISTS objects_anywhere ON objects (kind, id);
-CREATE INDEX IF NOT EXISTS objects_by_intent ON objects (account, kind, json_extract(body,
-'$.payment_intent')); CREATE INDEX IF NOT EXISTS objects_by_session ON objects (account, kind,
-json_extract(body, '$._session')); CREATE INDEX IF NOT EXISTS objects_by_expiry ON objects (json_extract(body,
-'$.expires_at'))
-    WHERE kind = 'checkout.session' AND json_extract(body, '$.status') = 'open';
+CREATE INDEX IF NOT EXISTS objects_due ON objects (kind, due) WHERE due IS NOT NULL;
+CREATE TABLE IF NOT EXISTS fields (
+    account TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    field TEXT NOT NULL,
+    value NOT NULL,
+    created INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (account, kind, field, value, created, seq)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS fields_of ON fields (seq);
+CREATE TRIGGER IF NOT EXISTS fields_age AFTER UPDATE OF created ON objects BEGIN
+    UPDATE fields SET created = NEW.created WHERE seq = NEW.seq;
+END;
+CREATE TABLE IF NOT EXISTS accounts (name TEXT PRIMARY KEY, created INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
+#: Of the tables above. A file of another one is refused: nothing of an older sandbox is read wrongly.
+VERSION = 2
+
+#: What lists can be filtered by, those that leave fewest objects first: the first one asked for is looked
+#: up in the table `fields`, the others are held against what that finds.
+FILTERS = (
+    "_session", "payment_intent", "charge", "source", "_code", "lookup_key", "product", "subscription",
+    "payment_link", "transfer_group", "customer", "email", "customer_details.email", "test_clock", "payout",
+    "promotion.coupon", "url", "_from_command_line", "status", "type", "pending_webhooks", "active",
+    "currency", "inclusive", "shippable", "recurring.interval", "recurring.usage_type", "recurring.meter",
+)  # fmt: skip
 
 CREATED_TESTS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
@@ -63,6 +86,7 @@ class Store:
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
+        _check_version(self._db)
         self._db.executescript(SCHEMA)
 
     def close(self) -> None:
@@ -104,19 +128,46 @@ class Store:
 
     def insert(self, account: str, obj: Obj) -> None:
         """Keep a new object; sqlite3.IntegrityError where that id is taken."""
-        self.sql(
-            "INSERT INTO objects (account, kind, id, created, body) VALUES (?, ?, ?, ?, ?)",
-            (account, obj["object"], obj["id"], obj.get("created", 0), _dump(obj)),
-        )
+        created = obj.get("created", 0)
+        with self.transaction():
+            ((seq,),) = self.sql(
+                "INSERT INTO objects (account, kind, id, created, due, body) VALUES (?, ?, ?, ?, ?, ?) "
+                "RETURNING seq",
+                (account, obj["object"], obj["id"], created, obj.get("_due"), _dump(obj)),
+            )
+            self._note(account, obj["object"], created, seq, obj)
+            self.sql("INSERT OR IGNORE INTO accounts VALUES (?, ?)", (account, created))
 
     def save(self, account: str, obj: Obj) -> None:
         """Write a changed object back; KeyError where it isn't there."""
-        changed = self.sql(
-            "UPDATE objects SET body = ? WHERE account = ? AND kind = ? AND id = ? RETURNING id",
-            (_dump(obj), account, obj["object"], obj["id"]),
-        )
-        if not changed:
-            raise KeyError(obj["id"])
+        with self.transaction():
+            changed = self.sql(
+                "UPDATE objects SET body = ?, due = ? WHERE account = ? AND kind = ? AND id = ? "
+                "RETURNING seq, created",
+                (_dump(obj), obj.get("_due"), account, obj["object"], obj["id"]),
+            )
+            if not changed:
+                raise KeyError(obj["id"])
+            ((seq, created),) = changed
+            self._note(account, obj["object"], created, seq, obj)
+
+    def _note(self, account: str, kind: str, created: int, seq: int, obj: Obj) -> None:
+        """Let the object be found by what it says now; nothing is written where that hasn't changed."""
+        now = {(field, value) for field in FILTERS if (value := _plain(obj, field)) is not None}
+        was = {
+            (field, value)
+            for field, value in self.sql("SELECT field, value FROM fields WHERE seq = ?", (seq,))
+        }
+        for field, value in was - now:
+            self.sql(
+                "DELETE FROM fields WHERE account = ? AND kind = ? AND field = ? AND value = ? "
+                "AND created = ? AND seq = ?",
+                (account, kind, field, value, created, seq),
+            )
+        for field, value in now - was:
+            self.sql(
+                "INSERT INTO fields VALUES (?, ?, ?, ?, ?, ?)", (account, kind, field, value, created, seq)
+            )
 
     def get(self, account: str, kind: str, id: str) -> Obj | None:
         rows = self.sql(
@@ -131,16 +182,39 @@ class Store:
 
     def delete(self, account: str, kind: str, id: str) -> bool:
         """True if there was one."""
-        return bool(
-            self.sql(
-                "DELETE FROM objects WHERE account = ? AND kind = ? AND id = ? RETURNING id",
+        with self.transaction():
+            gone = self.sql(
+                "DELETE FROM objects WHERE account = ? AND kind = ? AND id = ? RETURNING seq",
                 (account, kind, id),
             )
-        )
+            for (seq,) in gone:
+                self.sql("DELETE FROM fields WHERE seq = ?", (seq,))
+        return bool(gone)
 
     def accounts(self) -> Names:
-        """Every account that has an object."""
-        return [row[0] for row in self.sql("SELECT DISTINCT account FROM objects ORDER BY account")]
+        """Every account that ever had an object."""
+        return [row[0] for row in self.sql("SELECT name FROM accounts ORDER BY name")]
+
+    def since(self, account: str) -> int | None:
+        """When the account's first object was made."""
+        rows = self.sql("SELECT created FROM accounts WHERE name = ?", (account,))
+        return int(rows[0][0]) if rows else None
+
+    def due(self, kind: str, now: int) -> Rows:
+        """(account, id) of the objects of `kind` whose `_due` has come, whoever owns them."""
+        return self.sql("SELECT account, id FROM objects WHERE kind = ? AND due <= ?", (kind, now))
+
+    def values(self, account: str, kind: str, field: str) -> Values:
+        """The different values that a filter's field has among the objects of `kind`, each looked up once."""
+        rows = self.sql(
+            "WITH RECURSIVE each(value) AS ("
+            "SELECT min(value) FROM fields WHERE account = :account AND kind = :kind AND field = :field "
+            "UNION ALL SELECT (SELECT min(value) FROM fields WHERE account = :account AND kind = :kind "
+            "AND field = :field AND value > each.value) FROM each WHERE each.value IS NOT NULL"
+            ") SELECT value FROM each WHERE value IS NOT NULL",
+            {"account": account, "kind": kind, "field": field},
+        )
+        return [value for (value,) in rows]
 
     def list(
         self,
@@ -153,14 +227,11 @@ class Store:
         ending_before: str | None = None,
         created: Mapping[str, int] | None = None,
     ) -> tuple[Objs, bool]:
-        """(objects, has_more), newest first. `where` maps a dotted field to the value it must have (a None
-        value is no filter); `created` is Stripe's range, `{"gte": 1700000000}`."""
-        tests = ["account = ?", "kind = ?"]
+        """(objects, has_more), newest first. `where` maps a field of FILTERS to the value it must have, or to
+        a list of which it must have one (a None value is no filter); `created` is Stripe's range,
+        `{"gte": 1700000000}`."""
+        tests: Names = ["account = ?", "kind = ?"]
         values: Values = [account, kind]
-        for field, value in (where or {}).items():
-            if value is not None:
-                tests.append(f"json_extract(body, '$.{field}') = ?")
-                values.append(value)
         for test, moment in (created or {}).items():
             tests.append(f"created {CREATED_TESTS[test]} ?")
             values.append(moment)
@@ -170,24 +241,69 @@ class Store:
             ("ending_before", ending_before, ">"),
         ):
             if id is not None:
-                tests.append(f"seq {sign} ?")
-                values.append(self._seq(account, kind, id, cursor))
-        rows = self.sql(
-            f"SELECT body FROM objects WHERE {' AND '.join(tests)} "  # noqa: S608 - names are our own
-            f"ORDER BY seq {'ASC' if backwards else 'DESC'} LIMIT ?",
-            (*values, -1 if limit is None else limit + 1),
+                tests.append(f"(created, seq) {sign} (?, ?)")
+                values += self._place(account, kind, id, cursor)
+        most = -1 if limit is None else limit + 1
+        wanted = sorted(
+            (
+                (FILTERS.index(field), field, value)
+                for field, value in (where or {}).items()
+                if value is not None
+            ),
+            key=lambda one: one[0],
         )
+        order = (
+            f"ORDER BY created {'ASC' if backwards else 'DESC'}, seq {'ASC' if backwards else 'DESC'} LIMIT ?"
+        )
+        if not wanted:
+            query = f"SELECT created, seq, body FROM objects WHERE {' AND '.join(tests)} {order}"  # noqa: S608
+            rows = self.sql(query, (*values, most))
+        else:
+            rows = self._filtered(wanted, tests, values, order, most, backwards)
         has_more = limit is not None and len(rows) > limit
-        objs = [_load(row[0]) for row in rows[:limit]]
+        objs = [_load(row[2]) for row in rows[:limit]]
         return (objs[::-1] if backwards else objs), has_more
 
-    def _seq(self, account: str, kind: str, id: str, cursor: str) -> int:
+    def _filtered(
+        self,
+        wanted: Values,
+        tests: Names,
+        values: Values,
+        order: str,
+        most: int,
+        backwards: bool,
+    ) -> Rows:
+        """The first filter finds them, each of its values by a look-up in order; the others are held against
+        these."""
+        (_, field, given), *others = wanted
+        tests, values = [*tests, "field = ?", "value = ?"], list(values)
+        held, inside = [], []
+        for _, other, one in others:
+            any_of = one if isinstance(one, list) else [one]
+            held.append(
+                "EXISTS (SELECT 1 FROM fields AS other WHERE other.seq = found.seq "  # noqa: S608
+                f"AND other.field = ? AND other.value IN ({', '.join('?' * len(any_of))}))"
+            )
+            inside += [other, *any_of]
+        query = (
+            "SELECT found.created, found.seq, (SELECT body FROM objects WHERE objects.seq = found.seq) "  # noqa: S608
+            f"FROM fields AS found WHERE {' AND '.join([*tests, *held])} {order}"
+        )
+        rows: Rows = []
+        for value in given if isinstance(given, list) else [given]:
+            rows += self.sql(query, (*values, field, value, *inside, most))
+        if isinstance(given, list):
+            rows.sort(key=lambda row: row[:2], reverse=not backwards)
+        return rows if most < 0 else rows[:most]
+
+    def _place(self, account: str, kind: str, id: str, cursor: str) -> tuple[int, int]:
+        """Where in a list an object stands: (created, seq)."""
         rows = self.sql(
-            "SELECT seq FROM objects WHERE account = ? AND kind = ? AND id = ?", (account, kind, id)
+            "SELECT created, seq FROM objects WHERE account = ? AND kind = ? AND id = ?", (account, kind, id)
         )
         if not rows:
             raise NoSuchCursor(cursor, id)
-        return int(rows[0][0])
+        return rows[0][0], rows[0][1]
 
     def setting(self, name: str, default: Any = None) -> Any:
         rows = self.sql("SELECT value FROM settings WHERE name = ?", (name,))
@@ -230,6 +346,23 @@ def _keep_private(path: str) -> None:
     for file in (path, f"{path}-wal", f"{path}-shm"):
         with suppress(OSError):  # there is none, or it is another account's
             os.chmod(file, 0o600)
+
+
+def _check_version(db: sqlite3.Connection) -> None:
+    """sqlite3.DatabaseError for a file that another version of the sandbox has made."""
+    ((version,),) = db.execute("PRAGMA user_version").fetchall()
+    ((objects,),) = db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'objects'").fetchall()
+    if objects and version != VERSION:
+        raise sqlite3.DatabaseError("another version of the sandbox has made it; name another file")
+    db.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _plain(obj: Obj, field: str) -> Any:
+    """The value of a dotted field where it is one that can be looked up."""
+    value: Any = obj
+    for name in field.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, str | int) else None
 
 
 def _load(body: str) -> Obj:

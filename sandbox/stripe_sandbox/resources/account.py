@@ -51,7 +51,7 @@ def _settings() -> dict[str, Any]:
 
 @route("GET", "/v1/account")
 def retrieve(box: Box, account: str, params: Params, call: Call) -> Obj:
-    first = box.store.sql("SELECT min(created) FROM objects WHERE account = ?", (account,))[0][0]
+    first = box.store.since(account)
     return {
         "id": account_id(account),
         "object": "account",

@@ -87,7 +87,7 @@ def make_debit(box: Box, account: str, intent: Obj, method: Obj, *, base_url: st
         "payment_method_details": {debits.TYPE: details, "type": debits.TYPE},
         "status": "pending",
         "_iban": method["_iban"],
-        "_settles_at": box.clock.now() + DEBITED_AFTER,
+        "_due": box.clock.now() + DEBITED_AFTER,
     }
     charge["receipt_url"] = f"{base_url}/c/receipt/{charge['id']}"
     box.store.insert(account, charge)

@@ -70,7 +70,7 @@ def check_disputable(box: Box, account: str, charge: Obj) -> None:
 def decide(box: Box, account: str, dispute: Obj, *, won: bool) -> Obj:
     """The bank's word: the money comes back, or it doesn't; an inquiry just ends."""
     inquiry = dispute["status"].startswith("warning_")
-    dispute["status"] = "warning_closed" if inquiry else "won" if won else "lost"
+    dispute.update(status="warning_closed" if inquiry else "won" if won else "lost", _due=None)
     dispute["is_charge_refundable"] = inquiry
     if won and not inquiry:
         amount, currency = dispute["amount"], dispute["currency"]
@@ -94,11 +94,7 @@ def end_due(box: Box) -> int:
         dispute["evidence_details"]["past_due"] = True
         decide(box, account, dispute, won=False)
 
-    due = (
-        "json_extract(body, '$.status') IN ('needs_response', 'warning_needs_response') "
-        "AND json_extract(body, '$.evidence_details.due_by') <= :now"
-    )
-    return each_due(box, KIND, due, end)
+    return each_due(box, KIND, end)
 
 
 def _build(charge: Obj, reason: str, now: int) -> Obj:
@@ -128,6 +124,7 @@ def _build(charge: Obj, reason: str, now: int) -> Obj:
         "payment_method_details": {"card": _card(card, reason), "type": "card"},
         "reason": "general" if inquiry else reason,
         "status": "warning_needs_response" if inquiry else "needs_response",
+        "_due": now + ANSWER_WITHIN,
     }
 
 
@@ -168,7 +165,7 @@ def update(box: Box, account: str, params: Params, call: Call) -> Obj:
     submitted = params.get("submit", True)
     if submitted:
         dispute["evidence_details"]["submission_count"] += 1
-        dispute["status"] = dispute["status"].replace("needs_response", "under_review")
+        dispute.update(status=dispute["status"].replace("needs_response", "under_review"), _due=None)
     save_changed(box, account, dispute, "charge.dispute.updated")
     verdict = VERDICTS.get(dispute["evidence"]["uncategorized_text"] or "")
     return decide(box, account, dispute, won=verdict) if submitted and verdict is not None else dispute

@@ -53,32 +53,15 @@ def list_(box: Box, account: str, params: Params, call: Call) -> Obj:
     if isinstance(created, int):
         created = {"gte": created, "lte": created}
     params = {**params, "created": {**created, "gte": max(oldest, created.get("gte", 0))}}
-    if not params.keys() & {"type", "types", "delivery_success"}:
-        return listing(box, account, KIND, params, call)
-    return _filtered(box, account, params, call)
-
-
-def _filtered(box: Box, account: str, params: Params, call: Call) -> Obj:
-    """The list under filters that the store doesn't know: patterns (`charge.*`) and delivery."""
-    limit = params.get("limit", 10)
-    page = listing(box, account, KIND, {**params, "limit": min(limit, 1)}, call)
-    patterns = params.get("types") or [params.get("type") or "*"]
-    found, _ = box.store.list(
-        account,
-        KIND,
-        starting_after=params.get("starting_after"),
-        ending_before=params.get("ending_before"),
-        created=params["created"],
-    )
-    wanted = [event for event in found if _wanted(event, patterns, params.get("delivery_success"))]
-    kept = wanted[-limit:] if "ending_before" in params else wanted[:limit]
-    return {**page, "data": kept, "has_more": len(wanted) > limit}
-
-
-def _wanted(event: Obj, patterns: list[str], delivered: bool | None) -> bool:
-    if delivered is not None and delivered != (event["pending_webhooks"] == 0):
-        return False
-    return any(fnmatchcase(event["type"], pattern) for pattern in patterns)
+    where: dict[str, Any] = {}
+    if params.keys() & {"type", "types"}:
+        patterns = params.get("types") or [params.get("type")]
+        known = box.store.values(account, KIND, "type")
+        where["type"] = [type for type in known if any(fnmatchcase(type, pattern) for pattern in patterns)]
+    if "delivery_success" in params:
+        pending = box.store.values(account, KIND, "pending_webhooks")
+        where["pending_webhooks"] = [count for count in pending if params["delivery_success"] == (count == 0)]
+    return listing(box, account, KIND, params, call, where=where)
 
 
 @route("GET", "/v1/events/{id}")

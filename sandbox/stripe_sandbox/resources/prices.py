@@ -46,7 +46,7 @@ def list_(box: Box, account: str, params: Params, call: Call) -> Obj:
         for key in dict.fromkeys(params["lookup_keys"])
         for price in box.store.list(account, PRICE, where=where | {"lookup_key": key})[0]
     ]
-    empty = listing(box, account, PRICE, {}, call, where={"id": ""})
+    empty = listing(box, account, PRICE, {}, call, where={"lookup_key": ""})
     return empty | {"data": sorted(found, key=lambda price: -price["created"])}
 
 

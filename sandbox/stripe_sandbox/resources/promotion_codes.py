@@ -168,16 +168,20 @@ def create(box: Box, account: str, params: Params, call: Call) -> Obj:
 
 @route("GET", "/v1/promotion_codes")
 def list_(box: Box, account: str, params: Params, call: Call) -> Obj:
-    for code in box.store.list(account, KIND, where={"active": True})[0]:
-        _fresh(box, account, code)
     where = {
         "active": params.get("active"),
         "_code": params["code"].lower() if "code" in params else None,
         "promotion.coupon": params.get("coupon"),
         "customer": params.get("customer"),
-        "customer_account": params.get("customer_account"),
     }
-    return listing(box, account, KIND, params, call, where=where)
+    if params.get("active") is False:  # those that are over by now belong to them
+        for code in box.store.list(account, KIND, where={**where, "active": True})[0]:
+            _fresh(box, account, code)
+    while True:
+        page = listing(box, account, KIND, params, call, where=where)
+        over = [code for code in page["data"] if code["active"] and not _fresh(box, account, code)["active"]]
+        if not over:
+            return page
 
 
 @route("GET", "/v1/promotion_codes/{promotion_code}")

@@ -137,7 +137,7 @@ def _build(box: Box, account: str, charge: Obj, amount: int, params: Params) -> 
         "source_transfer_reversal": None,
         "status": "pending" if pending else "succeeded",
         "transfer_reversal": None,
-        "_decided_at": now + DECIDED_AFTER if oddity else None,
+        "_due": now + DECIDED_AFTER if oddity else None,
         "_fate": {"pending": "succeeded", "failing": "failed"}.get(oddity),
     }
     if by_card:
@@ -161,12 +161,11 @@ def _to_card() -> Obj:
 
 def settle_due(box: Box) -> int:
     """Decide the odd refunds whose time has come, with their events; how many there were."""
-    due = "json_extract(body, '$._decided_at') <= :now"
-    return each_due(box, KIND, due, lambda account, refund: _decide(box, account, refund))
+    return each_due(box, KIND, lambda account, refund: _decide(box, account, refund))
 
 
 def _decide(box: Box, account: str, refund: Obj) -> None:
-    refund.update(_decided_at=None, status=refund["_fate"])
+    refund.update(_due=None, status=refund["_fate"])
     refund.pop("pending_reason", None)
     if refund["status"] == "failed":
         back = book(box, account, "refund_failure", refund["id"], refund["amount"], refund["currency"])

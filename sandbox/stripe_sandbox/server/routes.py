@@ -81,18 +81,15 @@ def fetch(box: Box, account: str, kind: str, id: str, noun: str | None = None, p
     return obj
 
 
-def each_due(box: Box, kind: str, due: str, act: Callable[[str, Obj], Any]) -> int:
-    """`act(account, object)` for every object of `kind` that is due; how many there were.
-
-    `due` is SQL of the object's `body`, with `:now` for the sandbox's time. Asked once without a lock: mostly
-    there is nothing, and this runs with every read. The kind is written out: the partial index needs it so.
-    """
-    query = f"SELECT account, id FROM objects WHERE kind = '{kind}' AND {due}"  # noqa: S608 - our own words
-    values = {"now": box.clock.now()}
-    if not box.store.sql(query, values):
+def each_due(box: Box, kind: str, act: Callable[[str, Obj], Any]) -> int:
+    """`act(account, object)` for every object of `kind` whose `_due` has come; how many there were. `act`
+    moves `_due`, or it is called for ever. Asked once without a lock: mostly there is nothing, and every
+    read asks."""
+    now = box.clock.now()
+    if not box.store.due(kind, now):
         return 0
     with box.store.transaction():
-        found = box.store.sql(query, values)
+        found = box.store.due(kind, now)
         for account, id in found:
             act(account, fetch(box, account, kind, id))
     return len(found)

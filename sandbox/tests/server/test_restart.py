@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -133,3 +134,18 @@ def test_what_is_remembered_is_its_owners_alone_whatever_the_umask_and_what_was_
             process.terminate()
         assert set(modes) == {file.name, f"{file.name}-wal", f"{file.name}-shm"}
         assert set(modes.values()) == {"0o600"}, modes
+
+
+def test_a_file_of_another_version_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "first.sqlite3"
+    with sqlite3.connect(file) as db:
+        db.execute("CREATE TABLE objects (seq INTEGER PRIMARY KEY, body TEXT)")
+        db.execute("INSERT INTO objects (body) VALUES ('{}')")
+    db.close()
+    program = start("--port", "0", "--data", str(file))
+    _, told = program.communicate(timeout=120)
+    assert program.returncode == 1
+    assert told == f"Cannot use {file}: another version of the sandbox has made it; name another file.\n"
+    with sqlite3.connect(file) as db:
+        assert db.execute("SELECT body FROM objects").fetchall() == [("{}",)]
+    db.close()

@@ -27,8 +27,7 @@ def pending_charge(box: Box, account: str, intent: Obj) -> Obj | None:
 
 def settle_due(box: Box) -> int:
     """Decide the debits whose time has come; how many there were."""
-    due = "json_extract(body, '$._settles_at') <= :now"
-    return each_due(box, charges.KIND, due, lambda account, charge: decide(box, account, charge))
+    return each_due(box, charges.KIND, lambda account, charge: decide(box, account, charge))
 
 
 def decide(box: Box, account: str, charge: Obj, *, succeeds: bool | None = None) -> None:
@@ -37,7 +36,7 @@ def decide(box: Box, account: str, charge: Obj, *, succeeds: bool | None = None)
     if succeeds is None:
         succeeds = debit.failure is None
     intent = fetch(box, account, INTENT, charge["payment_intent"])
-    charge["_settles_at"] = None
+    charge["_due"] = None
     if succeeds:
         _succeed(box, account, intent, charge)
     else:
