@@ -15,7 +15,7 @@ from stripe_sandbox.core import ids
 from stripe_sandbox.core.errors import invalid, missing_object
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.resources.events import insert_new, save_changed
-from stripe_sandbox.server.routes import Call, Params, listing, merge_metadata, route
+from stripe_sandbox.server.routes import Call, Params, includable, listing, merge_metadata, route
 
 KIND = "customer"
 TOMBSTONE = "sandbox.deleted_customer"
@@ -141,6 +141,31 @@ def _apply_invoice_settings(box: Box, account: str, customer: Obj, given: Params
             "template": rendering.get("template"),
         }
     customer["invoice_settings"] |= given
+
+
+def _empty_list(name: str) -> Callable[[Box, str, Obj], Obj]:
+    def listed(box: Box, account: str, customer: Obj) -> Obj:
+        url = f"/v1/customers/{customer['id']}/{name}"
+        return {"object": "list", "data": [], "has_more": False, "url": url}
+
+    return listed
+
+
+# There when asked for, and empty: the sandbox has none of these.
+for name in ("sources", "subscriptions", "tax_ids"):
+    includable(KIND, name)(_empty_list(name))
+includable(KIND, "invoice_credit_balance")(lambda box, account, customer: {})
+
+
+@includable(KIND, "tax")
+def tax(box: Box, account: str, customer: Obj) -> Obj:
+    """Nobody has been located for Stripe Tax."""
+    return {
+        "automatic_tax": "unrecognized_location",
+        "ip_address": None,
+        "location": None,
+        "provider": "stripe",
+    }
 
 
 @route("POST", "/v1/customers")

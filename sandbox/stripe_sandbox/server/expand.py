@@ -13,12 +13,14 @@ from stripe_sandbox.core.store import Obj
 from stripe_sandbox.server.routes import INCLUDABLES
 
 DEPTH = 4
-# Which kind of object an id in such a field names.
+# Which kind of object an id in such a field names. (`tests/server/test_expand.py` holds that every field that
+# the spec calls expandable is here or below.)
 REFERENCES = {
     "balance_transaction": "balance_transaction",
     "charge": "charge",
     "coupon": "coupon",
     "customer": "customer",
+    "default_payment_method": "payment_method",
     "default_price": "price",
     "failure_balance_transaction": "balance_transaction",
     "latest_charge": "charge",
@@ -26,17 +28,27 @@ REFERENCES = {
     "payment_method": "payment_method",
     "product": "product",
     "promotion_code": "promotion_code",
+    "setup_intent": "setup_intent",
+    "shipping_rate": "shipping_rate",
 }
 # `source` is a charge or a refund; its id tells which.
 PREFIXES = {"ch": "charge", "re": "refund", "pyr": "refund", "dp": "dispute"}
 # References that can be there in the spec and are always null here.
 EMPTY = frozenset(
-    "application application_fee invoice on_behalf_of payment_link review setup_intent source_transfer "
-    "source_transfer_reversal subscription tax_code transfer transfer_reversal".split()
+    "account account_tax_ids application application_fee back cancellation_policy customer_communication "
+    "customer_signature default_account_tax_ids default_source destination duplicate_charge_documentation "
+    "front generated_sepa_debit generated_sepa_debit_mandate icon invoice logo mandate on_behalf_of "
+    "payment_link receipt refund_policy review rule service_documentation setup_attempt "
+    "shipping_documentation "
+    "source_transfer source_transfer_reversal subscription tax_code test_clock transfer transfer_reversal "
+    "uncategorized_file".split()
 )
-
-# Those that an object has only in a certain state.
-SOMETIMES = frozenset({"failure_balance_transaction"})
+# What an object has only in a certain state (by kind), or that the sandbox's objects never come to have.
+SOMETIMES = {
+    "customer": frozenset({"cash_balance"}),
+    "price": frozenset({"currency_options", "tiers"}),
+    "refund": frozenset({"failure_balance_transaction"}),
+}
 
 
 def expand(box: Box, account: str, obj: Obj, paths: list[str]) -> None:
@@ -61,15 +73,20 @@ def _expand(box: Box, account: str, obj: Obj, parts: list[str]) -> bool:
     if value is None:
         # Nothing to open here; all there is to tell is whether the name is one that could be opened.
         openable = head in REFERENCES or head in EMPTY or head == "source" or bool(rest)
-        return (head in obj and openable) or head in SOMETIMES
+        return (head in obj and openable) or head in SOMETIMES.get(obj.get("object", ""), ())
     if isinstance(value, list):
         inner = [item for item in value if isinstance(item, dict)]
         if not rest:
-            return obj.get("object") == "list" or f"+{head}" in obj
+            return obj.get("object") == "list" or _is_included(obj, head)
         return all(_expand(box, account, item, rest) for item in inner)
     if not isinstance(value, dict):
         return False
-    return _expand(box, account, value, rest) if rest else "object" in value or f"+{head}" in obj
+    return _expand(box, account, value, rest) if rest else _is_included(obj, head) or "object" in value
+
+
+def _is_included(obj: Obj, name: str) -> bool:
+    """Whether the field is one that is there only when asked for."""
+    return f"+{name}" in obj or (obj.get("object", ""), name) in INCLUDABLES
 
 
 def _included(box: Box, account: str, obj: Obj, name: str) -> Any:

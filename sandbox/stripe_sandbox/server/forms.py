@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Iterable
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -54,25 +53,36 @@ def decode(pairs: Iterable[tuple[str, str]]) -> Node:
 
 
 def _put(tree: Node, keys: list[str], value: str, name: str) -> None:
-    for key, following in pairwise(keys):
+    for place, key in enumerate(keys[:-1]):
         if key == "":
-            key = _appended(tree, following)
+            key = _appended(tree, keys[place + 1 :])
         child = tree.setdefault(key, {})
         if not isinstance(child, dict):
             raise invalid(f"Invalid request: {name} is given both as a value and as an object.", stored=False)
-        tree, keys = child, keys[1:]
+        tree = child
     last = keys[-1] if keys[-1] != "" else str(len(tree))
     if isinstance(tree.get(last), dict):
         raise invalid(f"Invalid request: {name} is given both as a value and as an object.", stored=False)
     tree[last] = value
 
 
-def _appended(tree: Node, following: str) -> str:
-    """`a[][x]=1&a[][y]=2&a[][x]=3` is two elements: a new one begins where the last has that key already."""
+def _appended(tree: Node, path: list[str]) -> str:
+    """Which element of `tree` an `a[][b][c]` belongs to: as Rack reads it, a new one begins where the last
+    one has that whole path already. `a[][x]=1&a[][y][z]=2&a[][y][w]=3&a[][x]=4` is two elements."""
     latest = tree.get(str(len(tree) - 1))
-    if isinstance(latest, dict) and following not in ("", *latest):
+    if isinstance(latest, dict) and not _has(latest, path):
         return str(len(tree) - 1)
     return str(len(tree))
+
+
+def _has(tree: Node, path: list[str]) -> bool:
+    if "" in path:  # a list inside the element grows
+        return False
+    for key in path:
+        if not isinstance(tree, dict) or key not in tree:
+            return False
+        tree = tree[key]
+    return True
 
 
 def check(method: str, template: str, raw: Node) -> Node:
@@ -185,6 +195,8 @@ def _metadata(raw: Node, path: str) -> Node:
 
 
 def _scalar(node: Node, kind: str, raw: str, path: str) -> Any:
+    if raw == "" and node.get("unset"):
+        return None
     if raw == "" and "" not in node.get("enum", ()):
         raise invalid(
             f"You passed an empty string for '{path}'. We assume empty values are an attempt to unset a "
@@ -198,9 +210,10 @@ def _scalar(node: Node, kind: str, raw: str, path: str) -> Any:
             raise invalid(f"Invalid integer: {raw}", code="parameter_invalid_integer", param=path)
         return int(raw)
     if kind == "boolean":
-        if raw not in ("true", "false"):
+        # Python's own spelling is what the stripe library of Python sent until 2025.
+        if raw not in ("true", "false", "True", "False"):
             raise invalid(f"Invalid boolean: {raw}", param=path)
-        return raw == "true"
+        return raw.lower() == "true"
     if kind == "number":
         if not NUMBER.fullmatch(raw):
             raise invalid(f"Invalid decimal: {raw}; must be a valid decimal number", param=path)

@@ -13,6 +13,13 @@ from pathlib import Path
 from typing import Any
 
 Node = dict[str, Any]
+#: Text that a shop keeps at Stripe and may take away again with an empty value, though the spec does not say
+#: so: wherever an answer shows null while it is not set. Ids, amounts and URLs cannot be unset.
+UNSET = frozenset(
+    "carrier city country description email line1 line2 name nickname phone postal_code receipt_email state "
+    "tracking_number".split()
+)
+MADE_WITH = {"payment_intent_data": "payment_intent", "payment_method_data": "payment_method"}
 KEPT = ("type", "enum", "maxLength", "format", "required")
 TARGET = Path(__file__).with_name("parameters.json")
 
@@ -67,14 +74,41 @@ def apply_endive(methods: dict[str, Node]) -> None:
             version["enum"] += ["2026-09-30.endive", "2026-10-28.endive"]
 
 
+def mark_unset(node: Node, answer: Node, schemas: Node) -> None:
+    """Write `"unset"` at the strings of UNSET that `answer` (a schema of the spec) shows as null."""
+    if "$ref" in answer:
+        answer = schemas[answer["$ref"].rpartition("/")[2]]
+    if "anyOf" in answer and "properties" not in answer:
+        for option in answer["anyOf"]:
+            mark_unset(node, option, schemas)
+        return
+    for option in node.get("anyOf", []):
+        mark_unset(option, answer, schemas)
+    for name, shown in answer.get("properties", {}).items():
+        child = node.get("properties", {}).get(name)
+        if child is None:
+            continue
+        if name in UNSET and child.get("type") == "string" and "enum" not in child:
+            if shown.get("nullable"):
+                child["unset"] = True
+        elif child.get("type") == "object" or "anyOf" in child:
+            mark_unset(child, shown, schemas)
+
+
 def cut(spec: Node) -> dict[str, Node]:
     """`{"POST /v1/refunds": schema of its parameters}` for every method of the spec."""
-    methods = {
-        f"{method.upper()} {path}": of_method(operation)
-        for path, operations in spec["paths"].items()
-        for method, operation in operations.items()
-        if method in ("get", "post", "delete")
-    }
+    methods: dict[str, Node] = {}
+    schemas = spec["components"]["schemas"]
+    for path, operations in spec["paths"].items():
+        for method, operation in operations.items():
+            if method not in ("get", "post", "delete"):
+                continue
+            node = methods[f"{method.upper()} {path}"] = of_method(operation)
+            answer = operation["responses"]["200"]["content"]["application/json"]["schema"]
+            if method == "post":
+                mark_unset(node, answer, schemas)
+                for name, kind in MADE_WITH.items():  # shown in the object that is made along
+                    mark_unset(node["properties"].get(name, {}), schemas[kind], schemas)
     apply_endive(methods)
     return methods
 

@@ -203,10 +203,23 @@ def _tree(pairs: list[tuple[str, str]]) -> Node:
         head, _, rest = name.partition("[")
         keys = [head, *PART.findall("[" + rest)] if rest else [head]
         node = tree
-        for key in keys[:-1]:
-            node = node.setdefault(key, {})
+        for place, key in enumerate(keys[:-1]):
+            node = node.setdefault(key or _element(node, "][".join(keys[place + 1 :])), {})
         node[keys[-1] or str(len(node))] = value
     return tree
+
+
+def _element(elements: Node, path: str) -> str:
+    """Rack's rule for `[]`: the last element takes what it doesn't have yet; its lists take everything."""
+    written = f" {path}]" in _flat(elements.get(str(len(elements) - 1), {}), "")
+    return str(max(len(elements) - (not written or "[]" in f"[{path}]"), 0))
+
+
+def _flat(node: Any, prefix: str) -> str:
+    """Every path that leads into a tree, each closed by `]`."""
+    if not isinstance(node, dict):
+        return ""
+    return "".join(f" {prefix}{key}]{_flat(child, f'{prefix}{key}][')}" for key, child in node.items())
 
 
 def _sent(schema: Node | None, value: Any, path: str) -> list[str]:
@@ -247,7 +260,9 @@ def _sent_object(schema: Node, value: Any, path: str) -> list[str]:
 
 def _sent_scalar(schema: Node, value: str, path: str) -> list[str]:
     kind = schema.get("type")
-    fits = {"integer": r"-?\d+", "boolean": "true|false", "number": r"-?\d+(\.\d+)?"}.get(str(kind), "(?s).*")
+    fits = {"integer": r"-?\d+", "boolean": "[Tt]rue|[Ff]alse", "number": r"-?\d+(\.\d+)?"}.get(
+        str(kind), "(?s).*"
+    )
     if not re.fullmatch(fits, value):
         return [f"{path} is no {kind}: {value}"]
     if "enum" in schema and value not in schema["enum"]:

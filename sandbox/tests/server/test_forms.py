@@ -2,6 +2,7 @@
 
 import secrets
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 import requests
@@ -9,6 +10,7 @@ import stripe
 
 from sandbox_testing.orders import line, order
 from sandbox_testing.server import CheckedSandbox
+from stripe_sandbox.server.forms import decode
 
 
 def refused(client: stripe.StripeClient, params: dict[str, Any]) -> stripe.InvalidRequestError:
@@ -104,17 +106,69 @@ def test_an_empty_metadata_removes_all_of_it(client: stripe.StripeClient) -> Non
     assert changed.metadata.to_dict() == {}
 
 
-def test_arrays_may_come_with_empty_brackets(sandbox: CheckedSandbox, account: str) -> None:
-    body = (
-        "mode=payment&success_url=https://shop.example/&line_items[][quantity]=2"
-        "&line_items[][price_data][currency]=usd&line_items[][price_data][unit_amount]=700"
-        "&line_items[][price_data][product_data][name]=Tea&expand[]=line_items"
+def test_elements_with_empty_brackets_are_told_apart_by_their_whole_path(
+    sandbox: CheckedSandbox, account: str
+) -> None:
+    body = "mode=payment&success_url=https://shop.example/&expand[]=line_items" + "".join(
+        f"&line_items[][quantity]={quantity}&line_items[][price_data][currency]=usd"
+        f"&line_items[][price_data][unit_amount]={amount}&line_items[][price_data][product_data][name]=Tea"
+        "&line_items[][price_data][product_data][images][]=https://shop.example/1.png"
+        "&line_items[][price_data][product_data][images][]=https://shop.example/2.png"
+        for quantity, amount in ((2, 700), (1, 900))
     )
-    answer = post(sandbox, account, "/v1/checkout/sessions", body)
-    assert answer.status_code == 400  # three elements of [price_data], each given apart
-    body = body.replace("line_items[]", "line_items[0]")
     session = post(sandbox, account, "/v1/checkout/sessions", body).json()
-    assert [item["amount_total"] for item in session["line_items"]["data"]] == [1400]
+    assert [item["amount_total"] for item in session["line_items"]["data"]] == [1400, 900]
+
+
+@pytest.mark.parametrize(
+    ("form", "tree"),
+    [
+        ("a[]=1&a[]=2", {"a": {"0": "1", "1": "2"}}),
+        ("a[][x]=1&a[][y]=2&a[][x]=3", {"a": {"0": {"x": "1", "y": "2"}, "1": {"x": "3"}}}),
+        ("a[][x][y]=1&a[][x][z]=2", {"a": {"0": {"x": {"y": "1", "z": "2"}}}}),
+        ("a[][x][y]=1&a[][x][y]=2", {"a": {"0": {"x": {"y": "1"}}, "1": {"x": {"y": "2"}}}}),
+        ("a[][x][]=1&a[][x][]=2", {"a": {"0": {"x": {"0": "1", "1": "2"}}}}),
+        ("a[2][x]=1&a[2][y]=2&a[0][x]=3", {"a": {"2": {"x": "1", "y": "2"}, "0": {"x": "3"}}}),
+    ],
+)
+def test_brackets_are_read_as_rack_reads_them(form: str, tree: dict[str, Any]) -> None:
+    assert decode(parse_qsl(form)) == tree
+
+
+def test_booleans_may_be_written_as_python_writes_them(sandbox: CheckedSandbox, account: str) -> None:
+    paid = "amount=500&currency=usd&payment_method=pm_card_visa&return_url=https://shop.example/&confirm=True"
+    assert post(sandbox, account, "/v1/payment_intents", paid).json()["status"] == "succeeded"
+    product = post(sandbox, account, "/v1/products", "name=Tea&active=False").json()
+    assert product["active"] is False
+
+
+def test_an_empty_value_unsets_what_may_be_missing(sandbox: CheckedSandbox, account: str) -> None:
+    given = "name=Ann&email=ann@example.com&phone=1&description=x&address[line1]=a&address[line2]=b"
+    customer = post(sandbox, account, "/v1/customers", given).json()
+    empty = "name=&email=&phone=&description=&address[line1]=a&address[line2]="
+    changed = post(sandbox, account, f"/v1/customers/{customer['id']}", empty).json()
+    assert [changed[name] for name in ("name", "email", "phone", "description")] == [None] * 4
+    assert (changed["address"]["line1"], changed["address"]["line2"]) == ("a", None)
+    intent = post(
+        sandbox, account, "/v1/payment_intents", "amount=500&currency=usd&description=&receipt_email="
+    )
+    assert (intent.json()["description"], intent.json()["receipt_email"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "param"),
+    [
+        ("/v1/products", "name=", "name"),
+        ("/v1/payment_intents", "amount=&currency=usd", "amount"),
+        ("/v1/payment_intents", "amount=500&currency=usd&customer=", "customer"),
+        ("/v1/payment_intents", "amount=500&currency=usd&payment_method=", "payment_method"),
+    ],
+)
+def test_an_empty_value_of_what_must_be_there_is_refused(
+    sandbox: CheckedSandbox, account: str, path: str, form: str, param: str
+) -> None:
+    error = post(sandbox, account, path, form).json()["error"]
+    assert (error["code"], error["param"]) == ("parameter_invalid_empty", param)
 
 
 def test_text_of_any_script_survives(client: stripe.StripeClient) -> None:

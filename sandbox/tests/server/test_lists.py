@@ -1,6 +1,4 @@
-"""Lists with their cursors, and expand."""
-
-from typing import Any
+"""Lists with their cursors and filters."""
 
 import pytest
 import stripe
@@ -75,43 +73,6 @@ def test_sessions_are_found_by_status_and_intent(
     assert [s.id for s in client.v1.checkout.sessions.list({"status": "open"}).data] == [open_]
 
 
-def test_expand_opens_ids_up_to_four_levels(client: stripe.StripeClient, sandbox: CheckedSandbox) -> None:
-    session = open_session(client)
-    pay(sandbox, session.id)
-    found: Any = client.v1.checkout.sessions.retrieve(
-        session.id, {"expand": ["payment_intent.latest_charge.balance_transaction"]}
-    )
-    assert found.payment_intent.latest_charge.balance_transaction.amount == 1000
-    with pytest.raises(stripe.InvalidRequestError, match="more than 4 levels"):
-        client.v1.checkout.sessions.retrieve(
-            session.id, {"expand": ["payment_intent.latest_charge.balance_transaction.source.refunds"]}
-        )
-
-
-def test_expand_in_lists_begins_with_data(client: stripe.StripeClient, sandbox: CheckedSandbox) -> None:
-    pay(sandbox, open_session(client).id)
-    found: Any = client.v1.charges.list({"expand": ["data.payment_intent", "data.refunds"]})
-    assert found.data[0].payment_intent.amount == 1000
-    assert found.data[0].refunds.data == []
-    with pytest.raises(stripe.InvalidRequestError, match="cannot be expanded"):
-        client.v1.charges.list({"expand": ["payment_intent"]})
-
-
-def test_expanding_nothing_is_no_error(client: stripe.StripeClient) -> None:
-    session: Any = open_session(client, expand=["payment_intent", "customer"])
-    assert session.payment_intent is None
-
-
-@pytest.mark.parametrize(
-    "path", ["amount_total", "nonsense", "metadata", "line_items.nonsense", "charge", "review"]
-)
-def test_what_is_no_object_cannot_be_expanded(client: stripe.StripeClient, path: str) -> None:
-    with pytest.raises(stripe.InvalidRequestError) as caught:
-        open_session(client, expand=[path])
-    assert caught.value.user_message == f"This property cannot be expanded ({path})."
-    assert client.v1.checkout.sessions.list().data == []
-
-
 def test_a_session_shows_ten_of_its_lines_and_lists_the_rest(client: stripe.StripeClient) -> None:
     amounts = [1000 + number for number in range(25)]
     session = open_session(client, *(line(amount) for amount in amounts), expand=["line_items"])
@@ -119,9 +80,3 @@ def test_a_session_shows_ten_of_its_lines_and_lists_the_rest(client: stripe.Stri
     assert session.line_items.has_more
     listed = client.v1.checkout.sessions.line_items.list(session.id, {"limit": 10})
     assert [item.amount_total for item in listed.auto_paging_iter()] == amounts
-
-
-def test_products_of_lines_can_be_expanded(client: stripe.StripeClient) -> None:
-    session = open_session(client, line(1000, name="Oolong"), expand=["line_items.data.price.product"])
-    assert session.line_items.data[0].price.product.name == "Oolong"
-    assert session.line_items.data[0].price.product.active is False
