@@ -82,7 +82,7 @@ class Mail(Leased):
     @property
     def shown_text(self) -> str:
         """The text as staff reads it, without the order's key: who may view mails may not change orders."""
-        return scrub(self.text)
+        return scrub(self.text, kept=True)
 
     @property
     def order_url(self) -> str:

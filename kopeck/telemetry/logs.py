@@ -1,7 +1,7 @@
 """Logs: one line a fact, as JSON or for reading, with the ids that lead from one line to the others.
 
 `about` puts ids on every line that is written inside it, whoever writes it. No line holds a key, a secret or
-an e-mail address: addresses are written without their query, and `scrub_line` stands behind everything.
+an e-mail address: addresses are written without their query, and `scrub` stands behind everything.
 """
 
 import json
@@ -23,7 +23,7 @@ from django.utils.encoding import escape_uri_path
 from pythonjsonlogger.json import JsonFormatter
 
 from kopeck.telemetry import metrics, tracing
-from kopeck.telemetry.redaction import scrub_line
+from kopeck.telemetry.redaction import scrub
 
 if TYPE_CHECKING:
     from procrastinate import App, JobContext
@@ -81,7 +81,7 @@ def facts_of(record: logging.LogRecord) -> dict[str, Any]:
         # Django's own lines bring the HttpRequest itself along, whose text is its address with the query.
         if isinstance(value, str | int | float):
             facts[name] = value
-    return {name: scrub_line(value) if isinstance(value, str) else value for name, value in facts.items()}
+    return {name: scrub(value) if isinstance(value, str) else value for name, value in facts.items()}
 
 
 class JsonLines(JsonFormatter):
@@ -92,10 +92,10 @@ class JsonLines(JsonFormatter):
     ) -> None:
         written = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         log_data.update(time=written, level=record.levelname, logger=record.name)
-        log_data["message"] = scrub_line(record.getMessage())
+        log_data["message"] = scrub(record.getMessage())
         log_data.update(facts_of(record))
         if "exc_info" in message_dict:
-            log_data["exception"] = scrub_line(str(message_dict["exc_info"]))
+            log_data["exception"] = scrub(str(message_dict["exc_info"]))
 
     def jsonify_log_record(self, log_data: dict[str, Any]) -> str:
         # The library's encoder is made for any object, and takes twice as long.
@@ -112,7 +112,7 @@ class ReadableLines(logging.Formatter):
         facts = facts_of(record)
         ids = " ".join(f"{name}={value}" for name, value in facts.items() if name not in self.SAID)
         line, rest, more = super().format(record).partition("\n")
-        return scrub_line(f"{line} [{ids}]{rest}{more}" if ids else f"{line}{rest}{more}")
+        return scrub(f"{line} [{ids}]{rest}{more}" if ids else f"{line}{rest}{more}")
 
 
 class Requests:

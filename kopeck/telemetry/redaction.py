@@ -26,37 +26,28 @@ _SHAPES = re.compile(
     r"\b(?P<key>[sr]k_(?:test|live)_)\w+"
     r"|\b(?P<webhook>whsec_)[\w+/=-]+"
     r"|\b(?P<client>(?:pi|seti|cs|src|cuss)_\w+_secret_)\w+"
-    r"|(?P<link>[?&;]key=)[\w%.~-]+"
+    r"|(?P<query>[?&;](?i:key|token|\w*secret|\w*password)=)[^&\s\"'#<>]+"
     r"|(?P<user>://[^\s:/@'\"]+:)[^\s/@'\"]+(?=@)"
 )
 _CARD = re.compile(r"(?<![\w.-])[3-6](?:[ -]?\d){13,18}(?![\w-])")
 _NAMES = re.compile(r"KEY|SECRET|PASS|TOKEN|DSN|SIGNATURE|CREDENTIAL", re.IGNORECASE)
-
-
-_SECRETS = (
-    re.compile(r"([?&;](?:key|token|\w*secret|\w*password)=)[^&\s\"'#<>]+", re.IGNORECASE),
-    re.compile(r"(\b(?:Bearer|Basic) )[^\s\"',]+", re.IGNORECASE),
-)
-#: Most lines hold nothing of the kind: one look is enough for them.
-_MAYBE = re.compile(r"[?&;]\w+=|bearer |basic ", re.IGNORECASE)
+_LOGIN = re.compile(r"(\b[Bb](?i:earer|asic) )[^\s\"',]+")
 _EMAIL = re.compile(r"[^\s<>\"'(=,;:@]+@[^\s<>\"'),;:@]+\.[^\s<>\"'),;:@]+")
 
 
-def scrub(text: str) -> str:
-    """The text with everything secret in it replaced by "[hidden]"."""
+def scrub(text: str, *, kept: bool = False) -> str:
+    """The text with everything secret in it replaced by "[hidden]", and e-mail addresses by "...@...".
+
+    `kept`: of what the shop keeps for its owner (mails, events) only keys, secrets and cards are hidden. Its
+    addresses are of use there, and a "Basic plan" is something on sale.
+    """
     text = _SHAPES.sub(lambda found: f"{next(filter(None, found.groups()))}{HIDDEN}", text)
     text = _CARD.sub(lambda found: HIDDEN if _is_card(found[0]) else found[0], text)
     for value in our_secrets():
         text = text.replace(value, HIDDEN)
-    return text
-
-
-def scrub_line(text: str) -> str:
-    """As `scrub`, and without e-mail addresses: for log lines, error reports and traces."""
-    text = scrub(text)
-    if _MAYBE.search(text):
-        for secret in _SECRETS:
-            text = secret.sub(rf"\1{HIDDEN}", text)
+    if kept:
+        return text
+    text = _LOGIN.sub(rf"\1{HIDDEN}", text)
     return _EMAIL.sub("...@...", text) if "@" in text else text
 
 
@@ -85,7 +76,7 @@ def without_secrets(value: Any, depth: int = 0) -> Any:
         return {name: without_secrets(inner, depth + 1) for name, inner in kept.items()}
     if isinstance(value, list):
         return [without_secrets(inner, depth + 1) for inner in value]
-    return scrub(value) if isinstance(value, str) else value
+    return scrub(value, kept=True) if isinstance(value, str) else value
 
 
 class ReportFilter(SafeExceptionReporterFilter):

@@ -1,7 +1,7 @@
 """Errors to Sentry, traces by OpenTelemetry, for who asks for them: SENTRY_DSN, the standard OTEL_ variables.
 
 Nothing of either is imported otherwise. What leaves the shop holds no query, no body, no cookie, no local
-variable and no value of an SQL statement, and goes through `redaction.scrub_line` besides.
+variable and no value of an SQL statement, and goes through `redaction.scrub` besides.
 """
 
 import os
@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from kopeck.telemetry.redaction import scrub_line
+from kopeck.telemetry.redaction import scrub
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -83,7 +83,7 @@ def _without_secrets(event: Any, hint: dict[str, Any]) -> Any:
 def _scrubbed(value: Any) -> Any:
     """All strings in it, however deep, without queries' and other secrets."""
     if isinstance(value, str):
-        return scrub_line(value)
+        return scrub(value)
     if isinstance(value, dict):
         # `http.query` is how Sentry calls the query of an address that was asked.
         return {

@@ -16,7 +16,7 @@ from django.urls import path
 from kopeck.catalog.models import Discount
 from kopeck.orders.models import Order
 from kopeck.telemetry.logs import JsonLines, about
-from kopeck.telemetry.redaction import scrub_line
+from kopeck.telemetry.redaction import scrub
 from kopeck.telemetry.tracing import name_of
 from kopeck.web.visitors import VISITOR_COOKIE
 from tests.support.mirroring import forget_jobs, work
@@ -161,7 +161,7 @@ def test_a_traceback_is_in_the_json_and_without_secrets(lines: Lines) -> None:
     ],
 )
 def test_secrets_are_scrubbed_and_the_rest_stays(said: str, written: str) -> None:
-    assert scrub_line(said) == written
+    assert scrub(said) == written
 
 
 def test_nothing_of_a_record_but_the_known_fields_is_written() -> None:
