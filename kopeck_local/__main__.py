@@ -2,7 +2,7 @@
 
 Starts the embedded PostgreSQL, the local Stripe, the web server and the worker, and waits beside them. Each
 is a child in a session of its own, with its output in DATA_DIR/logs; they end with this process, however it
-ends (kopeck_local/child.py). A worker or PostgreSQL that ends by itself is started again.
+ends (kopeck_local/child.py). A web server, worker or PostgreSQL that ends by itself is started again.
 """
 
 import http.client
@@ -84,7 +84,7 @@ class Run:
         self.postgres: postgres.EmbeddedPostgres | None = None
         self.asked_to_stop = False
         self.is_ready = False
-        self.comebacks = {name: Comeback() for name in ("worker", "PostgreSQL")}
+        self.comebacks = {name: Comeback() for name in ("web", "worker", "PostgreSQL")}
         self.began = self.step_began = time.monotonic()
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
@@ -155,6 +155,9 @@ class Run:
         )
         self.wait(lambda: program.process.poll() is not None, program, 600)
         if program.process.returncode != 0:
+            last = tail(program.log, 1).strip()
+            if last.startswith("kopeck: "):  # it refused, and has said why
+                raise Refused(last.removeprefix("kopeck: "))
             self.raise_death(program)
         self.programs.remove(program)
         self.step("shop", "tables, demo and admin are there")
@@ -191,11 +194,11 @@ class Run:
         for program in self.programs:
             if program.process.poll() is None or program.name == "prepare":
                 continue
-            if program.name != "worker" or not self.is_ready:
+            if program.name not in self.comebacks or not self.is_ready:
                 self.raise_death(program)
-            elif self.comebacks["worker"].is_due(f"{_death(program)} Its log is {program.log}."):
+            elif self.comebacks[program.name].is_due(f"{_death(program)} Its log is {program.log}."):
                 _signal_group(program.process.pid, signal.SIGKILL)  # and what it may have left behind
-                program.process = _start("worker", program.command, program.env, program.log)
+                program.process = _start(program.name, program.command, program.env, program.log)
         if self.postgres and self.postgres.process.poll() is not None:
             self.bring_back_postgres(self.postgres)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import django
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import OperationalError, transaction
 
 from kopeck.ops.starting import ADMIN, write_secret
@@ -58,5 +58,7 @@ if __name__ == "__main__":
     words = sys.argv[2:]
     try:
         prepare(Path(sys.argv[1]), own_database="--own-database" in words, demo="--no-demo" not in words)
+    except CommandError as refusal:
+        sys.exit(f"kopeck: {refusal}")
     except OperationalError as problem:
         sys.exit(f"kopeck: The database does not do its part: {' '.join(str(problem).split())}")
