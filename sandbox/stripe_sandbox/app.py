@@ -34,7 +34,7 @@ from stripe_sandbox.resources.payment_intents import intents
 from stripe_sandbox.server.api import Api
 from stripe_sandbox.server.hosts import hostname
 from stripe_sandbox.server.http import Connections, bind
-from stripe_sandbox.server.routes import ROUTES
+from stripe_sandbox.server.routes import ROUTES, mistaken
 
 #: Each has registered its methods with @route when it was imported.
 RESOURCES = (
@@ -57,6 +57,8 @@ def create_app(box: Box, allowed: Sequence[str] = ()) -> Flask:
     for (method, template), found in ROUTES.items():
         path = template.replace("{", "<").replace("}", ">")
         app.add_url_rule(path, f"{method} {template}", api.view(found), methods=[method])
+    for method, path in mistaken():
+        app.add_url_rule(path, f"{method} {path}", api.not_here, methods=[method])
     for surface in SURFACES:
         surface.register(app, box)
     app.register_error_handler(404, api.unknown)

@@ -29,8 +29,11 @@ from stripe_sandbox.server.hosts import SETTING, hostname, is_answered, is_forei
 from stripe_sandbox.server.http import HELD_BACK
 from stripe_sandbox.server.idempotency import Kept, Keys, fingerprint
 from stripe_sandbox.server.keys import read_key, secret_key_required
-from stripe_sandbox.server.routes import Call, Params, Route
+from stripe_sandbox.server.routes import ROUTES, Call, Params, Route, is_elsewhere
 
+OF_THE_API = ("/v1/", "/v2/")
+#: What a path is about: its first word, or the first two of `/v1/checkout/sessions` and the like.
+SUBJECT = re.compile(r"^(/v1/(?:checkout/)?\w+).*$")
 VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.\w+)?")
 Pairs = list[tuple[str, str]]
 
@@ -134,19 +137,21 @@ class Api:
         expand(self._box, account, obj, paths)
         return 200, _dump(obj)
 
+    def not_here(self) -> Response:
+        """What Stripe has and the sandbox has not, whatever key or parameters come along."""
+        here = ", ".join(sorted({SUBJECT.sub(r"\1", template) for _, template in ROUTES}))
+        message = (
+            f"The local sandbox does not have {request.method} {request.path.rstrip('/')}, "
+            f"though Stripe does. What it has is below {here}."
+        )
+        return self._refusal(errors.invalid(message, code="sandbox_not_supported", status=404))
+
     def unknown(self, error: HTTPException) -> AnyResponse:
-        """404 and 405: under /v1/ in Stripe's words, elsewhere as they are."""
-        if not request.path.startswith("/v1/"):
+        """404 and 405: below /v1/ and /v2/ in Stripe's words, elsewhere as they are."""
+        if not request.path.startswith(OF_THE_API):
             return error.get_response()
-        path = request.path.rstrip("/")
-        if _in_spec(request.method, path):
-            return self._refusal(
-                errors.invalid(
-                    f"The local sandbox does not have {request.method} {path}, though Stripe does.",
-                    code="sandbox_not_supported",
-                    status=404,
-                )
-            )
+        if is_elsewhere(request.method, request.path.rstrip("/")):
+            return self.not_here()
         return self._refusal(
             errors.invalid(
                 f"Unrecognized request URL ({request.method}: {request.path}). If you are trying to list "
@@ -159,7 +164,7 @@ class Api:
 
     def broken(self, error: HTTPException) -> AnyResponse:
         """A defect of the sandbox itself; Flask has already logged the traceback."""
-        if not request.path.startswith("/v1/"):
+        if not request.path.startswith(OF_THE_API):
             return error.get_response()
         return self._refusal(
             StripeError(500, "api_error", "The local sandbox failed; its log has the traceback.")
@@ -172,7 +177,7 @@ class Api:
 
     def headers(self, response: Response) -> Response:
         """What every answer of the API carries; CORS because Stripe.js calls from the shop's pages."""
-        if request.path.startswith("/v1/"):
+        if request.path.startswith(OF_THE_API):
             response.headers["Request-Id"] = _request_id()
             response.headers["Stripe-Version"] = request.headers.get("Stripe-Version", API_VERSION)
             response.headers["Access-Control-Allow-Origin"] = "*"
@@ -207,14 +212,6 @@ def _pairs() -> Pairs:
             stored=False,
         )
     return pairs + parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
-
-
-def _in_spec(method: str, path: str) -> bool:
-    for name in forms.methods():
-        verb, _, template = name.partition(" ")
-        if verb == method and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path):
-            return True
-    return False
 
 
 def _dump(body: Any) -> str:

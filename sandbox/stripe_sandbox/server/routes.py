@@ -6,8 +6,11 @@ method by them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from stripe_sandbox.box import Box
@@ -15,6 +18,7 @@ from stripe_sandbox.core import errors
 from stripe_sandbox.core.store import NoSuchCursor, Obj
 
 Params = dict[str, Any]
+PLACEHOLDER = re.compile(r"\{\w+\}")
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,36 @@ class Route:
 
 
 ROUTES: dict[tuple[str, str], Route] = {}
+
+
+@cache
+def not_here() -> dict[tuple[str, str], re.Pattern[str]]:
+    """The pattern of each (method, path) that Stripe's own library calls and that no handler answers.
+    `paths.txt` has them, made by `spec_paths.py`; what a placeholder is called does not matter."""
+    here = {(method, PLACEHOLDER.sub("{}", path)) for method, path in ROUTES}
+    lines = Path(__file__).with_name("paths.txt").read_text(encoding="utf-8").splitlines()
+    return {
+        (method, path): re.compile(PLACEHOLDER.sub("[^/]+", path))
+        for method, path in map(str.split, lines)
+        if (method, PLACEHOLDER.sub("{}", path)) not in here
+    }
+
+
+def is_elsewhere(method: str, path: str) -> bool:
+    """Whether Stripe has this method and the sandbox has not."""
+    return any(verb == method and pattern.fullmatch(path) for (verb, _), pattern in not_here().items())
+
+
+def mistaken() -> list[tuple[str, str]]:
+    """(method, path) of those that would be taken for an id: `/v1/customers/search` is no customer."""
+    templates = [(verb, re.compile(PLACEHOLDER.sub("[^/]+", path))) for verb, path in ROUTES]
+    return [
+        (method, path)
+        for method, path in not_here()
+        if any(verb == method and template.fullmatch(path) for verb, template in templates)
+    ]
+
+
 Includable = Callable[[Box, str, Obj], Any]
 INCLUDABLES: dict[tuple[str, str], Includable] = {}
 
