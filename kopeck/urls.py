@@ -7,9 +7,8 @@ from kopeck.api.routes import api
 from kopeck.ops.metrics_page import metrics_page
 from kopeck.ops.readiness import healthz, readyz
 from kopeck.staff import views as staff
-from kopeck.storefront.buy import buy, buy_order, come_back
 from kopeck.storefront.ordering import change_discount, change_lines, place
-from kopeck.storefront.pay import intent, order_intent, pay_page
+from kopeck.storefront.pay import buy, buy_order, come_back, intent, order_intent, pay_page
 from kopeck.storefront.views import item_page, my_orders, order_page, orders_of_item, shop_window
 from kopeck.web.views import media, robots
 from kopeck.webhooks.views import webhook

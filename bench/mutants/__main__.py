@@ -30,10 +30,10 @@ PURE = [
     "kopeck/refunds/allocation.py",
     "kopeck/money.py",
     "kopeck/payments/amounts.py",
-    "kopeck/leases.py",
 ]
 WITH_DATABASE = [
-    *(f"kopeck/payments/{name}.py" for name in ("attempts", "sync", "checkout", "stock")),
+    "kopeck/leases.py",
+    *(f"kopeck/payments/{name}.py" for name in ("attempts", "turns", "sync", "checkout", "stock")),
     *(f"kopeck/refunds/{name}.py" for name in ("request", "held")),
     *(f"kopeck/abuse/{name}.py" for name in ("budgets", "declines")),
     "kopeck/webhooks/declines.py",

@@ -17,7 +17,6 @@ from django.utils.translation import gettext as _
 from kopeck.abuse.rates import Rate
 from kopeck.errors import ShopError
 from kopeck.orders.models import Order
-from kopeck.web.origins import is_from_our_page
 from kopeck.web.proxies import network_of
 
 #: A visitor's first page is this old, in seconds, before Buy works during an attack.
@@ -64,16 +63,14 @@ WHERE created > statement_timestamp() - interval '1 hour' AND (order_id = %s OR 
 
 
 @dataclass(slots=True)
-class Client:
-    """Who a request comes from. `visitor` is "" for a browser without a cookie: only its address counts."""
+class Allowance:
+    """What a client may still start. `visitor` is "" without a cookie: then only the address counts."""
 
     visitor: str = ""
     #: A keyed hash of the address, of the network for IPv6.
     address: str = ""
     #: Seconds since the visitor was first shown a page.
     age: float | None = None
-    #: Asked from a page of the shop: pieces are held for them (payments/stock.py).
-    shown: bool = False
     is_spent: bool = False
 
     def spend_if_new(self) -> None:
@@ -174,12 +171,12 @@ def too_many(message: str, seconds: int) -> ShopError:
     return ShopError("too_many_requests", message, status=429, retry_after=max(1, seconds))
 
 
-def client_of(request: HttpRequest) -> Client:
+def allowance_of(request: HttpRequest) -> Allowance:
     """By the cookie that the request brought, not by a new one, and its address (kopeck/web/proxies.py)."""
     visitor = request.visitor  # type: ignore[attr-defined]
     known = "" if visitor.is_new else visitor.known_key
     address = hash_address(request.META.get("REMOTE_ADDR", ""))
-    return Client(known, address, visitor.age, shown=is_from_our_page(request))
+    return Allowance(known, address, visitor.age)
 
 
 def hash_address(text: str) -> str:

@@ -12,14 +12,14 @@ from ninja import Field, NinjaAPI, Query, Schema
 from ninja.errors import HttpError, ValidationError
 from ninja.responses import Status
 
-from kopeck.abuse.budgets import client_of
+from kopeck.abuse.budgets import allowance_of
 from kopeck.catalog.models import Discount, Item
 from kopeck.errors import ShopError
 from kopeck.orders.access import readable_order
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import MAX_LINES, MAX_QUANTITY, Wanted
 from kopeck.payments import stock
-from kopeck.storefront.goods import not_on_sale
+from kopeck.storefront.forms import not_on_sale
 from kopeck.storefront.views import find_orders_of_item
 from kopeck.typed import read_code
 from kopeck.web.errors import error_response
@@ -179,9 +179,9 @@ def make_order(request: ShopRequest, body: OrderIn) -> Status[dict[str, Any]]:
     stock.refuse_short(wanted)
     code = read_code(body.discount_code)
     discount = Discount.by_code(code) if code else None
-    client = client_of(request)
-    client.spend_if_new()
-    order = Order.place(wanted, visitor=request.visitor.key, discount=discount, admit=client.spend)
+    allowance = allowance_of(request)
+    allowance.spend_if_new()
+    order = Order.place(wanted, visitor=request.visitor.key, discount=discount, admit=allowance.spend)
     return Status(201, _show(order))
 
 

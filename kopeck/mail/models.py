@@ -87,5 +87,5 @@ class Mail(Leased):
     @property
     def order_url(self) -> str:
         """The order's page with its key; "" where the shop does not know its own address."""
-        base = settings.SITE_URL or self.payment.site
+        base = settings.SITE_URL or self.payment.base_url
         return f"{base}{self.order.link}" if base else ""

@@ -3,214 +3,95 @@
 Double clicks, second tabs and 50 requests at once end in the same object: the first to take the attempt's
 lease asks Stripe, the others wait for what it writes down. A crash leaves a row with its inputs and its
 idempotency key, so the next request finds at Stripe what was made, if it was. An object is a Checkout Session
-or a PaymentIntent, by the payment's kind.
+or a PaymentIntent, by the payment's kind. Who does what is decided in `turns`; here it is done.
 """
 
 import logging
 import re
 import time
-from datetime import timedelta
-from enum import Enum, auto
+from collections.abc import Callable
 from typing import Any, NoReturn
 
-from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, When
 from django.utils import timezone
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from kopeck.errors import ShopError
 from kopeck.mirror import signals as mirror
 from kopeck.orders.models import Order
-from kopeck.payments import discount_uses, stock, sync
+from kopeck.payments import sync, turns
 from kopeck.payments.amounts import Verdict, compare, read_figures
-from kopeck.payments.inputs import Site, intent_inputs, session_inputs
+from kopeck.payments.inputs import Client
 from kopeck.payments.models import Payment
-from kopeck.payments.refusals import (
-    PriceChanged,
-    busy,
-    currency_not_accepted,
-    refused,
-    told_to_the_buyer,
-    unavailable,
-)
-from kopeck.stripe_api.accounts import Account, for_currency
+from kopeck.payments.refusals import PriceChanged, busy, refused, told_to_the_buyer, unavailable
+from kopeck.payments.turns import TOO_LATE, Turn
 from kopeck.stripe_api.client import StripeRefused, StripeUnavailable, gateway
 from kopeck.stripe_api.waiting import wait_until
 from kopeck.telemetry.logs import about_its
 
 log = logging.getLogger(__name__)
 Status, Kind = Payment.Status, Payment.Kind
-NO_COPIES = mirror.Copies(None, ())
 
-LIVE_FIRST = Case(When(status__in=Payment.LIVE, then=0), default=1)
-
-#: How long a session can be paid. Stripe wants 30 minutes from when it is asked; the rest is for retries.
-SESSION_LIFE = timedelta(minutes=35)
-#: A session with less than this left is not handed out again.
-TOO_LATE = timedelta(minutes=1)
-#: Longer than one try at Stripe; then whoever asks counts as dead. Who only tries again meanwhile does no
-#: harm: both ask with the same key. Shorter than PATIENCE, so that who waits for the dead gets an answer.
-LEASE = timedelta(seconds=15)
 #: How often one request starts anew after a refusal that can be repaired (too late, a coupon that is gone).
 MAX_HEALED = 2
-#: How long a request waits for another one that asks Stripe for the same session.
+#: How long a request waits for another one that asks Stripe for the same session, in seconds.
 PATIENCE = 25.0
 
 
-class Turn(Enum):
-    """What a request should do about an order's payment."""
-
-    HAND_OUT = auto()
-    CREATE = auto()
-    WAIT = auto()
-    WITHDRAW = auto()
-    ASK = auto()
-    MIRROR = auto()
-    DEARER = auto()
-
-
 @about_its(lambda order_id, *rest: {"order": order_id})
-def start(order_id: int, site: Site, kind: Payment.Kind = Kind.CHECKOUT) -> Payment:
+def start(order_id: int, client: Client, kind: Payment.Kind = Kind.CHECKOUT) -> Payment:
     """The order's open Checkout Session or PaymentIntent, made if there is none. Raises ShopError."""
-    payment = _go_on(order_id, site, kind)
+    payment = _take_turns(order_id, lambda: turns.to_start(order_id, kind, client), kind)
     if payment is None:
         raise busy()
     return payment
 
 
-@about_its(lambda payment, *rest: {"order": payment.order_id})
-def close(payment: Payment, site: Site) -> None:
+@about_its(lambda payment: {"order": payment.order_id})
+def close(payment: Payment) -> None:
     """Closes this way to pay, with or without an answer from Stripe. Raises ShopError.
 
     One that was made since is somebody's: it is of the order as it is now, and stays.
     """
-    _go_on(payment.order_id, site, None, closing=payment.pk)
+    _take_turns(payment.order_id, lambda: turns.to_close(payment), None)
 
 
-def _go_on(
-    order_id: int, site: Site, kind: Payment.Kind | None, *, closing: int | None = None
+def _take_turns(
+    order_id: int, next_turn: Callable[[], tuple[Turn, Any]], kind: Payment.Kind | None
 ) -> Payment | None:
-    """Turn by turn to an open payment of this kind, or to the end of the one that is to be closed."""
+    """Turn by turn to what is to be handed out: an open payment of this kind, or nothing where one closes."""
     deadline, healed = time.monotonic() + PATIENCE, 0
     for _attempt in range(8):
-        turn, payment = _take_turn(order_id, site, kind, closing)
-        match turn:
-            case Turn.HAND_OUT:
-                handed_out: Payment | None = payment
-                return handed_out
-            case Turn.CREATE:
-                made, healed = _make(payment, healed)
-                # One of the other kind, left by a try that got no answer, is closed at the next turn.
-                if made and made.kind == kind:
-                    return made
-            case Turn.MIRROR:
-                _mirror(order_id)
-            case Turn.DEARER:
-                raise PriceChanged(order_id)
-            case Turn.WAIT:
-                _wait(payment, deadline)
-            case Turn.WITHDRAW:
-                expire(payment)
-            case Turn.ASK:
-                _ask(payment)
+        turn, payment = next_turn()
+        if turn is Turn.HAND_OUT:
+            handed_out: Payment | None = payment
+            return handed_out
+        if turn is not Turn.CREATE:
+            _clear_the_way(turn, order_id, payment, deadline)
+            continue
+        made, is_ready = _create(payment)
+        healed += made is None
+        if healed > MAX_HEALED:
+            raise refused()
+        # One of the other kind, left by a try that got no answer, is closed at the next turn.
+        if made and is_ready and made.kind == kind:
+            return made
     raise busy()
 
 
-def _take_turn(
-    order_id: int, site: Site, kind: Payment.Kind | None, closing: int | None = None
-) -> tuple[Turn, Any]:
-    """Decides, with the order locked and for a moment only, who does what. No kind: `closing` is to end."""
-    now = timezone.now()
-    with transaction.atomic():
-        order = Order.objects.select_for_update().get(pk=order_id)
-        if kind is not None:
-            _refuse_unpayable(order)
-        # The live one if there is one, else the latest: its number is the last.
-        live = order.payments.order_by(LIVE_FIRST, "-attempt").first()
-        if live is None or not live.is_live:
-            if kind is None:
-                return Turn.HAND_OUT, None
-            return _begin(order, site, kind, live.attempt + 1 if live else 1)
-        # What a bank is at work on, or has paid, can't be closed: the change finds that out by itself.
-        if kind is None and (live.pk != closing or order.status not in Order.PAYABLE):
-            return Turn.HAND_OUT, None
-        if not live.stripe_id:
-            return (Turn.CREATE if live.claim(LEASE) else Turn.WAIT), live
-        if live.fingerprint != order.terms or live.kind != kind:
-            return Turn.WITHDRAW, live
-        if live.expires_at <= now:
-            return Turn.ASK, live
-        return Turn.WITHDRAW if live.expires_at - TOO_LATE <= now else Turn.HAND_OUT, live
-
-
-def _refuse_unpayable(order: Order) -> None:
-    if order.status in Order.WAS_PAID:
-        raise ShopError("order_paid", _("This order is paid already."), status=409)
-    if order.status == Order.Status.PROCESSING:
-        raise ShopError("order_processing", _("The payment of this order is being processed."), status=409)
-    if order.status == Order.Status.CANCELLED:
-        raise ShopError("order_cancelled", _("This order was cancelled."), status=409)
-
-
-def _begin(order: Order, site: Site, kind: Payment.Kind, number: int) -> tuple[Turn, Payment | None]:
-    """A new attempt, unless the order became dearer or Stripe lacks its coupon or a tax rate."""
-    if order.refresh():
-        return Turn.DEARER, None
-    account = _account_of(order)  # by the currency that the items have now
-    if kind == Kind.INTENT and not order.total:
-        raise ShopError("nothing_to_pay", _("This order costs nothing: complete it at Checkout."), status=409)
-    # A PaymentIntent takes no coupon and no tax rate: its amount is ours.
-    copies = mirror.copies_of(account.name, order) if kind == Kind.CHECKOUT else NO_COPIES
-    if copies is None:
-        return Turn.MIRROR, None
-    # Each locks its rows, after the order's: everywhere in this order, or two could wait for each other.
-    discount_uses.hold(order)
-    stock.hold(order, shown=site.client.shown, address=site.client.address)
-    site.client.spend(order)
-    order.mark_open()
-    payment = _new_attempt(order, account, kind, site, number)
-    payment.asked_from = site.client.address
-    payment.inputs = (
-        session_inputs(order, payment, site, copies)
-        if kind == Kind.CHECKOUT
-        else intent_inputs(order, payment)
-    )
-    payment.save(force_insert=True)
-    return Turn.CREATE, payment
-
-
-def _account_of(order: Order) -> Account:
-    account = for_currency(settings.STRIPE_ACCOUNTS, order.currency)
-    if account is None:
-        raise currency_not_accepted(order.currency)
-    return account
-
-
-def _new_attempt(order: Order, account: Account, kind: Payment.Kind, site: Site, number: int) -> Payment:
-    return Payment(
-        order=order,
-        account=account.name,
-        kind=kind,
-        amount=order.total,
-        currency=order.currency,
-        attempt=number,
-        fingerprint=order.terms,
-        expires_at=timezone.now() + SESSION_LIFE,
-        lease_until=timezone.now() + LEASE,
-        site=site.base[:255],
-        language=get_language() or "",
-    )
-
-
-def _make(payment: Payment, healed: int) -> tuple[Payment | None, int]:
-    """The made object, if it can be handed out; and how often a refusal was repaired by now."""
-    made, is_ready = _create(payment)
-    healed += made is None
-    if healed > MAX_HEALED:
-        raise refused()
-    return made if is_ready else None, healed
+def _clear_the_way(turn: Turn, order_id: int, payment: Payment, deadline: float) -> None:
+    """What has to be done at Stripe, or waited for, before the next turn. Raises ShopError."""
+    match turn:
+        case Turn.MIRROR:
+            _mirror(order_id)
+        case Turn.DEARER:
+            raise PriceChanged(order_id)
+        case Turn.WAIT:
+            _wait(payment, deadline)
+        case Turn.EXPIRE:
+            expire(payment)
+        case Turn.ASK:
+            _ask(payment)
 
 
 def _create(payment: Payment) -> tuple[Payment | None, bool]:
@@ -268,7 +149,7 @@ def _mirror(order_id: int) -> None:
     order = Order.objects.get(pk=order_id)
     with told_to_the_buyer():
         try:
-            mirror.ensure(_account_of(order).name, order)
+            mirror.ensure(turns.account_of(order).name, order)
         except StripeRefused as refusal:
             log.error("order %s: its discount or taxes can't be made at Stripe: %s", order_id, refusal)
             raise

@@ -14,7 +14,7 @@ from kopeck.errors import ShopError
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Price, Wanted
 from kopeck.payments.attempts import close, start
-from kopeck.payments.inputs import Site
+from kopeck.payments.inputs import Client
 from kopeck.payments.models import Payment
 from kopeck.payments.refusals import PriceChanged, busy
 
@@ -22,21 +22,16 @@ Kind, Status = Payment.Kind, Payment.Status
 
 
 def buy(
-    wanted: Wanted,
-    *,
-    visitor: str,
-    site: Site,
-    kind: Payment.Kind = Kind.CHECKOUT,
-    shown: Price | None = None,
+    wanted: Wanted, client: Client, *, kind: Payment.Kind = Kind.CHECKOUT, shown: Price | None = None
 ) -> Payment:
-    """The visitor's open session or intent for this item and quantity, at no more than was `shown`.
+    """The client's open session or intent for this item and quantity, at no more than was `shown`.
 
     Raises ShopError; PriceChanged for what costs more than the buyer has seen.
     """
     for _attempt in range(3):
-        order = order_for(wanted, visitor=visitor, site=site, shown=shown)
+        order = order_for(wanted, client, shown=shown)
         try:
-            payment = start(order.pk, site, kind)
+            payment = start(order.pk, client, kind)
             if payment.order.holds([wanted]):
                 return payment  # else a second tab has changed the order since
         except ShopError as refusal:
@@ -45,25 +40,24 @@ def buy(
     raise _try_again()
 
 
-def order_for(wanted: Wanted, *, visitor: str, site: Site, shown: Price | None = None) -> Order:
-    """The visitor's open order of just this item and quantity, at no more than was `shown`."""
-    site.client.spend_if_new()
+def order_for(wanted: Wanted, client: Client, *, shown: Price | None = None) -> Order:
+    """The client's open order of just this item and quantity, at no more than was `shown`."""
 
     def admit() -> None:
         _refuse_dearer(wanted, shown)
-        site.client.spend()
+        client.admit(None)
 
     def act(locked: Order) -> None:
         _refuse_dearer(wanted, shown)
         locked.set_lines([wanted])
 
     for _attempt in range(3):
-        order = Order.place_for_buy(wanted, visitor=visitor, admit=admit)
+        order = Order.place_for_buy(wanted, visitor=client.visitor, admit=admit)
         if order.is_new or _is_agreed(order, wanted, shown):
             return order
         (line,) = order.lines.all()
         before = Price(line.unit_price, order.currency)
-        if change(order, act, site, done=lambda it: _is_agreed(it, wanted, shown)):
+        if change(order, act, done=lambda it: _is_agreed(it, wanted, shown)):
             if shown is None:  # then the price of the order itself is what was seen
                 _refuse_dearer(wanted, before, order.pk)
             return order
@@ -100,13 +94,13 @@ def _try_again() -> ShopError:
     return ShopError("try_again", message, status=409)
 
 
-def set_lines(order: Order, wanted: list[Wanted], site: Site) -> bool:
+def set_lines(order: Order, wanted: list[Wanted]) -> bool:
     """`change` to these lines. An order that holds them keeps its open session and the prices of that."""
 
     def done(it: Order) -> bool:
         return it.holds(wanted) and (_is_live(it) or it.is_priced_by_today())
 
-    return done(order) or change(order, lambda it: it.set_lines(wanted), site, done=done)
+    return done(order) or change(order, lambda it: it.set_lines(wanted), done=done)
 
 
 class _Rehearsed(Exception):
@@ -114,11 +108,7 @@ class _Rehearsed(Exception):
 
 
 def change(
-    order: Order,
-    act: Callable[[Order], None],
-    site: Site,
-    *,
-    done: Callable[[Order], bool] = lambda order: False,
+    order: Order, act: Callable[[Order], None], *, done: Callable[[Order], bool] = lambda order: False
 ) -> bool:
     """Does `act` to the locked order once nothing can be paid for its old total.
 
@@ -140,5 +130,5 @@ def change(
             with suppress(_Rehearsed), transaction.atomic():
                 act(locked)
                 raise _Rehearsed
-        close(live, site)
+        close(live)
     raise busy()

@@ -3,14 +3,13 @@
 Stored with the attempt and repeated to the letter by retries: the idempotency key demands it.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.http import HttpRequest
 
-from kopeck.abuse.budgets import Client, client_of
 from kopeck.mirror.signals import Copies
 from kopeck.mirror.sync import shop_mark
 from kopeck.orders.lines import OrderLine
@@ -19,34 +18,31 @@ from kopeck.payments.models import Payment
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
-    """The shop's own address as the buyer reached it, with no slash at the end; and who the buyer is."""
+class Client:
+    """Who wants to pay, in plain values that the views read from the request.
 
-    base: str
-    client: Client = field(default_factory=Client, compare=False)
+    `admit` has the last word on an attempt, or on a new order (None): what it raises leaves nothing behind.
+    """
 
-    def back_from(self, order: Order) -> tuple[str, str]:
-        """Where Checkout leads: after paying, and by its Back link."""
-        success = f"{self.base}/order/{order.pk}/return?key={order.key}&session_id={{CHECKOUT_SESSION_ID}}"
-        if order.buy_item_id:
-            (line,) = order.lines.all()
-            quantity = line.quantity
-            return success, f"{self.base}/item/{order.buy_item_id}?cancelled=1&quantity={quantity}"
-        return success, f"{self.base}{order.link}"
-
-
-def site_of(request: HttpRequest) -> Site:
-    """SITE_URL where it is set, else the address that was asked for (its host is one of ALLOWED_HOSTS)."""
-    return Site(settings.SITE_URL or request.build_absolute_uri("/").rstrip("/"), client_of(request))
+    #: The shop's own address as the client reached it, with no slash at the end.
+    base_url: str
+    #: Who owns the order that Buy places.
+    visitor: str = ""
+    #: A keyed hash of the address, for the pieces and the declined cards of one address to be counted.
+    address: str = ""
+    #: Asked from a page of the shop: pieces are held for them (payments/stock.py).
+    is_shown: bool = False
+    admit: Callable[[Order | None], None] = lambda order: None
 
 
-def session_inputs(order: Order, payment: Payment, site: Site, copies: Copies) -> dict[str, Any]:
+def session_inputs(order: Order, payment: Payment, copies: Copies) -> dict[str, Any]:
     """For `checkout.Session.create`. Lines stand in the order's order, and so do their tax rates."""
-    success_url, cancel_url = site.back_from(order)
+    success_url, cancel_url = _back_from_checkout(order, payment.base_url)
     metadata = metadata_of(order, payment)
+    lines = [_line_item(line, payment, copies) for line in order.load().lines.all()]
     inputs: dict[str, Any] = {
         "mode": "payment",
-        "line_items": [_line_item(line, order.currency, site, copies) for line in order.load().lines.all()],
+        "line_items": lines,
         "success_url": success_url,
         "cancel_url": cancel_url,
         "client_reference_id": str(order.pk),
@@ -58,7 +54,7 @@ def session_inputs(order: Order, payment: Payment, site: Site, copies: Copies) -
         "automatic_tax": {"enabled": False},
         "adaptive_pricing": {"enabled": False},
         "branding_settings": {"display_name": settings.SHOP_NAME},
-        # The figures that are compared with the order's.
+        # The amounts that are compared with the order's.
         "expand": ["line_items.data.taxes", "total_details.breakdown"],
     }
     if copies.coupon:
@@ -66,6 +62,15 @@ def session_inputs(order: Order, payment: Payment, site: Site, copies: Copies) -
     if order.email:
         inputs["customer_email"] = order.email
     return inputs
+
+
+def _back_from_checkout(order: Order, base_url: str) -> tuple[str, str]:
+    """Where Checkout leads: after paying, and by its Back link."""
+    success = f"{base_url}/order/{order.pk}/return?key={order.key}&session_id={{CHECKOUT_SESSION_ID}}"
+    if order.buy_item_id:
+        (line,) = order.lines.all()
+        return success, f"{base_url}/item/{order.buy_item_id}?cancelled=1&quantity={line.quantity}"
+    return success, f"{base_url}{order.link}"
 
 
 def metadata_of(order: Order, payment: Payment) -> dict[str, str]:
@@ -116,14 +121,14 @@ def _detail(line: OrderLine) -> dict[str, Any]:
     return detail
 
 
-def _line_item(line: OrderLine, currency: str, site: Site, copies: Copies) -> dict[str, Any]:
+def _line_item(line: OrderLine, payment: Payment, copies: Copies) -> dict[str, Any]:
     product: dict[str, Any] = {"name": line.name}
     if line.item.description:
         product["description"] = line.item.description[:500]
     # Stripe fetches pictures from the internet; a shop that is not there would show broken ones.
-    if line.item.image_url and (site.base.startswith("https://") or settings.STRIPE_SANDBOX):
-        product["images"] = [f"{site.base}{line.item.image_url}"]
-    price = {"currency": currency, "unit_amount": line.unit_price, "product_data": product}
+    if line.item.image_url and (payment.base_url.startswith("https://") or settings.STRIPE_SANDBOX):
+        product["images"] = [f"{payment.base_url}{line.item.image_url}"]
+    price = {"currency": payment.currency, "unit_amount": line.unit_price, "product_data": product}
     inputs: dict[str, Any] = {"price_data": price, "quantity": line.quantity}
     if copies.tax_rates:
         inputs["tax_rates"] = list(copies.tax_rates)

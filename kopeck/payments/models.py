@@ -77,8 +77,8 @@ class Payment(Leased):
         default="",
         db_default="",
     )
-    #: The shop's address and language as this buyer had them: for links and words in mails.
-    site = models.CharField(max_length=255, blank=True, default="", db_default="")
+    #: The shop's address and language as this buyer had them: for links, and words in mails.
+    base_url = models.CharField(max_length=300, blank=True, default="", db_default="")
     language = models.CharField(max_length=15, blank=True, default="", db_default="")
     created = models.DateTimeField(_("created"), auto_now_add=True)
 

@@ -3,7 +3,6 @@
 Lives beside Checkout since a change must first close what could still be paid for the old total.
 """
 
-import re
 from collections import defaultdict
 from urllib.parse import urlencode
 
@@ -14,17 +13,17 @@ from kopeck.catalog.models import Discount, Item
 from kopeck.errors import ShopError
 from kopeck.orders.access import changeable_order, readable_order
 from kopeck.orders.models import Order
-from kopeck.orders.wanted import MAX_QUANTITY, Wanted
+from kopeck.orders.wanted import Wanted
 from kopeck.payments import checkout
-from kopeck.payments.inputs import Site, site_of
+from kopeck.payments.inputs import Client
+from kopeck.storefront import forms
 from kopeck.storefront.views import show_order
-from kopeck.typed import read_code, read_number, whole_number
+from kopeck.typed import read_code
 from kopeck.web.origins import keeps_no_cookies, known_first, posted_from
 from kopeck.web.visitors import ShopRequest
 
 #: The notice of an order that could not be changed any more; its page says by its status why.
 NOT_CHANGED = "not_changed"
-_FIELD = re.compile(r"item_(\d{1,18})", re.ASCII)
 
 
 def _to_window(request: ShopRequest) -> HttpResponse:
@@ -42,7 +41,7 @@ def place(request: ShopRequest) -> HttpResponse:
 
     Open orders of the window are changed to what is wanted now, and cancelled where nothing is.
     """
-    quantities = _quantities(request)
+    quantities = forms.quantities(request)
     items = Item.objects.on_sale().in_bulk(list(quantities))
     if any(quantity and number not in items for number, quantity in quantities.items()):
         raise ShopError("item_not_found", _("One of these items is not for sale any more."), status=404)
@@ -54,32 +53,31 @@ def place(request: ShopRequest) -> HttpResponse:
         # Only one order's page can be shown, and the others would be in no list of theirs.
         message = _("Your browser keeps no cookies, so please order one currency at a time.")
         raise ShopError("cookies_needed", message, status=422)
-    visitor, site = request.visitor.key, site_of(request)
-    dropped = _cancel_others(visitor, by_currency, site)
+    dropped = _cancel_others(request.visitor.key, by_currency)
     if not by_currency:
         if dropped:
             return _to_window(request)
         raise ShopError("order_empty", _("Please choose at least one item."), status=422)
-    orders = [_place_or_change(wanted, visitor, site) for wanted in by_currency.values()]
+    client = forms.client_of(request, places_order=True)
+    orders = [_place_or_change(wanted, client) for wanted in by_currency.values()]
     if len(orders) == 1:
         ((order, notice),) = orders
         return _to(request, order, notice, key=order.key if keeps_no_cookies(request) else "")
     return HttpResponseRedirect("/orders", status=303)
 
 
-def _place_or_change(wanted: list[Wanted], visitor: str, site: Site) -> tuple[Order, str]:
-    site.client.spend_if_new()
-    order = Order.place_in_window(wanted, visitor=visitor, admit=site.client.spend)
-    if order.is_new or checkout.set_lines(order, wanted, site):
+def _place_or_change(wanted: list[Wanted], client: Client) -> tuple[Order, str]:
+    order = Order.place_in_window(wanted, visitor=client.visitor, admit=lambda: client.admit(None))
+    if order.is_new or checkout.set_lines(order, wanted):
         return order, ""
     return order, NOT_CHANGED
 
 
-def _cancel_others(visitor: str, wanted: dict[str, list[Wanted]], site: Site) -> bool:
+def _cancel_others(visitor: str, wanted: dict[str, list[Wanted]]) -> bool:
     """Cancels the window's open orders in currencies not wanted any more; whether there were any."""
     others = list(Order.open_in_window(visitor).exclude(currency__in=list(wanted)))
     for order in others:
-        checkout.change(order, Order.cancel, site)
+        checkout.change(order, Order.cancel)
     return bool(others)
 
 
@@ -87,7 +85,7 @@ def _cancel_others(visitor: str, wanted: dict[str, list[Wanted]], site: Site) ->
 def change_lines(request: ShopRequest, order_id: int) -> HttpResponse:
     """POST /order/{id}/lines: new quantities (`item_{id}`, 0 removes) or `remove={item id}`."""
     order = _changeable(request, order_id)
-    quantities = _quantities(request)
+    quantities = forms.quantities(request)
     removed = request.POST.get("remove", "")
     lines = list(order.lines.select_related("item"))
     wanted = [
@@ -102,7 +100,7 @@ def change_lines(request: ShopRequest, order_id: int) -> HttpResponse:
         else:
             locked.cancel()
 
-    return _to(request, order, "" if checkout.change(order, act, site_of(request)) else NOT_CHANGED)
+    return _to(request, order, "" if checkout.change(order, act) else NOT_CHANGED)
 
 
 @posted_from(_to_order)
@@ -112,7 +110,7 @@ def change_discount(request: ShopRequest, order_id: int) -> HttpResponse:
     code = read_code(request.POST.get("code", "")[:100])
     try:
         discount = Discount.by_code(code) if code else None
-        changed = checkout.change(order, lambda it: it.set_discount(discount), site_of(request))
+        changed = checkout.change(order, lambda it: it.set_discount(discount))
     except ShopError as refusal:
         if refusal.status != 422:
             raise
@@ -126,18 +124,6 @@ def _changeable(request: ShopRequest, order_id: int) -> Order:
         message = _("This order was made by a Buy button. Change the quantity on the item's page.")
         raise ShopError("order_of_buy", message, status=409)
     return order
-
-
-def _quantities(request: ShopRequest) -> dict[int, int]:
-    """Item id -> quantity, from the fields `item_{id}`. ShopError 422 for what is no quantity."""
-    quantities = {}
-    for name, value in request.POST.items():
-        if field := _FIELD.fullmatch(name):
-            quantity = whole_number(read_number(str(value)).lstrip("0") or "0", 2)
-            if quantity is None or quantity > MAX_QUANTITY:
-                raise ShopError("bad_quantity", _("Please choose a quantity from 1 to 99."), status=422)
-            quantities[int(field[1])] = quantity
-    return quantities
 
 
 def _to(request: ShopRequest, order: Order, notice: str, *, key: str = "") -> HttpResponse:

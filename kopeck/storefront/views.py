@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 
 from kopeck.catalog.models import Item
@@ -12,7 +13,7 @@ from kopeck.orders.access import key_in, may_change, readable_order, reads_all_o
 from kopeck.orders.lines import OrderLine
 from kopeck.orders.models import Order
 from kopeck.payments import stock
-from kopeck.storefront.goods import not_on_sale, private
+from kopeck.storefront.forms import not_on_sale
 from kopeck.storefront.lists import Page, orders_of_visitor, orders_with_item
 from kopeck.typed import read_number, whole_number
 from kopeck.web.middleware import read_only
@@ -38,7 +39,7 @@ def shop_window(request: ShopRequest) -> HttpResponse:
     for item in items:
         item.most = stock.most(item.left)
         item.wanted = min(wanted.get(item.pk, 0), item.most)
-    return private(render(request, "shop.html", {"items": items, "open_orders": open_orders}))
+    return _private(render(request, "shop.html", {"items": items, "open_orders": open_orders}))
 
 
 @read_only
@@ -59,7 +60,7 @@ def item_page(request: ShopRequest, item_id: int) -> HttpResponse:
     }
     if request.GET.get("notice") == "price_changed":
         context["message"] = _("The price has changed. Please look at it and press Buy if you agree.")
-    return private(render(request, "item.html", context))
+    return _private(render(request, "item.html", context))
 
 
 @read_only
@@ -173,7 +174,7 @@ def _state(order: Order) -> tuple[str, str, str]:
 def my_orders(request: ShopRequest) -> HttpResponse:
     """GET /orders: the orders of this browser, newest first."""
     page = orders_of_visitor(request.visitor.known_key, before=_before(request))
-    return private(render(request, "orders.html", _listed(request, page)))
+    return _private(render(request, "orders.html", _listed(request, page)))
 
 
 @read_only
@@ -181,7 +182,7 @@ def orders_of_item(request: ShopRequest, item_id: int) -> HttpResponse:
     """GET /item/by_order/{id}: every order that contains the item for who may view orders, else one's own."""
     item, page = find_orders_of_item(request, item_id, _before(request))
     context = {**_listed(request, page), "item": item, "for_staff": reads_all_orders(request)}
-    return private(render(request, "by_order.html", context))
+    return _private(render(request, "by_order.html", context))
 
 
 def find_orders_of_item(request: HttpRequest, item_id: int, before: int | None) -> tuple[Item, Page]:
@@ -200,3 +201,10 @@ def _before(request: ShopRequest) -> int | None:
 
 def _listed(request: ShopRequest, page: Page) -> dict[str, Any]:
     return {"orders": page.orders, "next_url": f"{request.path}?before={page.next}" if page.next else None}
+
+
+def _private(response: HttpResponse) -> HttpResponse:
+    """Pages differ by cookie and by language: a shared cache must not keep them."""
+    response["Cache-Control"] = "private, no-cache"
+    patch_vary_headers(response, ["Accept-Language", "Cookie"])
+    return response

@@ -9,8 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from kopeck.abuse import declines
-from kopeck.abuse.budgets import Client as ShopClient
-from kopeck.abuse.budgets import hash_address
+from kopeck.abuse.budgets import Allowance, hash_address
 from kopeck.abuse.models import Attack, Budget, Decline
 from kopeck.abuse.rates import Rate
 from kopeck.errors import ShopError
@@ -32,7 +31,7 @@ def budgets(settings: Any) -> None:
 
 
 def refusal(
-    client: ShopClient, *, attack: bool = False, first: datetime = NOW, **counts: int
+    client: Allowance, *, attack: bool = False, first: datetime = NOW, **counts: int
 ) -> ShopError | None:
     facts = list((USUAL | counts).values())
     try:
@@ -64,13 +63,13 @@ def seconds(refused: ShopError | None) -> int:
     ],
 )
 def test_one_fewer_is_let_in(budgets: None, attack: bool, counts: dict[str, int]) -> None:
-    client = ShopClient("visitor", "address", age=60.0)
+    client = Allowance("visitor", "address", age=60.0)
     assert refusal(client, attack=attack, **counts) is not None
     assert refusal(client, attack=attack, **{name: count - 1 for name, count in counts.items()}) is None
 
 
 def test_who_had_too_many_declines_may_come_back_an_hour_after_the_first(budgets: None) -> None:
-    client = ShopClient("visitor", "address")
+    client = Allowance("visitor", "address")
     first = NOW - timedelta(minutes=50)
     refused = refusal(client, of_order=8, first=first)
     assert seconds(refused) == 600
@@ -79,7 +78,7 @@ def test_who_had_too_many_declines_may_come_back_an_hour_after_the_first(budgets
 
 
 def test_who_started_too_much_may_come_back_in_the_next_window(budgets: None) -> None:
-    client = ShopClient("visitor", "address")
+    client = Allowance("visitor", "address")
     refused = refusal(client, visitors=11)
     assert seconds(refused) == 3600 - (34 * 60 + 56)
     assert "lot of orders" in str(refused)
@@ -88,8 +87,8 @@ def test_who_started_too_much_may_come_back_in_the_next_window(budgets: None) ->
 
 def test_a_budget_of_nothing_limits_nothing(settings: Any) -> None:
     settings.BUDGET_VISITOR = settings.BUDGET_ADDRESS = Rate(0, 60)
-    assert refusal(ShopClient("visitor", "address"), visitors=1000, addresses=1000) is None
-    ShopClient("visitor", "address").spend()
+    assert refusal(Allowance("visitor", "address"), visitors=1000, addresses=1000) is None
+    Allowance("visitor", "address").spend()
     assert not Budget.objects.exists()
 
 
@@ -97,7 +96,7 @@ def test_a_budget_of_nothing_limits_nothing(settings: Any) -> None:
 def test_during_an_attack_a_page_must_have_been_shown_three_seconds_ago(
     budgets: None, age: float | None, is_let_in: bool
 ) -> None:
-    client = ShopClient("visitor", "address", age=age)
+    client = Allowance("visitor", "address", age=age)
     refused = refusal(client, attack=True)
     assert (refused is None) == is_let_in
     if refused:
@@ -112,25 +111,25 @@ def test_during_an_attack_who_has_paid_here_before_needs_no_page(
 ) -> None:
     order = Order.place([Wanted(make_item(), 1)], visitor="visitor")
     Order.objects.update(status=status, paid_at=None if status == "expired" else NOW)
-    assert (refusal(ShopClient("visitor", "address"), attack=True) is None) == is_let_in
-    assert refusal(ShopClient("other", "address"), attack=True) is not None
+    assert (refusal(Allowance("visitor", "address"), attack=True) is None) == is_let_in
+    assert refusal(Allowance("other", "address"), attack=True) is not None
     Order.objects.filter(pk=order.pk).update(visitor="")
-    assert refusal(ShopClient("", "address"), attack=True) is not None
+    assert refusal(Allowance("", "address"), attack=True) is not None
 
 
 def test_a_request_is_counted_once_and_by_what_is_known_of_it(budgets: None) -> None:
-    client = ShopClient("visitor", "address")
+    client = Allowance("visitor", "address")
     for _time in range(3):
         client.spend()
     assert dict(Budget.objects.values_list("key", "count")) == {"visitor visitor": 1, "address address": 1}
-    ShopClient("", "address").spend_if_new()
-    ShopClient("visitor", "address").spend_if_new()
-    ShopClient("", "").spend()
+    Allowance("", "address").spend_if_new()
+    Allowance("visitor", "address").spend_if_new()
+    Allowance("", "").spend()
     assert dict(Budget.objects.values_list("key", "count")) == {"visitor visitor": 1, "address address": 2}
 
 
 def test_windows_of_visitors_and_addresses_are_their_own(budgets: None) -> None:
-    ShopClient("visitor", "address").spend()
+    Allowance("visitor", "address").spend()
     began = dict(Budget.objects.values_list("key", "began"))
     assert int(began["visitor visitor"].timestamp()) % 3600 == 0
     assert int(began["address address"].timestamp()) % 600 == 0
@@ -180,13 +179,13 @@ def test_declines_of_the_hour_count_for_order_visitor_and_address_each(
     decline(mine, most - 1, **facts)
     decline(mine, 5, ago=timedelta(minutes=61), **facts)
     decline(other, 30, visitor="", address="")
-    ShopClient("my visitor", "my address").spend(order)
+    Allowance("my visitor", "my address").spend(order)
     decline(mine, 1, **facts)
     with pytest.raises(ShopError) as refused:
-        ShopClient("my visitor", "my address").spend(order)
+        Allowance("my visitor", "my address").spend(order)
     assert 3590 <= seconds(refused.value) <= 3600
     if whose == "order":
-        ShopClient("my visitor", "my address").spend()  # another one
+        Allowance("my visitor", "my address").spend()  # another one
 
 
 def event(payment: Payment | None, error: Any = None, **facts: Any) -> StripeEvent:

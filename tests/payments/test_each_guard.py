@@ -20,8 +20,8 @@ from kopeck.catalog.models import Discount, Tax
 from kopeck.errors import ShopError
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
-from kopeck.payments import attempts, checkout, stock, sync
-from kopeck.payments.inputs import Site
+from kopeck.payments import attempts, checkout, stock, sync, turns
+from kopeck.payments.inputs import Client as PayingClient
 from kopeck.payments.models import Payment
 from kopeck.refunds import held
 from kopeck.refunds import request as refunds
@@ -345,11 +345,11 @@ def test_whoever_writes_on_an_order_or_its_payments_has_locked_the_order_first(
     form = refunds.Form(key=uuid4(), version="", by="anna")
     made = {"id": "re_1", "status": "pending", "amount": 1, "currency": "usd", "created": 1}
     ways: dict[str, Callable[[], Any]] = {
-        "take a turn": lambda: attempts._take_turn(order.pk, Site("https://shop.example"), CHECKOUT),
+        "take a turn": lambda: turns.to_start(order.pk, CHECKOUT, PayingClient("https://shop.example")),
         "store": lambda: attempts._store(payment, now),
         "apply": lambda: sync.apply(payment, now),
         "lose": lambda: sync._lost(payment),
-        "change": lambda: checkout.change(order, lambda _order: None, Site("https://shop.example")),
+        "change": lambda: checkout.change(order, lambda _order: None),
         "ask for a refund": lambda: refunds.request(order.pk, refunds.Wish(), form),
         "refuse a refund": lambda: refunds._refuse(refund, StripeRefused("No.")),
         "hear of a refund": lambda: refund_news.apply(payment, made),
@@ -384,7 +384,7 @@ def test_a_change_that_another_tab_has_made_already_leaves_its_session_open(
     item = order.lines.get().item
     change_quantity(buyer, order, 2)
     payment = open_session(buyer, order)
-    assert checkout.set_lines(order, [Wanted(item, 2)], Site("https://shop.example"))
+    assert checkout.set_lines(order, [Wanted(item, 2)])
     assert states(order) == ("open", ["open"])
     assert [session.id for session in sandbox.sessions() if session.status == "open"] == [payment.stripe_id]
 

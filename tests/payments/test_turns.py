@@ -7,20 +7,19 @@ from typing import Any
 import pytest
 from django.utils import timezone, translation
 
-from kopeck.abuse.budgets import Client
 from kopeck.catalog.models import Discount, Item
 from kopeck.errors import ShopError
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
-from kopeck.payments import attempts
-from kopeck.payments.attempts import LEASE, NO_COPIES, SESSION_LIFE, TOO_LATE, Turn
-from kopeck.payments.inputs import Site
+from kopeck.payments import attempts, turns
+from kopeck.payments.inputs import Client
 from kopeck.payments.models import Payment
+from kopeck.payments.turns import LEASE, NO_COPIES, SESSION_LIFE, TOO_LATE, Turn
 from tests.support.shop import make_item
 
 pytestmark = pytest.mark.django_db
 CHECKOUT, INTENT = Payment.Kind.CHECKOUT, Payment.Kind.INTENT
-SITE = Site("https://shop.example", Client("visitor", "address", shown=True))
+CLIENT = Client("https://shop.example", "visitor", "address", is_shown=True)
 
 
 @pytest.fixture
@@ -45,8 +44,13 @@ def attempt(order: Order, **facts: Any) -> Payment:
     return Payment.objects.create(**(usual | facts))
 
 
-def turn(order: Order, kind: Payment.Kind | None = CHECKOUT, closing: int | None = None) -> tuple[Turn, Any]:
-    return attempts._take_turn(order.pk, SITE, kind, closing)
+def turn(order: Order, kind: Payment.Kind = CHECKOUT) -> tuple[Turn, Any]:
+    return turns.to_start(order.pk, kind, CLIENT)
+
+
+def closing(order: Order, number: int = 0) -> tuple[Turn, Any]:
+    """The turn of who wants the end of one payment of the order; there is none with the number 0."""
+    return turns.to_close(Payment(pk=number, order=order))
 
 
 @pytest.mark.parametrize(
@@ -54,8 +58,8 @@ def turn(order: Order, kind: Payment.Kind | None = CHECKOUT, closing: int | None
     [
         (SESSION_LIFE, Turn.HAND_OUT),
         (TOO_LATE + timedelta(seconds=1), Turn.HAND_OUT),
-        (TOO_LATE, Turn.WITHDRAW),
-        (timedelta(seconds=1), Turn.WITHDRAW),
+        (TOO_LATE, Turn.EXPIRE),
+        (timedelta(seconds=1), Turn.EXPIRE),
         (timedelta(0), Turn.ASK),
         (timedelta(seconds=-1), Turn.ASK),
     ],
@@ -70,13 +74,13 @@ def test_an_open_session_is_handed_out_until_it_is_too_late(
 @pytest.mark.parametrize("facts", [{"fingerprint": "other"}, {"kind": "intent"}])
 def test_one_of_other_terms_or_of_the_other_kind_is_closed(order: Order, facts: dict[str, Any]) -> None:
     payment = attempt(order, **facts)
-    assert turn(order) == (Turn.WITHDRAW, payment)
+    assert turn(order) == (Turn.EXPIRE, payment)
 
 
 def test_an_intent_is_handed_out_to_who_wants_one(order: Order) -> None:
     payment = attempt(order, kind="intent")
     assert turn(order, INTENT) == (Turn.HAND_OUT, payment)
-    assert turn(order, None, closing=payment.pk) == (Turn.WITHDRAW, payment)
+    assert closing(order, payment.pk) == (Turn.EXPIRE, payment)
 
 
 @pytest.mark.parametrize("facts", [{}, {"status": "creating", "stripe_id": None}])
@@ -85,7 +89,7 @@ def test_what_was_made_since_is_not_closed_in_place_of_what_was_to_be(
 ) -> None:
     old = attempt(order, attempt=2, status="expired", stripe_id="cs_0")
     attempt(order, **facts)
-    assert turn(order, None, closing=old.pk) == (Turn.HAND_OUT, None)
+    assert closing(order, old.pk) == (Turn.HAND_OUT, None)
 
 
 @pytest.mark.parametrize("left", [None, timedelta(0), timedelta(seconds=-1)])
@@ -125,7 +129,7 @@ def test_an_order_that_cannot_be_paid_says_so(
     with pytest.raises(ShopError) as refused:
         turn(order)
     assert (refused.value.code, refused.value.status, str(refused.value)) == (code, 409, words)
-    assert turn(order, None) == (Turn.HAND_OUT, None)  # nothing is wanted: what is there is only closed
+    assert closing(order) == (Turn.HAND_OUT, None)  # nothing is wanted: what is there is only closed
 
 
 def test_a_new_attempt_is_written_with_all_that_its_retries_need(order: Order, now: datetime) -> None:
@@ -144,7 +148,8 @@ def test_a_new_attempt_is_written_with_all_that_its_retries_need(order: Order, n
     )
     assert (payment.amount, payment.currency, payment.fingerprint) == (2000, "usd", order.terms)
     assert (payment.expires_at, payment.lease_until) == (now + SESSION_LIFE, now + LEASE)
-    assert (payment.site, payment.language, payment.asked_from) == ("https://shop.example", "de", "address")
+    assert payment.base_url == "https://shop.example"
+    assert (payment.language, payment.asked_from) == ("de", "address")
     assert payment.inputs["line_items"][0]["price_data"]["unit_amount"] == 1000
     assert payment.inputs["expires_at"] == int((now + SESSION_LIFE).timestamp())
     order.refresh_from_db()
@@ -161,9 +166,9 @@ def test_the_first_attempt_has_the_number_one(order: Order) -> None:
 
 
 def test_nothing_is_wanted_where_nothing_is_there(order: Order) -> None:
-    assert turn(order, None) == (Turn.HAND_OUT, None)
+    assert closing(order) == (Turn.HAND_OUT, None)
     attempt(order, status="expired")
-    assert turn(order, None) == (Turn.HAND_OUT, None)
+    assert closing(order) == (Turn.HAND_OUT, None)
     assert Payment.objects.count() == 1
 
 

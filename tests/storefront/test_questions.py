@@ -17,7 +17,7 @@ from kopeck.abuse import jobs as limit_jobs
 from kopeck.abuse.models import Budget
 from kopeck.abuse.rates import Rate
 from kopeck.orders.models import Order
-from kopeck.payments import questions
+from kopeck.storefront import questions
 from kopeck.stripe_api import client as wire
 from kopeck.web.visitors import VISITOR_COOKIE
 from tests.support.shop import ShopSandbox, make_item
@@ -208,42 +208,45 @@ def test_a_question_that_stripe_does_not_answer_is_told_to_all_who_wait_for_it(
     assert buyer.get(f"/intent/{item.pk}").status_code == 200
 
 
-def test_who_waits_gets_the_answer_that_comes_just_when_patience_ends(
+def test_who_waits_gets_the_answer_and_who_gives_up_before_is_told_so(
     sandbox: ShopSandbox, buyer: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The answer comes between the end of a wait and the look at what has come."""
     item = make_item()
     buyer.get(f"/item/{item.pk}")
     secret = buyer.get(f"/intent/{item.pk}").json()["client_secret"]
     questions.forget()
-    asks, answered = threading.Event(), threading.Event()
-    retrieve, waited = wire.Gateway.retrieve, questions.wait
+    asks, answered, gave_up = threading.Event(), threading.Event(), threading.Event()
+    retrieve, wait = wire.Gateway.retrieve, questions.wait_until
 
     def slow(self: wire.Gateway, kind: str, stripe_id: str) -> Any:
         asks.set()
         assert answered.wait(30)
         return retrieve(self, kind, stripe_id)
 
-    def late(answers: Any, timeout: float) -> Any:
-        found = waited(answers, timeout=0)
+    def impatient(done: Any, *, patience: float) -> bool:
+        if not gave_up.is_set():
+            gave_up.set()
+            return wait(done, patience=0)
+        assert not done()
         answered.set()
-        waited(answers, timeout=30)
-        return found
+        return wait(done, patience=patience)
 
     monkeypatch.setattr(wire.Gateway, "retrieve", slow)
-    monkeypatch.setattr(questions, "wait", late)
+    monkeypatch.setattr(questions, "wait_until", impatient)
 
     def ask(number: int) -> Any:
         if number:
             assert asks.wait(30)
-        client = Client()
+        if number == 2:
+            assert gave_up.wait(30)
+        client = Client(raise_request_exception=False)
         client.cookies[VISITOR_COOKIE] = buyer.cookies[VISITOR_COOKIE].value
-        body = client.get(f"/intent/{item.pk}").json()
+        answer = client.get(f"/intent/{item.pk}")
         connection.close()
-        return body["client_secret"]
+        return answer.json().get("client_secret", answer.status_code)
 
-    with ThreadPoolExecutor(2) as pool:
-        assert list(pool.map(ask, range(2))) == [secret, secret]
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(ask, range(3))) == [secret, 503, secret]
 
 
 def test_the_worker_forgets_the_counts_of_questions_too(
