@@ -14,7 +14,7 @@ from kopeck.money import in_words
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
 from kopeck.refunds.models import Dispute
-from kopeck.refunds.sync import known_payment, payment_of
+from kopeck.refunds.sync import payment_of
 from kopeck.stripe_api.client import gateway
 
 log = logging.getLogger(__name__)
@@ -25,18 +25,6 @@ def learn(account: str, stripe_id: str) -> Dispute | None:
     answer = gateway(account).retrieve("dispute", stripe_id)
     payment = payment_of(account, answer)
     return apply(payment, answer) if payment else None
-
-
-def catch_up(account: str, since: datetime) -> int:
-    """Hears of disputes opened since then whose events were lost; how many were news."""
-    news = 0
-    for answer in gateway(account).list_all("dispute", created={"gte": int(since.timestamp())}):
-        known = Dispute.objects.filter(account=account, stripe_id=answer["id"], status=answer["status"])
-        payment = None if known.exists() else known_payment(account, answer)
-        if payment is not None:
-            apply(payment, answer)
-            news += 1
-    return news
 
 
 def apply(payment: Payment, answer: dict[str, Any]) -> Dispute:

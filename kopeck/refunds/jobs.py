@@ -1,12 +1,10 @@
-"""Jobs of the worker for money that goes back: second and late payments, crashed requests, lost events."""
+"""Jobs of the worker for money that goes back: second and late payments, crashed requests."""
 
 import logging
-from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.db.models import Exists, F, OuterRef, Q
 from django.dispatch import receiver
@@ -19,9 +17,7 @@ from kopeck import stopping
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
 from kopeck.payments.signals import order_paid, payment_needs_review
-from kopeck.refunds import disputes
 from kopeck.refunds import request as refunds
-from kopeck.refunds import sync as refund_news
 from kopeck.refunds.models import Dispute, Refund, refunded
 from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
 
@@ -122,27 +118,3 @@ def refund_all_unwanted() -> int:
         with suppress(AlreadyEnqueued):
             refund_unwanted.configure(queueing_lock=f"refund-{payment.pk}").defer(payment_id=payment.pk)
     return len(waiting)
-
-
-@app.periodic(cron="*/10 * * * *")
-@app.task(queueing_lock="refund-news", pass_context=False)
-def hear_of_the_last_days(timestamp: int) -> None:
-    """Every ten minutes: refunds and disputes of the last two days whose events never came."""
-    hear_of(timezone.now() - timedelta(days=2))
-
-
-@app.periodic(cron="17 4 * * *")
-@app.task(queueing_lock="refund-news-of-the-month", pass_context=False)
-def hear_of_the_last_months(timestamp: int) -> None:
-    """Every night the same for a quarter: refunds fail after weeks, disputes are decided after months."""
-    hear_of(timezone.now() - timedelta(days=92))
-
-
-def hear_of(since: datetime) -> None:
-    ways: list[Callable[[str, datetime], int]] = [refund_news.catch_up, disputes.catch_up]
-    for account in settings.STRIPE_ACCOUNTS:
-        for catch_up in ways:
-            try:
-                catch_up(account, since)
-            except (StripeUnavailable, StripeRefused) as trouble:
-                log.warning("account %s: %s", account, trouble)

@@ -48,19 +48,6 @@ def learn_payment(payment: Payment) -> list[Refund]:
     return [apply(payment, answer) for answer in reversed(answers)]
 
 
-def catch_up(account: str, since: datetime) -> int:
-    """Hears of refunds made since then whose events were lost; how many were news."""
-    news = 0
-    for answer in gateway(account).list_all("refund", created={"gte": int(since.timestamp())}):
-        if Refund.objects.filter(account=account, stripe_id=answer["id"], status=answer["status"]).exists():
-            continue
-        payment = known_payment(account, answer)
-        if payment is not None:
-            apply(payment, answer)
-            news += 1
-    return news
-
-
 def known_payment(account: str, answer: dict[str, Any]) -> Payment | None:
     """The payment that a refund or dispute is about, if we know its intent."""
     intent = answer.get("payment_intent")

@@ -54,7 +54,7 @@ def read_event(account: Account, body: bytes, signature: str) -> dict[str, Any]:
             "signature_wrong", "No webhook secret of this account made this signature of this body."
         )
     try:
-        event = _storable(payload)
+        event = storable(payload)
     except (ValueError, RecursionError):
         raise BadEvent("payload_unreadable", "The body is not JSON.") from None
     if (
@@ -66,7 +66,7 @@ def read_event(account: Account, body: bytes, signature: str) -> dict[str, Any]:
     return event
 
 
-def _storable(payload: str) -> Any:
+def storable(payload: str) -> Any:
     """The JSON, with what PostgreSQL keeps in no text (NUL, half a surrogate pair) replaced.
 
     ValueError for what is none, and for numbers that it does not keep (NaN, Infinity, 1e999).

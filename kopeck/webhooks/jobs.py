@@ -1,14 +1,15 @@
-"""Jobs of the worker for events: what failed or was cut off is processed again."""
+"""Jobs of the worker for events: what never arrived is fetched, what failed is processed again."""
 
 import logging
 from datetime import timedelta
 
+from django.conf import settings
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from kopeck import stopping
 from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
-from kopeck.webhooks import intake
+from kopeck.webhooks import intake, recovery
 from kopeck.webhooks.models import StripeEvent
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,24 @@ RETRY = timedelta(minutes=1)
 def sweep_events(timestamp: int) -> None:
     """Every minute: events that failed or were cut off."""
     retry_events()
+
+
+@app.periodic(cron="*/5 * * * *")
+@app.task(queueing_lock="recover-events", lock="recover-events", pass_context=False)
+def recover_events(timestamp: int) -> None:
+    """Every five minutes: events that Stripe made and that never arrived."""
+    recover()
+
+
+def recover() -> int:
+    """Takes in what never arrived from every account that answers; how many events."""
+    taken = 0
+    for account in stopping.each(settings.STRIPE_ACCOUNTS):
+        try:
+            taken += recovery.recover(account)
+        except (StripeUnavailable, StripeRefused) as trouble:
+            log.warning("account %s: its events could not be listed: %s", account, trouble)
+    return taken
 
 
 def retry_events() -> int:

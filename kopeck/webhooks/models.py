@@ -1,4 +1,6 @@
-"""Events that Stripe delivered, each stored once."""
+"""Events of Stripe, each stored once, and up to when all of an account are stored."""
+
+from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -52,3 +54,18 @@ class StripeEvent(models.Model):
     @property
     def is_settled(self) -> bool:
         return self.status in self.SETTLED
+
+
+class Cursor(models.Model):
+    """All events that the account made until `up_to`, by Stripe's clock, are stored."""
+
+    account = models.CharField(_("Stripe account"), max_length=20, unique=True)
+    up_to = models.DateTimeField(_("up to"))
+
+    objects: ClassVar[models.Manager["Cursor"]] = models.Manager()
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("cursor"), _("cursors")
+
+    def __str__(self) -> str:
+        return self.account

@@ -56,7 +56,7 @@ WORK: dict[str, Callable[[], object]] = {
     "mails": lambda: mail_jobs.send_due(0),
     "rows past their time": tidy_jobs.forget,
     "comparison": lambda: reconcile_jobs.compare_the_last_hours(0),
-    "refunds": lambda: refund_jobs.hear_of(timezone.now()),
+    "events that never arrived": webhook_jobs.recover,
     "drift": lambda: mirror_jobs.look_for_drift(0),
 }
 

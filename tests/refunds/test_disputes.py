@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from kopeck.orders.models import Order
 from kopeck.refunds import disputes
-from kopeck.refunds import jobs as refund_jobs
 from kopeck.refunds.models import Dispute
+from tests.support.recovering import recover
 from tests.support.refunding import Deliver, Desk, events_of, paid_order, state
 from tests.support.shop import ShopSandbox
 
@@ -211,12 +211,12 @@ def test_a_dispute_whose_events_were_lost_is_found_by_the_sweep(
     sandbox: ShopSandbox, buyer: Client, deliver: Deliver
 ) -> None:
     order = paid_order(sandbox, buyer, deliver, DISPUTED)
-    refund_jobs.hear_of(timezone.now() - timedelta(days=2))
+    recover(sandbox)
     assert Dispute.objects.get().status == "needs_response"
     decide(sandbox, "won")
-    refund_jobs.hear_of(timezone.now() - timedelta(days=92))
+    recover(sandbox)
     assert (Dispute.objects.get().status, order.notes.count()) == ("won", 2)
-    refund_jobs.hear_of(timezone.now() - timedelta(days=92))
+    recover(sandbox)
     assert order.notes.count() == 2
 
 
@@ -244,7 +244,7 @@ def test_a_dispute_that_is_not_ours_or_not_stripes_is_ignored(
         assert deliver(event).json() == {"status": "ignored"}
     forged = {"id": "evt_1", "type": "charge.dispute.created", "data": {"object": {"id": "dp_forged"}}}
     assert deliver(forged).json() == {"status": "ignored"}
-    refund_jobs.hear_of(timezone.now() - timedelta(days=2))
+    recover(sandbox)
     assert Dispute.objects.count() == 0
 
 

@@ -1,19 +1,17 @@
 """Refunds that were made at Stripe's own dashboard reach the order, by events or without them. (pain 17)"""
 
 import random
-from datetime import timedelta
 
 import pytest
 from django.test import Client
-from django.utils import timezone
 
 from kopeck.mail.models import Mail
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
-from kopeck.refunds import jobs as refund_jobs
 from kopeck.refunds.models import Refund
 from kopeck.webhooks.models import StripeEvent
 from tests.support.mirroring import two_accounts
+from tests.support.recovering import recover
 from tests.support.refunding import Deliver, Desk, events_of, paid_order, state
 from tests.support.shop import ShopSandbox, make_item
 
@@ -79,10 +77,10 @@ def test_a_refund_whose_events_were_lost_is_found_by_the_sweep(
 ) -> None:
     order = paid_order(sandbox, buyer, deliver)
     refund_at_stripe(sandbox, 4820)
-    refund_jobs.hear_of(timezone.now() - timedelta(days=2))
+    recover(sandbox)
     assert (state(order), Refund.objects.get().source) == ("refunded", "stripe")
     notes = order.notes.count()
-    refund_jobs.hear_of(timezone.now() - timedelta(days=2))
+    recover(sandbox)
     assert (Refund.objects.count(), order.notes.count()) == (1, notes)
 
 
@@ -148,9 +146,9 @@ def test_refunds_of_somebody_else_at_the_same_account_are_ignored(
     sandbox.stripe.v1.refunds.create({"payment_intent": intent.id})
     for event in events_of(sandbox, "refund.", "charge.refunded"):
         assert deliver(event).json() == {"status": "ignored"}
-    refund_jobs.hear_of(timezone.now() - timedelta(days=2))
-    assert Refund.objects.count() == 0
     assert {event.outcome for event in StripeEvent.objects.all()} == {"Not a refund of this shop."}
+    recover(sandbox)
+    assert Refund.objects.count() == 0
 
 
 def test_an_event_at_another_accounts_address_touches_no_order(

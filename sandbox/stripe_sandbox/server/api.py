@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl
 
 from flask import Response, g, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.http import http_date
 from werkzeug.wrappers import Response as AnyResponse
 
 from stripe_sandbox.box import API_VERSION, Box, cause
@@ -179,6 +180,7 @@ class Api:
         """What every answer of the API carries; CORS because Stripe.js calls from the shop's pages."""
         if request.path.startswith(OF_THE_API):
             response.headers["Request-Id"] = _request_id()
+            response.headers["Date"] = http_date(self._box.clock.now())
             response.headers["Stripe-Version"] = request.headers.get("Stripe-Version", API_VERSION)
             response.headers["Access-Control-Allow-Origin"] = "*"
             response.headers["Access-Control-Allow-Headers"] = "*, Authorization"

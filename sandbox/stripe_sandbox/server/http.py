@@ -74,7 +74,10 @@ class Handler(WSGIRequestHandler):
         status, headers, body = _run(self.server.app, environ)
         self._hold_back(environ.get(HELD_BACK, 0) / 1000)
         code, _, reason = status.partition(" ")
-        self.send_response(int(code), reason)
+        self.send_response_only(int(code), reason)
+        self.send_header("Server", self.version_string())
+        if not any(name.lower() == "date" for name, _ in headers):  # the API's answers tell the box's time
+            self.send_header("Date", self.date_time_string())
         for name, value in headers:
             if name.lower() not in ("content-length", "connection"):
                 self.send_header(name, value)

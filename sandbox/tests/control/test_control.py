@@ -5,6 +5,7 @@ from __future__ import annotations
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -284,6 +285,13 @@ def test_advancing_the_clock_expires_sessions_with_their_events(own: Own) -> Non
     expired = own.client.v1.checkout.sessions.retrieve(session.id)
     assert (expired.status, expired.url) == ("expired", None)
     assert pay(own, session)[0] == 409
+
+
+def test_the_date_of_an_answer_is_the_boxs_time(own: Own) -> None:
+    now = own.control("POST", "clock/advance", {"seconds": 86_400})[1]["now"]
+    headers = own.client.v1.customers.list().last_response.headers
+    told = parsedate_to_datetime(headers["Date"])  # one, not two
+    assert now <= told.timestamp() < now + 60
 
 
 def test_the_clock_survives_a_restart(tmp_path: Path) -> None:

@@ -7,12 +7,10 @@ taken and refunded is always what the shop says.
 
 import json
 import os
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
-from django.utils import timezone
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -28,7 +26,7 @@ from kopeck.catalog.models import Item
 from kopeck.orders.models import Order
 from kopeck.payments import sync
 from kopeck.payments.models import Payment
-from kopeck.refunds import jobs as refund_jobs
+from tests.support.recovering import recover
 from tests.support.shop import ShopSandbox, make_item, sign
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
@@ -179,7 +177,7 @@ class OneOrder(RuleBasedStateMachine):
         """Everybody goes home: Stripe is asked about every attempt, and both sides say the same."""
         for payment in self.order.payments.filter(status__in=Payment.LIVE):
             sync.refresh(payment)
-        refund_jobs.hear_of(timezone.now() - timedelta(days=1))
+        recover(self.sandbox)
         self.order.refresh_from_db()
         refunded = sum(refund.amount for refund in self.sandbox.stripe.v1.refunds.list({"limit": 100}).data)
         match self.charged():
