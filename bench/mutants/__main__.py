@@ -34,7 +34,7 @@ PURE = [
 WITH_DATABASE = [
     "kopeck/leases.py",
     *(f"kopeck/payments/{name}.py" for name in ("attempts", "turns", "sync", "checkout", "stock")),
-    *(f"kopeck/refunds/{name}.py" for name in ("request", "held")),
+    *(f"kopeck/refunds/{name}.py" for name in ("request", "review")),
     *(f"kopeck/abuse/{name}.py" for name in ("budgets", "declines")),
     "kopeck/webhooks/declines.py",
 ]

@@ -2,26 +2,19 @@
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
-from django.utils.translation import gettext as _
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy
 
 from kopeck.backoffice import why
-from kopeck.errors import ShopError
-from kopeck.money import in_words
 from kopeck.orders.lines import OrderLine, OrderNote
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
-from kopeck.refunds import held
-from kopeck.refunds import page as refund_page
-from kopeck.refunds import request as refunds
-from kopeck.refunds.models import Dispute, Refund, can_be_refunded
-from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
+from kopeck.refunds import views as refund_views
+from kopeck.refunds.models import Dispute, Refund
+from kopeck.refunds.review import can_be_refunded
 from kopeck.web.admin import ReadOnlyAdmin, money_column
 
 
@@ -95,7 +88,7 @@ class OrderAdmin(ReadOnlyAdmin):
     def get_urls(self) -> list[URLPattern]:
         page = path(
             "<int:order_id>/refund/",
-            self.admin_site.admin_view(refund_page.view(self)),
+            self.admin_site.admin_view(refund_views.refund_order),
             name="orders_order_refund",
         )
         reasons = path(
@@ -161,47 +154,7 @@ class PaymentAdmin(ReadOnlyAdmin):
     def get_urls(self) -> list[URLPattern]:
         page = path(
             "<int:payment_id>/refund/",
-            self.admin_site.admin_view(self.refund),
+            self.admin_site.admin_view(refund_views.refund_payment),
             name="payments_payment_refund",
         )
         return [page, *super().get_urls()]
-
-    def refund(self, request: HttpRequest, payment_id: int) -> HttpResponse:
-        """GET: how much Stripe holds of a held payment; POST refunds all of it to the buyer."""
-        payment = Payment.objects.select_related("order").filter(pk=payment_id).first()
-        if payment is None:
-            raise Http404
-        if not request.user.has_perm("refunds.add_refund"):
-            raise PermissionDenied
-        back = HttpResponseRedirect(reverse("admin:payments_payment_change", args=[payment.pk]))
-        try:
-            if request.method == "POST":
-                refund = held.refund_all(payment.pk, by=request.user.get_username())
-                said = _("%(money)s go back to the buyer.") % {
-                    "money": in_words(refund.amount, refund.currency)
-                }
-                messages.success(request, said)
-                return back
-            left, currency = held.left_at_stripe(payment)
-        except ShopError as refusal:
-            messages.error(request, refusal.message)
-            return back
-        except StripeRefused as refusal:
-            messages.error(request, refunds.explain(refusal))
-            return back
-        except StripeUnavailable as trouble:
-            said = _("Stripe does not answer. The refund will be tried again automatically: %(trouble)s")
-            messages.error(request, said % {"trouble": trouble})
-            return back
-        if not left or payment.status != Payment.Status.NEEDS_REVIEW:
-            messages.info(request, _("There is nothing to refund."))
-            return back
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": _("Refund a payment that needs review"),
-            "payment": payment,
-            "left": left,
-            "left_currency": currency,
-        }
-        return TemplateResponse(request, "admin/backoffice/refund_held.html", context)

@@ -21,8 +21,8 @@ from kopeck.money import format_money
 from kopeck.orders.models import Order
 from kopeck.payments import sync
 from kopeck.payments.models import Payment, in_review
-from kopeck.refunds import request as refunds
-from kopeck.refunds.models import Dispute, Refund, can_be_refunded
+from kopeck.refunds import review
+from kopeck.refunds.models import Dispute, Refund
 from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
 from kopeck.typed import whole_number
 from kopeck.web.context import money_locale
@@ -69,7 +69,7 @@ def _parts(model_admin: "admin.ModelAdmin[Any]", request: HttpRequest, order: Or
     parts: dict[str, tuple[type[Model], Callable[[], Any]]] = {
         "payments": (
             Payment,
-            lambda: [(one, dashboard_link(one), can_be_refunded(one)) for one in order.payments.all()],
+            lambda: [(one, dashboard_link(one), review.can_be_refunded(one)) for one in order.payments.all()],
         ),
         "refunds": (Refund, order.refunds.all),
         "disputes": (Dispute, order.disputes.all),
@@ -134,7 +134,7 @@ def next_step(order: Order, locale: Locale) -> str:
     if held is not None:
         by_itself = _("A payment that needs review is refunded by itself: %(problem)s")
         decide = _("A payment needs review: %(problem)s")
-        to_do = [(by_itself if refunds.is_surplus(held) else decide) % {"problem": held.problem}]
+        to_do = [(by_itself if review.is_surplus(held) else decide) % {"problem": held.problem}]
     # An answer that comes too late loses the dispute: it is never hidden behind "it was paid".
     undecided = order.disputes.filter(closed=None)
     to_do += [_about(dispute, locale) for dispute in undecided if dispute.is_to_do or not held]

@@ -27,7 +27,7 @@ from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
 from kopeck.payments.signals import order_paid
 from kopeck.refunds.models import Refund
-from kopeck.refunds.signals import refund_given
+from kopeck.refunds.signals import refund_made
 from kopeck.slow import release_database
 
 log = logging.getLogger(__name__)
@@ -133,7 +133,7 @@ def owe_receipt(sender: type[Payment], payment: Payment, order: Order, **more: A
     _owe(payment, Mail.Kind.APOLOGY if order.sold_out else Mail.Kind.RECEIPT)
 
 
-@receiver(refund_given)
+@receiver(refund_made)
 def owe_refund(sender: type[Refund], refund: Refund, **more: Any) -> None:
     """Money is on its way back. That of an apology needs no second mail."""
     if refund.cause != "sold_out":

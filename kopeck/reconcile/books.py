@@ -15,7 +15,7 @@ from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
 from kopeck.reconcile.look import Look
 from kopeck.reconcile.models import Difference
-from kopeck.refunds import held
+from kopeck.refunds import review
 from kopeck.refunds.models import Dispute, Refund, refunded
 
 Status = Payment.Status
@@ -35,7 +35,7 @@ def examine(look: Look) -> None:
 
 def _held(look: Look) -> None:
     """Money that came on top, or in another amount, is told of until it is refunded."""
-    given = Refund.objects.filter(payment=OuterRef("pk"), status__in=Refund.GIVEN).values("payment")
+    given = Refund.objects.filter(payment=OuterRef("pk"), status__in=Refund.MADE).values("payment")
     told = Difference.objects.filter(
         code="needs_review", object_id=OuterRef("stripe_id"), account=OuterRef("account"), gone=None
     )
@@ -45,9 +45,9 @@ def _held(look: Look) -> None:
     recent = Q(created__gt=timezone.now() - REMEMBERED)
     for payment in list(payments.filter(Q(back__lt=F("amount")) | recent | Exists(told))):
         with look.at("payment", payment.stripe_id or ""):
-            left, currency = held.left_at_stripe(payment)
-            if left:
-                money = in_words(left, currency)
+            money_there = review.at_stripe(payment)
+            if money_there.left:
+                money = in_words(money_there.left, money_there.currency)
                 said = f"Order {payment.order_id}: {payment.problem} {money} is not refunded."
                 look.find("needs_review", "payment", payment.stripe_id or "", said, order=payment.order_id)
 
@@ -56,10 +56,10 @@ def _waiting_for_nothing(look: Look) -> None:
     """Orders that wait for a bank that nobody has asked can be paid again."""
     for order in list(_orders(look).filter(status=Order.Status.PROCESSING)):
         with look.at("order", str(order.pk)):
-            if not held.waits_for_nothing(order):
+            if not review.waits_for_nothing(order):
                 continue
             said = f"Order {order.pk} waits for a payment, and there is none under way"
-            released = not look.dry_run and held.release(order.pk)
+            released = not look.dry_run and review.release(order.pk)
             end = "; it can be paid again now." if released else "."
             look.find(
                 "waits_for_nothing", "order", str(order.pk), f"{said}{end}", order=order.pk, repaired=released
@@ -93,7 +93,7 @@ def _without_order(look: Look) -> None:
 
 def _states(look: Look) -> None:
     """A paid order's state follows from what went back of its payment."""
-    given = Refund.objects.filter(payment=OuterRef("pk"), status__in=Refund.GIVEN)
+    given = Refund.objects.filter(payment=OuterRef("pk"), status__in=Refund.MADE)
     moved = Q(order__status__in=[Order.Status.REFUNDED, Order.Status.PARTLY_REFUNDED])
     paid = Payment.objects.filter(account=look.account, status=Status.PAID).filter(Exists(given) | moved)
     for payment in list(paid.select_related("order")):
@@ -118,7 +118,7 @@ def _kept(look: Look) -> None:
     """What was paid for something sold out and could not be refunded, unless the bank has taken it."""
     refunds = Refund.objects.filter(payment=OuterRef("pk"))
     refused = refunds.filter(status__in=[Refund.Status.REFUSED, Refund.Status.FAILED])
-    under_way = refunds.filter(status__in=Refund.TAKEN, source=Refund.Source.SHOP)
+    under_way = refunds.filter(status__in=Refund.CLAIMED, source=Refund.Source.SHOP)
     lost = Dispute.objects.filter(payment=OuterRef("pk"), status=Dispute.Status.LOST)
     kept = Payment.objects.filter(Exists(refused), ~Exists(under_way), ~Exists(lost), account=look.account)
     orders = Order.objects.filter(status__in=[Order.Status.PAID, Order.Status.PARTLY_REFUNDED])

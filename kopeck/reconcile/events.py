@@ -140,7 +140,7 @@ def stuck_events(look: Look) -> None:
 def unseen_refunds(look: Look, since: datetime) -> list[str]:
     """Stripe's ids of our refunds that the walk should have met."""
     mine = Refund.objects.filter(
-        account=look.account, stripe_id__isnull=False, created__gte=since, status__in=Refund.GIVEN
+        account=look.account, stripe_id__isnull=False, created__gte=since, status__in=Refund.MADE
     )
     return [id for id in mine.values_list("stripe_id", flat=True) if id and id not in look.seen]
 
@@ -151,7 +151,7 @@ def ask(look: Look, kind: str, stripe_id: str) -> None:
         return examine(look, kind, [now])
     with look.at(kind, stripe_id):
         refund = Refund.objects.filter(account=look.account, stripe_id=stripe_id).first()
-        if refund is not None and refund.is_given:
+        if refund is not None and refund.is_made:
             said = (
                 f"Order {refund.order_id}: refund {stripe_id} is {refund.status} here, and Stripe knows none."
             )

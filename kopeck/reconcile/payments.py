@@ -22,6 +22,7 @@ from kopeck.payments.sync import Truth
 from kopeck.reconcile.look import Look, look_up
 from kopeck.refunds import sync as refund_news
 from kopeck.refunds.models import refunded
+from kopeck.refunds.review import left_at_stripe
 from kopeck.stripe_api.client import gateway
 
 log = logging.getLogger(__name__)
@@ -240,18 +241,11 @@ def _close_or_tell(
     if truth.status not in (Status.PAID, Status.PROCESSING):
         return None
     now = wire.retrieve(kind, now["id"])
-    if truth.status == Status.PAID and not _kept(now):
+    if truth.status == Status.PAID and not left_at_stripe(now.get("payment_intent", now)):
         return None
     money = in_words(truth.amount, truth.currency)
     said = f"{said}; it is {truth.status} at Stripe: {money}. Refund it in Stripe's Dashboard."
     return look.find(code, kind, now["id"], said, order=order)
-
-
-def _kept(now: dict[str, Any]) -> int:
-    """How much of a paid object's money has not been refunded, in minor units."""
-    intent = now.get("payment_intent", now)
-    charge = (intent or {}).get("latest_charge") if isinstance(intent, dict) else None
-    return int(charge["amount"] - charge["amount_refunded"]) if isinstance(charge, dict) else 0
 
 
 def _refunds_add_up(look: Look, payment: Payment, intent: dict[str, Any]) -> None:

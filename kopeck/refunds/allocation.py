@@ -1,16 +1,16 @@
-"""Which part of an order goes back: pure, in integer minor units, never more or less than the whole.
+"""Which part of an order is refunded: pure, in integer minor units, never more or less than the whole.
 
-A share is a quantity of a line with its part of price, discount and tax. Each refund takes from what is left;
-fractions are floored to the currency's step, and whoever takes the last takes the rest. So all refunds of an
-order sum to the order, whatever their kinds and their order.
+An allocation is a list of parts: pieces of an order's line with their price, discount and tax. Each refund
+takes from what is left. Fractions are floored to the currency's step, and whoever takes the last takes the
+rest. So all refunds of an order sum to the order, whatever their kinds and their order.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class Part:
     """A part of the order line `line` (its id). `amount` = subtotal - discount + (tax - tax_included)."""
 
     line: int
@@ -30,10 +30,7 @@ class Share:
         """The tax that came on top of the price."""
         return self.tax - self.tax_included
 
-    def as_dict(self) -> dict[str, int]:
-        return asdict(self)
-
-    def __sub__(self, other: "Share") -> "Share":
+    def __sub__(self, other: "Part") -> "Part":
         return replace(
             self,
             quantity=self.quantity - other.quantity,
@@ -47,21 +44,21 @@ class Share:
         return bool(self.quantity or self.subtotal or self.tax)
 
 
-def left_of(lines: Sequence[Share], given: Iterable[Share]) -> list[Share]:
-    """What of the lines is left after these shares went back; one a line, in the lines' order."""
-    left = {share.line: share for share in lines}
-    for share in given:
-        left[share.line] -= share
+def left_of(lines: Sequence[Part], refunded: Iterable[Part]) -> list[Part]:
+    """What of the lines is left when these parts are refunded; one a line, in the lines' order."""
+    left = {part.line: part for part in lines}
+    for part in refunded:
+        left[part.line] -= part
     return list(left.values())
 
 
-def total(shares: Iterable[Share]) -> int:
-    return sum(share.amount for share in shares)
+def total(parts: Iterable[Part]) -> int:
+    return sum(part.amount for part in parts)
 
 
-def of_lines(left: Sequence[Share], quantities: Mapping[int, int], *, step: int = 1) -> list[Share]:
+def of_lines(left: Sequence[Part], quantities: Mapping[int, int], *, step: int = 1) -> list[Part]:
     """Pieces of lines: `quantities` by line id, each at most what is left (ValueError). Zeros are skipped."""
-    known = {share.line: share for share in left}
+    known = {part.line: part for part in left}
     wanted = {line: quantity for line, quantity in quantities.items() if quantity}
     for line, quantity in wanted.items():
         if line not in known or not 0 < quantity <= known[line].quantity:
@@ -69,8 +66,8 @@ def of_lines(left: Sequence[Share], quantities: Mapping[int, int], *, step: int 
     return [_pieces(known[line], quantity, step) for line, quantity in wanted.items()]
 
 
-def of_amount(left: Sequence[Share], amount: int, *, step: int = 1) -> list[Share]:
-    """`amount` shared among the lines by what is left of each; all that is left, where it takes the last.
+def of_amount(left: Sequence[Part], amount: int, *, step: int = 1) -> list[Part]:
+    """`amount` split among the lines by what is left of each; all that is left, where it takes the last.
 
     At most the sum of what is left, and a multiple of `step` (ValueError).
     """
@@ -78,18 +75,25 @@ def of_amount(left: Sequence[Share], amount: int, *, step: int = 1) -> list[Shar
     if not 0 < amount <= whole or amount % step:
         raise ValueError(f"{amount} can't be taken of {whole}")
     if amount == whole:
-        return [share for share in left if share]
-    takes = [amount * share.amount // (whole * step) * step for share in left]
+        return [part for part in left if part]
+    takes = [amount * part.amount // (whole * step) * step for part in left]
     rest = amount - sum(takes)
     # What flooring left over goes to the last lines that can bear it, as it does with discounts.
     for number in reversed(range(len(takes))):
         more = min(rest, left[number].amount - takes[number])
         takes[number] += more
         rest -= more
-    return [_money(share, take, step) for share, take in zip(left, takes, strict=True) if take]
+    return [_money(part, take, step) for part, take in zip(left, takes, strict=True) if take]
 
 
-def _pieces(left: Share, quantity: int, step: int) -> Share:
+def up_to(left: Sequence[Part], amount: int, *, step: int = 1) -> list[Part]:
+    """As `of_amount`, for as much of the amount as the lines have left."""
+    amount = min(amount, total(left))
+    amount -= amount % step
+    return of_amount(left, amount, step=step) if amount else []
+
+
+def _pieces(left: Part, quantity: int, step: int) -> Part:
     if quantity == left.quantity:
         return left
 
@@ -97,7 +101,7 @@ def _pieces(left: Share, quantity: int, step: int) -> Share:
         return of * quantity // (left.quantity * step) * step
 
     included = part(left.tax_included)
-    return Share(
+    return Part(
         line=left.line,
         quantity=quantity,
         subtotal=part(left.subtotal),
@@ -107,7 +111,7 @@ def _pieces(left: Share, quantity: int, step: int) -> Share:
     )
 
 
-def _money(left: Share, take: int, step: int) -> Share:
+def _money(left: Part, take: int, step: int) -> Part:
     """Money of a line without its goods."""
     if take == left.amount:
         return replace(left, quantity=0)
@@ -116,7 +120,7 @@ def _money(left: Share, take: int, step: int) -> Share:
         return of * take // (left.amount * step) * step
 
     added, included, discount = part(left.added), part(left.tax_included), part(left.discount)
-    return Share(
+    return Part(
         line=left.line,
         quantity=0,
         subtotal=take + discount - added,

@@ -1,4 +1,4 @@
-"""Jobs of the worker for money that goes back: second and late payments, crashed requests."""
+"""Jobs of the worker: refunds of second and late payments, and requests that crashed."""
 
 import logging
 from contextlib import suppress
@@ -17,13 +17,14 @@ from kopeck import stopping
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
 from kopeck.payments.signals import order_paid, payment_needs_review
-from kopeck.refunds import request as refunds
+from kopeck.refunds import request, review
 from kopeck.refunds.models import Dispute, Refund, refunded
+from kopeck.refunds.signals import refund_made
 from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
 
 log = logging.getLogger(__name__)
 
-#: After 4, 16, 64 ... seconds; from then on `finish_refunds` goes on with it.
+#: After 4, 16, 64 ... seconds; from then on `finish_refunds` retries it.
 #: A restart of PostgreSQL is no reason to fail for good either.
 BACKOFF = RetryStrategy(
     max_attempts=5,
@@ -35,7 +36,7 @@ BATCH = 100
 PATIENCE = timedelta(minutes=2)
 #: How often a refund that is on its way is asked about.
 ASK_AGAIN = timedelta(hours=1)
-#: How often one that Stripe refused is asked for again: the account may have money by then.
+#: How often one that Stripe refused is requested again: the account may have money by then.
 REFUSED_AGAIN = timedelta(days=1)
 
 
@@ -43,9 +44,18 @@ REFUSED_AGAIN = timedelta(days=1)
 def refund_unwanted(payment_id: int) -> None:
     """Refunds a payment that nobody can want, or a late one. Deferred as it is found so."""
     try:
-        refunds.refund_unwanted(payment_id)
+        request.refund_unwanted(payment_id)
     except StripeRefused as refusal:
         log.error("payment %s can't be refunded: %s", payment_id, refusal)
+
+
+@app.task(retry=BACKOFF)
+def release(order_id: int) -> None:
+    """Lets an order be paid again that waited for the owner's decision. Deferred as its money is refunded."""
+    try:
+        review.release(order_id)
+    except StripeRefused as refusal:
+        log.error("order %s can't be released: %s", order_id, refusal)
 
 
 @receiver(payment_needs_review)
@@ -63,6 +73,14 @@ def refund_what_is_sold_out(sender: type[Payment], payment: Payment, order: Orde
     order.mark_refunded(refunded(payment))
 
 
+@receiver(refund_made)
+def release_what_waited(sender: type[Refund], refund: Refund, **more: Any) -> None:
+    """Wherever the refund was made: the owner may have pressed Stripe's button instead of ours."""
+    in_review = refund.payment.status == Payment.Status.NEEDS_REVIEW
+    if in_review and refund.order.status == Order.Status.PROCESSING:
+        release.defer(order_id=refund.order_id)
+
+
 @app.periodic(cron="* * * * *")
 @app.task(queueing_lock="refunds", pass_context=False)
 def finish_refunds(timestamp: int) -> None:
@@ -72,7 +90,7 @@ def finish_refunds(timestamp: int) -> None:
 
 
 def finish() -> int:
-    """Goes on with refunds that were not heard of for a while; how many."""
+    """Retries or asks about refunds that were not heard of for a while; how many."""
     now = timezone.now()
     dead = Q(status=Refund.Status.CREATING) & (
         Q(asked_at__lt=now - PATIENCE) | Q(asked_at=None, created__lt=now - PATIENCE)
@@ -82,7 +100,7 @@ def finish() -> int:
     done = 0
     for refund in stopping.each(waiting.order_by(F("asked_at").asc(nulls_first=True), "pk")[:BATCH]):
         try:
-            refunds.finish(refund)
+            request.finish(refund)
             done += 1
         except stopping.Stopping:
             Refund.objects.filter(pk=refund.pk).update(asked_at=refund.asked_at)  # the next worker's, at once
@@ -95,26 +113,24 @@ def finish() -> int:
 
 
 def refund_all_unwanted() -> int:
-    """Defers `refund_unwanted` for surplus and late payments of which no refund was asked for; how many.
+    """Defers `refund_unwanted` for surplus and late payments of which no refund was requested; how many.
 
-    One that Stripe refused is asked for again each day, but not while the buyer's bank has the money.
+    One that Stripe refused is requested again each day, but not while the buyer's bank has the money.
     """
-    mine = Refund.objects.filter(payment=OuterRef("pk"), source=Refund.Source.SHOP)
-    asked = mine.exclude(status=Refund.Status.REFUSED, created__lt=timezone.now() - REFUSED_AGAIN)
+    refunds = Refund.objects.filter(payment=OuterRef("pk"))
+    mine = refunds.filter(source=Refund.Source.SHOP)
+    requested = mine.exclude(status=Refund.Status.REFUSED, created__lt=timezone.now() - REFUSED_AGAIN)
     with_the_bank = Q(closed=None) & ~Q(status__startswith="warning_") | Q(status=Dispute.Status.LOST)
     disputed = Dispute.objects.filter(with_the_bank, payment=OuterRef("pk"))
-    paid = Payment.objects.filter(order=OuterRef("order"), status=Payment.Status.PAID)
-    given = Refund.objects.filter(payment=OuterRef("pk"), status__in=Refund.GIVEN)
-    held = Payment.objects.filter(status=Payment.Status.NEEDS_REVIEW).exclude(payment_intent="")
-    surplus = held.filter(Exists(paid) | ~Q(review_reason__in=Payment.OWNER_DECIDES))
-    second = surplus.filter(~Exists(asked), ~Exists(disputed), ~Exists(given))[:BATCH]
-    kept = Order.objects.filter(status__in=[Order.Status.PAID, Order.Status.PARTLY_REFUNDED])
-    late = Payment.objects.filter(
-        ~Exists(asked), ~Exists(disputed), status=Payment.Status.PAID, order__in=kept.exclude(sold_out="")
-    )[:BATCH]
-    waiting = [*second, *late]
-    for payment in waiting:
+    made = refunds.filter(status__in=Refund.MADE)
+    surplus = review.surplus().exclude(payment_intent="").filter(~Exists(made))
+    waiting = [
+        payment.pk
+        for unwanted in (surplus, review.late())
+        for payment in unwanted.filter(~Exists(requested), ~Exists(disputed))[:BATCH]
+    ]
+    for number in waiting:
         # A job that waits already does the same.
         with suppress(AlreadyEnqueued):
-            refund_unwanted.configure(queueing_lock=f"refund-{payment.pk}").defer(payment_id=payment.pk)
+            refund_unwanted.configure(queueing_lock=f"refund-{number}").defer(payment_id=number)
     return len(waiting)

@@ -1,27 +1,28 @@
-"""The ledger of money that goes back: refunds, whoever made them, and disputes. Money in minor units.
+"""The ledger of refunds, whoever asked for them, and disputes. Money in minor units.
 
-Refunds asked for here are rows before Stripe is asked, refunds made at Stripe's dashboard become rows when
-we hear of them. The order's state follows from the sum; nothing else ever sets it.
+A refund asked for here is a row before Stripe is asked. One made at Stripe's dashboard becomes a row when we
+hear of it. The order's state follows from the sum; nothing else sets it.
 """
 
 import uuid
-from collections.abc import Iterable
-from typing import ClassVar
+from dataclasses import asdict
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
-from kopeck.refunds.allocation import Share
+from kopeck.refunds.allocation import Part
 
 
 class Refund(models.Model):
-    """Money that goes back to the buyer of one payment. `parts`: how it is shared among the order's lines."""
+    """Money of one payment that is refunded. `allocation`: which part of which line it is of."""
 
     class Status(models.TextChoices):
-        CREATING = "creating", _("being asked for")
+        CREATING = "creating", _("requested")
         PENDING = "pending", _("pending")
         REQUIRES_ACTION = "requires_action", _("waits for the buyer")
         SUCCEEDED = "succeeded", _("succeeded")
@@ -39,10 +40,10 @@ class Refund(models.Model):
         DUPLICATE = "duplicate", _("paid twice")
         FRAUDULENT = "fraudulent", _("fraud (Stripe blocks this card from now on)")
 
-    #: The money is back with the buyer, or on its way: the order's state follows from these.
-    GIVEN = (Status.PENDING, Status.REQUIRES_ACTION, Status.SUCCEEDED)
-    #: Nobody else may give this money back.
-    TAKEN = (Status.CREATING, *GIVEN)
+    #: Stripe has made the refund: the money is with the buyer or on its way. The order's state follows.
+    MADE = (Status.PENDING, Status.REQUIRES_ACTION, Status.SUCCEEDED)
+    #: Made or requested: no other refund may be of this money.
+    CLAIMED = (Status.CREATING, *MADE)
     #: A refund's way: an answer of Stripe that is further back than what we know is an old one.
     RANK = {
         Status.CREATING: 0,
@@ -67,15 +68,16 @@ class Refund(models.Model):
     reason = models.CharField(_("reason"), max_length=30, choices=Reason.choices, blank=True)
     comment = models.TextField(_("comment"), blank=True)
     #: Who pressed the button; a name, so that it outlives the account.
-    requested_by = models.CharField(_("asked for by"), max_length=150, blank=True)
-    parts = models.JSONField(default=list)
-    #: Once it is given, its pieces can be sold again.
+    requested_by = models.CharField(_("requested by"), max_length=150, blank=True)
+    #: `parts` as they are stored.
+    allocation = models.JSONField(default=list)
+    #: Once it is made, its pieces can be sold again.
     restock = models.BooleanField(_("puts pieces back in stock"), default=False, db_default=False)
     #: To the letter what Stripe is asked for, now and at every repetition.
     inputs = models.JSONField(default=dict)
     problem = models.TextField(_("problem"), blank=True)
     asked_at = models.DateTimeField(_("asked Stripe"), null=True, blank=True)
-    created = models.DateTimeField(_("created"))
+    created = models.DateTimeField(_("created"), default=timezone.now)
 
     objects: ClassVar[models.Manager["Refund"]] = models.Manager()
 
@@ -108,13 +110,21 @@ class Refund(models.Model):
     def __str__(self) -> str:
         return self.stripe_id or f"refund {self.pk}"
 
+    @classmethod
+    def of(cls, payment: Payment, amount: int, **facts: Any) -> "Refund":
+        """A refund that is not stored yet, in the payment's currency unless `facts` name another one."""
+        facts = {"currency": payment.currency, **facts}
+        return cls(
+            order_id=payment.order_id, payment=payment, account=payment.account, amount=amount, **facts
+        )
+
     @property
     def idempotency_key(self) -> str:
         return f"kopeck-refund-{self.key}"
 
     @property
-    def is_given(self) -> bool:
-        return self.status in self.GIVEN
+    def is_made(self) -> bool:
+        return self.status in self.MADE
 
     @property
     def cause(self) -> str:
@@ -127,12 +137,12 @@ class Refund(models.Model):
         return str(self.payment.review_reason) or "amount"
 
     @property
-    def shares(self) -> list[Share]:
-        return [Share(**part) for part in self.parts]
+    def parts(self) -> list[Part]:
+        return [Part(**part) for part in self.allocation]
 
-    @shares.setter
-    def shares(self, shares: Iterable[Share]) -> None:
-        self.parts = [share.as_dict() for share in shares]
+    @parts.setter
+    def parts(self, parts: list[Part]) -> None:
+        self.allocation = [asdict(part) for part in parts]
 
 
 class Dispute(models.Model):
@@ -199,15 +209,6 @@ class Dispute(models.Model):
 
 
 def refunded(payment: Payment) -> int:
-    """What went back, or is going back, of one payment."""
-    total = Refund.objects.filter(payment=payment, status__in=Refund.GIVEN).aggregate(
-        sum=models.Sum("amount")
-    )["sum"]
-    return int(total or 0)
-
-
-def can_be_refunded(payment: Payment) -> bool:
-    """Whether it needs review, and neither the shop nor staff refund all that Stripe has of it already."""
-    ours = (Refund.Source.SHOP, Refund.Source.STAFF)
-    refunded = Refund.objects.filter(payment=payment, source__in=ours, status__in=Refund.TAKEN)
-    return payment.status == Payment.Status.NEEDS_REVIEW and not refunded.exists()
+    """How much of a payment Stripe has refunded, in minor units."""
+    made = Refund.objects.filter(payment=payment, status__in=Refund.MADE)
+    return sum(made.values_list("amount", flat=True))

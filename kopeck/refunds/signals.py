@@ -2,5 +2,5 @@
 
 from django.dispatch import Signal
 
-#: The money of `refund` is on its way to the buyer.
-refund_given = Signal()
+#: Stripe has made `refund`: its money is on its way to the buyer.
+refund_made = Signal()

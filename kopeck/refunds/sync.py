@@ -5,7 +5,6 @@ order of events ends in the same ledger; the order's state follows from the ledg
 """
 
 import logging
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,9 +18,9 @@ from kopeck.payments import stock, sync
 from kopeck.payments.inputs import key_in
 from kopeck.payments.models import Payment
 from kopeck.refunds import allocation
-from kopeck.refunds.allocation import Share
+from kopeck.refunds.allocation import Part
 from kopeck.refunds.models import Refund, refunded
-from kopeck.refunds.signals import refund_given
+from kopeck.refunds.signals import refund_made
 from kopeck.stripe_api.client import gateway
 
 log = logging.getLogger(__name__)
@@ -91,13 +90,13 @@ def apply(payment: Payment, answer: dict[str, Any]) -> Refund:
         refund.save()
         if refund.status != before:
             _tell(order, refund)
-        if refund.is_given and before not in Refund.GIVEN:
+        if refund.is_made and before not in Refund.MADE:
             _put_back(order, refund)
-            refund_given.send(Refund, refund=refund)
-        elif before in Refund.GIVEN and not refund.is_given:
+            refund_made.send(Refund, refund=refund)
+        elif before in Refund.MADE and not refund.is_made:
             _take_again(order, refund)
         if payment.status == Payment.Status.PAID:
-            _share(order, payment)
+            _allocate(order, payment)
             order.mark_refunded(refunded(payment))
     refund.refresh_from_db()
     return refund
@@ -114,10 +113,9 @@ def _find(payment: Payment, answer: dict[str, Any]) -> Refund | None:
 
 
 def _foreign(payment: Payment, answer: dict[str, Any]) -> Refund:
-    return Refund(
-        order_id=payment.order_id,
-        payment=payment,
-        account=payment.account,
+    return Refund.of(
+        payment,
+        answer["amount"],
         currency=answer["currency"],
         source=Refund.Source.STRIPE,
         reason=answer.get("reason") or "",
@@ -128,7 +126,7 @@ def _foreign(payment: Payment, answer: dict[str, Any]) -> Refund:
 def _tell(order: Order, refund: Refund) -> None:
     """A line on the order's timeline."""
     amount = in_words(refund.amount, refund.currency)
-    if refund.is_given:
+    if refund.is_made:
         way = "was refunded at Stripe" if refund.source == Refund.Source.STRIPE else "was refunded"
         order.note(f"{amount} {way}: {refund.stripe_id} {refund.get_status_display()}.")
         return
@@ -146,7 +144,7 @@ def _restocked(order: Order, refund: Refund) -> dict[int, int]:
     """Pieces by line id."""
     if not refund.restock or order.sold_out:
         return {}
-    return {share.line: share.quantity for share in refund.shares if share.quantity}
+    return {part.line: part.quantity for part in refund.parts if part.quantity}
 
 
 def _take_again(order: Order, refund: Refund) -> None:
@@ -160,10 +158,10 @@ def _take_again(order: Order, refund: Refund) -> None:
         order.note(f"Sold or being paid for meanwhile, though the refund failed: {', '.join(gone)}.")
 
 
-def whole(order: Order) -> list[Share]:
-    """The lines of an order as shares."""
+def parts_of(order: Order) -> list[Part]:
+    """All lines of an order, whole."""
     return [
-        Share(
+        Part(
             line=line.pk,
             quantity=line.quantity,
             subtotal=line.subtotal,
@@ -175,22 +173,15 @@ def whole(order: Order) -> list[Share]:
     ]
 
 
-def _share(order: Order, payment: Payment) -> None:
-    """Shares out among the lines what of the refunds is not yet: those made elsewhere come as a mere sum."""
-    taken = list(Refund.objects.filter(payment=payment, status__in=Refund.TAKEN))
-    left = allocation.left_of(whole(order), [share for refund in taken for share in refund.shares])
-    for refund in taken:
-        missing = refund.amount - allocation.total(refund.shares)
+def _allocate(order: Order, payment: Payment) -> None:
+    """Allocates to the lines what of the refunds is not yet: those made elsewhere come as a mere sum."""
+    claimed = list(Refund.objects.filter(payment=payment, status__in=Refund.CLAIMED))
+    left = allocation.left_of(parts_of(order), [part for refund in claimed for part in refund.parts])
+    for refund in claimed:
+        missing = refund.amount - allocation.total(refund.parts)
         if missing <= 0 or refund.status == Status.CREATING:
             continue
-        more = share_out(left, missing, CURRENCIES[refund.currency].step)
-        refund.shares = [*refund.shares, *more]
-        refund.save(update_fields=["parts"])
+        more = allocation.up_to(left, missing, step=CURRENCIES[refund.currency].step)
+        refund.parts = [*refund.parts, *more]
+        refund.save(update_fields=["allocation"])
         left = allocation.left_of(left, more)
-
-
-def share_out(left: Sequence[Share], amount: int, step: int) -> list[Share]:
-    """As `shares.of_amount`, for as much of the amount as there is left of the lines."""
-    amount = min(amount, allocation.total(left))
-    amount -= amount % step
-    return allocation.of_amount(left, amount, step=step) if amount else []

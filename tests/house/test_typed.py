@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kopeck.catalog.admin import DiscountForm, ItemForm, TaxForm
 from kopeck.catalog.models import Discount, Item, Tax
 from kopeck.orders.models import Order
-from kopeck.refunds.page import RefundForm
+from kopeck.refunds.forms import RefundForm
 from kopeck.typed import is_blank, read_code, read_number, trim, whole_number
 from kopeck.values import read_name
 from tests.support.shop import make_item

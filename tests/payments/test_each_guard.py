@@ -23,8 +23,8 @@ from kopeck.orders.wanted import Wanted
 from kopeck.payments import attempts, checkout, stock, sync, turns
 from kopeck.payments.inputs import Client as PayingClient
 from kopeck.payments.models import Payment
-from kopeck.refunds import held
 from kopeck.refunds import request as refunds
+from kopeck.refunds import review
 from kopeck.refunds import sync as refund_news
 from kopeck.refunds.models import Refund
 from kopeck.stripe_api import client as wire
@@ -182,8 +182,8 @@ def test_a_refund_that_is_being_created_has_no_share_of_the_lines_until_stripe_h
     for event in events_of(sandbox, "refund."):
         deliver(event)
     creating, elsewhere = Refund.objects.order_by("pk")
-    assert (creating.status, creating.shares) == ("creating", [])
-    assert [share.amount for share in elsewhere.shares] == [1000]
+    assert (creating.status, creating.parts) == ("creating", [])
+    assert [part.amount for part in elsewhere.parts] == [1000]
 
 
 def test_an_order_uses_a_code_once_however_often_it_was_tried_to_pay(
@@ -356,7 +356,7 @@ def test_whoever_writes_on_an_order_or_its_payments_has_locked_the_order_first(
     }
     waiting = ordered(buyer)
     Order.objects.filter(pk=waiting.pk).update(status="processing")
-    ways["release"] = lambda: held.release(waiting.pk)
+    ways["release"] = lambda: review.release(waiting.pk)
     for name, way in ways.items():
         sql = statements(way)
         first = next(n for n, text in enumerate(sql) if "FOR UPDATE" in text)

@@ -58,7 +58,7 @@ def test_a_second_payment_is_refunded_by_itself(
     page = buyer.get(f"/order/{order.pk}").content.decode()
     assert "Second payment, refunded" in page
     assert "−$48.20" in page
-    assert "It was paid twice" in owner.get(f"/admin/orders/order/{order.pk}/change/").content.decode()
+    assert "The order was paid twice" in owner.get(f"/admin/orders/order/{order.pk}/change/").content.decode()
 
 
 def test_what_goes_back_is_what_stripe_took_whatever_our_row_says(

@@ -9,21 +9,22 @@ from django.test import Client
 from kopeck.errors import ShopError
 from kopeck.payments.models import Payment
 from kopeck.refunds import request as refunds
-from kopeck.refunds.allocation import Share
+from kopeck.refunds.allocation import Part
 from kopeck.refunds.models import Refund
 from kopeck.refunds.request import Form, Left, Wish, plan
+from kopeck.refunds.views import explain
 from kopeck.stripe_api.client import StripeRefused
 from tests.support.refunding import Deliver, paid_order, paid_order_of
 from tests.support.shop import ShopSandbox, make_item
 
 
-def left(*lines: Share, amount: int | None = None, currency: str = "usd") -> Left:
+def left(*lines: Part, amount: int | None = None, currency: str = "usd") -> Left:
     money = sum(line.amount for line in lines) if amount is None else amount
     return Left(Payment(currency=currency), list(lines), money, "0-0")
 
 
-POTS = Share(line=1, quantity=3, subtotal=3000, discount=300, tax=270, tax_included=0)
-CUP = Share(line=2, quantity=1, subtotal=500, discount=0, tax=0, tax_included=0)
+POTS = Part(line=1, quantity=3, subtotal=3000, discount=300, tax=270, tax_included=0)
+CUP = Part(line=2, quantity=1, subtotal=500, discount=0, tax=0, tax_included=0)
 
 
 def refused(of: Left, wish: Wish) -> tuple[str, int, str]:
@@ -35,13 +36,15 @@ def refused(of: Left, wish: Wish) -> tuple[str, int, str]:
 def test_pieces_an_amount_or_all_that_is_left() -> None:
     of = left(POTS, CUP)
     one = plan(of, Wish(quantities={1: 1}))
-    assert (one.amount, [share.quantity for share in one.shares]) == (990, [1])
+    assert (one.amount, [part.quantity for part in one.parts]) == (990, [1])
     some = plan(of, Wish(amount=1000))
-    assert some.amount == sum(share.amount for share in some.shares) == 1000
-    assert {share.quantity for share in some.shares} == {0}
+    assert some.amount == sum(part.amount for part in some.parts) == 1000
+    assert {part.quantity for part in some.parts} == {0}
     rest = plan(of, Wish())
-    assert (rest.amount, rest.shares) == (3470, [POTS, CUP])
-    assert plan(of, Wish(amount=3470)) == rest
+    assert (rest.amount, rest.parts) == (3470, [POTS, CUP])
+    same = plan(of, Wish(amount=3470))
+    assert (same.amount, same.parts) == (rest.amount, rest.parts)
+    assert (rest.pk, rest.currency, Refund.Status(rest.status)) == (None, "usd", "creating")
 
 
 @pytest.mark.parametrize(
@@ -72,22 +75,22 @@ def test_the_least_and_the_most_are_refunded() -> None:
 
 
 def test_pieces_and_amounts_are_whole_steps_of_the_currency() -> None:
-    crowns = Share(line=1, quantity=3, subtotal=100000, discount=0, tax=0, tax_included=0)
+    crowns = Part(line=1, quantity=3, subtotal=100000, discount=0, tax=0, tax_included=0)
     of = left(crowns, CUP, currency="isk")
     assert plan(of, Wish(quantities={1: 1})).amount == 33300
-    assert [share.amount % 100 for share in plan(of, Wish(amount=1000)).shares] == [0] * 2
+    assert [part.amount % 100 for part in plan(of, Wish(amount=1000)).parts] == [0] * 2
 
 
 def test_more_money_than_the_lines_have_left_is_refunded_too() -> None:
-    """Stripe's side counts: what somebody took of other lines at the dashboard may leave no shares."""
+    """Stripe's side counts: what somebody took of other lines at the dashboard may leave no parts."""
     planned = plan(left(CUP, amount=2000), Wish(amount=1200))
-    assert (planned.amount, planned.shares) == (1200, [CUP])
+    assert (planned.amount, planned.parts) == (1200, [CUP])
 
 
 def test_stripes_refusals_are_sentences_for_the_seller() -> None:
-    assert "refunded already" in refunds.explain(StripeRefused("x", code="charge_already_refunded"))
-    assert "bank has taken" in refunds.explain(StripeRefused("x", code="charge_disputed"))
-    assert refunds.explain(StripeRefused("No such thing.", code="other")) == "Stripe refused: No such thing."
+    assert "refunded already" in explain(StripeRefused("x", code="charge_already_refunded"))
+    assert "bank has taken" in explain(StripeRefused("x", code="charge_disputed"))
+    assert explain(StripeRefused("No such thing.", code="other")) == "Stripe refused: No such thing."
 
 
 @pytest.mark.django_db(transaction=True)
@@ -106,7 +109,7 @@ def test_the_row_of_a_refund_is_written_with_all_that_stripe_gets(
     assert (refund.amount, refund.currency, refund.status) == (1200, "usd", "creating")
     assert (refund.source, refund.requested_by, refund.reason) == ("staff", "anna", "requested_by_customer")
     assert (refund.comment, refund.restock, refund.account) == ("c", True, "default")
-    assert sum(share.amount for share in refund.shares) == 1200
+    assert sum(part.amount for part in refund.parts) == 1200
     assert refund.inputs == {
         "payment_intent": payment.payment_intent,
         "amount": 1200,
@@ -136,7 +139,7 @@ def test_a_refund_that_failed_counts_for_nothing_but_makes_an_old_form_old(
     Refund.objects.update(status="refused")
     left_now = refunds.left_of(order)
     assert (left_now.amount, left_now.version) == (4820, f"{refund.pk}-4820")
-    assert sum(share.amount for share in left_now.shares) == 4820
+    assert sum(part.amount for part in left_now.parts) == 4820
 
 
 @pytest.mark.django_db(transaction=True)

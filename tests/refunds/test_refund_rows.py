@@ -11,10 +11,11 @@ from django.utils import timezone
 
 from kopeck.errors import ShopError
 from kopeck.payments.models import Payment
-from kopeck.refunds import held
 from kopeck.refunds import request as refunds
+from kopeck.refunds import review
 from kopeck.refunds.models import Refund
 from kopeck.refunds.request import Form, Wish
+from kopeck.refunds.review import AtStripe
 from kopeck.stripe_api import client as wire
 from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
 from tests.support.comparing import bought, pay, run, states
@@ -77,7 +78,7 @@ def test_each_try_is_noted_before_stripe_is_asked_so_the_next_sweep_lets_it_be(
 
 @pytest.fixture
 def payment(sandbox: ShopSandbox, buyer: Client) -> Payment:
-    """Held: Stripe has taken 48.20, and the row says 40.00."""
+    """In review: Stripe has taken 48.20, and the row says 40.00."""
     payment = bought(buyer)
     Payment.objects.update(amount=4000)
     pay(sandbox, payment)
@@ -86,9 +87,9 @@ def payment(sandbox: ShopSandbox, buyer: Client) -> Payment:
     return payment
 
 
-def test_money_that_was_held_goes_back_once_under_our_names(sandbox: ShopSandbox, payment: Payment) -> None:
-    assert held.left_at_stripe(payment) == (4820, "usd")
-    refund = held.refund_all(payment.pk, by="anna")
+def test_money_in_review_is_refunded_once_under_our_names(sandbox: ShopSandbox, payment: Payment) -> None:
+    assert review.at_stripe(payment) == AtStripe(taken=4820, left=4820, currency="usd")
+    refund = refunds.refund_in_review(payment.pk, by="anna")
     (made,) = sandbox.stripe.v1.refunds.list().data
     assert made.metadata.to_dict() == {
         "kopeck_order": str(payment.order_id),
@@ -99,43 +100,42 @@ def test_money_that_was_held_goes_back_once_under_our_names(sandbox: ShopSandbox
     assert refund.inputs["amount"] == 4820
     notes = [note.text for note in payment.order.notes.all()]
     assert "anna refunds 48.20 USD, which needed review." in notes
-    assert "No payment is under way any more: it can be paid again." in notes
+    assert "No payment is under way any more: the order can be paid again." in notes
     assert states(payment.order) == ("open", ["needs_review"])
-    assert held.left_at_stripe(payment) == (0, "usd")
+    assert review.at_stripe(payment) == AtStripe(taken=4820, left=0, currency="usd")
     with pytest.raises(ShopError, match="refunded already") as nothing:
-        held.refund_all(payment.pk, by="anna")
+        refunds.refund_in_review(payment.pk, by="anna")
     assert (nothing.value.code, nothing.value.status) == ("refund_nothing", 409)
-    assert not held.release(payment.order_id)
+    assert not review.release(payment.order_id)
 
 
-def test_what_is_not_held_is_not_refunded_here(refund: Refund) -> None:
+def test_what_needs_no_review_is_not_refunded_here(refund: Refund) -> None:
     with pytest.raises(ShopError, match="needs no review") as refused:
-        held.refund_all(refund.payment_id, by="anna")
+        refunds.refund_in_review(refund.payment_id, by="anna")
     assert (refused.value.code, refused.value.status) == ("not_in_review", 409)
 
 
-def test_an_order_waits_while_money_of_it_is_held_or_a_payment_is_live(
+def test_an_order_waits_while_money_of_it_is_in_review_or_a_payment_is_live(
     sandbox: ShopSandbox, payment: Payment
 ) -> None:
     order = payment.order
     assert states(order) == ("processing", ["needs_review"])
-    assert not held.release(order.pk)  # its money is still with Stripe
+    assert not review.release(order.pk)  # its money is still with Stripe
     sandbox.stripe.v1.refunds.create({"payment_intent": payment.payment_intent})
     live = Payment.objects.create(
         order=order, account="default", kind="checkout", status="processing", stripe_id="cs_live", attempt=2,
         amount=1, currency="usd", inputs={}, expires_at=timezone.now(),
     )  # fmt: skip
-    assert not held.release(order.pk)
+    assert not review.release(order.pk)
     live.delete()
-    assert held.waits_for_nothing(type(order).objects.get(pk=order.pk))
-    assert held.release(order.pk)
+    assert review.waits_for_nothing(type(order).objects.get(pk=order.pk))
+    assert review.release(order.pk)
     assert states(order) == ("open", ["needs_review"])
-    assert not held.release(order.pk)
+    assert not review.release(order.pk)
 
 
 def test_a_payment_without_an_intent_has_nothing_at_stripe() -> None:
-    assert held.left_at_stripe(Payment(currency="eur")) == (0, "eur")
-    assert refunds.received_at_stripe(Payment(currency="eur")) == (0, "eur")
+    assert review.at_stripe(Payment(currency="eur")) == AtStripe(taken=0, left=0, currency="eur")
 
 
 @pytest.mark.parametrize("trouble", ["refused", "away"])

@@ -34,7 +34,7 @@ def test_a_whole_refund_gives_everything_back(
 ) -> None:
     order = paid_order(sandbox, buyer, deliver)
     page = Desk(owner, order).refund(reason="requested_by_customer", comment="too small")
-    assert "$48.20 goes back to the buyer." in page
+    assert "The refund of $48.20 is on its way to the buyer." in page
     refund = Refund.objects.get()
     assert (refund.status, refund.amount, refund.source) == ("succeeded", 4820, "staff")
     assert (refund.requested_by, refund.comment) == ("owner", "too small")
@@ -87,14 +87,14 @@ def test_chosen_pieces_go_back_with_their_share_of_discount_and_tax(
     cups, pots = order.lines.all()
     desk = Desk(owner, order)
     desk.refund(what="lines", **{f"line_{cups.pk}": "1"})
-    (part,) = Refund.objects.get().shares
+    (part,) = Refund.objects.get().parts
     assert (part.quantity, part.subtotal) == (1, 1000)
     assert part.discount == cups.discount_amount // 3
     assert part.tax == cups.tax_amount // 3
     assert at_stripe(sandbox) == [1000 - part.discount + part.tax]
     desk.refund(what="lines", **{f"line_{cups.pk}": "2", f"line_{pots.pk}": "1"})
     assert (state(order), sum(at_stripe(sandbox))) == ("refunded", order.total)
-    given = [part for refund in Refund.objects.all() for part in refund.shares]
+    given = [part for refund in Refund.objects.all() for part in refund.parts]
     assert sum(part.tax for part in given) == order.tax_total
     assert sum(part.discount for part in given) == order.discount_total
 
@@ -221,7 +221,7 @@ def test_two_staff_who_click_at_once_refund_once(
         pages = list(pool.map(click, zip(desks, forms, strict=True)))
     sandbox.control("PUT", "faults", {"latency_ms": 0})
     assert at_stripe(sandbox) == [1000]
-    assert sum("goes back to the buyer" in page for page in pages) == 1
+    assert sum("is on its way to the buyer" in page for page in pages) == 1
     assert sum("refunded in the meantime" in page for page in pages) == len(desks) - 1
 
 

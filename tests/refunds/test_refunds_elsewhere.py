@@ -34,7 +34,7 @@ def test_a_refund_from_the_dashboard_reaches_the_order(
     assert deliver(event).json()["status"] == "done"
     refund = Refund.objects.get()
     assert (refund.stripe_id, refund.amount, refund.source) == (stripe_id, 1000, "stripe")
-    assert sum(share.amount for share in refund.shares) == 1000
+    assert sum(part.amount for part in refund.parts) == 1000
     assert state(order) == "partly_refunded"
     assert "−$10.00" in buyer.get(f"/order/{order.pk}").content.decode()
 

@@ -1,13 +1,13 @@
 """A payment of another amount than the order's: the owner refunds it, and the order can be paid again."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 
 from kopeck.mail.models import Mail
 from kopeck.mail.texts import write
@@ -15,11 +15,11 @@ from kopeck.payments.models import Payment
 from kopeck.reconcile.models import Difference
 from kopeck.refunds.models import Refund
 from tests.support.comparing import bought, pay, run, states
-from tests.support.refunding import at_stripe
+from tests.support.mirroring import work
+from tests.support.refunding import Deliver, at_stripe, events_of, forget_jobs
 from tests.support.shop import ShopSandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
-Deliver = Callable[..., Any]
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def pages_of(payment: Payment) -> tuple[str, str]:
     return f"/admin/payments/payment/{payment.pk}/change/", f"/admin/orders/order/{payment.order_id}/why/"
 
 
-def test_the_owner_sees_what_stripe_has_and_gives_it_back(
+def test_the_owner_sees_what_stripe_has_and_refunds_it(
     sandbox: ShopSandbox, buyer: Client, owner: Client, payment: Payment
 ) -> None:
     assert states(payment.order) == ("processing", ["needs_review"])
@@ -52,7 +52,7 @@ def test_the_owner_sees_what_stripe_has_and_gives_it_back(
     assert "$48.20" in page
     assert "Stripe took 48.20 USD, not 40.00 USD" in page
     answer = owner.post(address(payment), follow=True).content.decode()
-    assert "48.20 USD go back to the buyer." in answer
+    assert "The refund of $48.20 is on its way to the buyer." in answer
     refund = Refund.objects.get()
     assert (refund.status, refund.source, refund.requested_by, refund.amount) == (
         "succeeded", "staff", "owner", 4820,
@@ -115,7 +115,7 @@ def test_pressed_by_ten_at_once_it_goes_back_once(sandbox: ShopSandbox, payment:
     assert (at_stripe(sandbox), Refund.objects.count()) == ([4820], 1)
 
 
-def test_what_was_refunded_at_stripe_already_is_not_given_again(
+def test_what_was_refunded_at_stripe_already_is_not_refunded_again(
     sandbox: ShopSandbox, owner: Client, payment: Payment
 ) -> None:
     sandbox.stripe.v1.refunds.create({"payment_intent": payment.payment_intent, "amount": 4000})
@@ -123,6 +123,31 @@ def test_what_was_refunded_at_stripe_already_is_not_given_again(
     assert at_stripe(sandbox) == [4000, 820]
     assert "refunded already" in owner.post(address(payment), follow=True).content.decode()
     assert at_stripe(sandbox) == [4000, 820]
+
+
+def test_refunded_at_stripes_dashboard_it_lets_the_order_be_paid_again_too(
+    sandbox: ShopSandbox, deliver: Deliver, payment: Payment
+) -> None:
+    forget_jobs()
+    intent = {"payment_intent": payment.payment_intent}
+    for amount, status in ((4000, "processing"), (820, "open")):  # only once all of it is refunded
+        refund = sandbox.stripe.v1.refunds.create({**intent, "amount": amount})
+        (event,) = [
+            one for one in events_of(sandbox, "refund.created") if one["data"]["object"]["id"] == refund.id
+        ]
+        assert deliver(event).json()["status"] == "done"
+        work()
+        assert states(payment.order) == (status, ["needs_review"])
+
+
+def test_where_stripe_is_away_nothing_is_refunded_and_the_owner_is_told_so(
+    sandbox: ShopSandbox, owner: Client, payment: Payment
+) -> None:
+    sandbox.control("PUT", "faults", {"error_rate": 1})
+    page = owner.post(address(payment)).headers["Location"]
+    sandbox.control("PUT", "faults", {"error_rate": 0})
+    assert "Nothing was refunded. Please try again later." in owner.get(page).content.decode()
+    assert (Refund.objects.count(), at_stripe(sandbox)) == (0, [])
 
 
 def test_of_what_was_captured_in_part_only_that_goes_back(
@@ -148,25 +173,24 @@ def test_of_what_was_captured_in_part_only_that_goes_back(
     assert (charge.refunded, charge.amount_refunded) == (True, 4820)
 
 
-def test_an_answer_that_is_lost_is_gone_on_with(
+def test_a_refund_whose_answer_is_lost_is_retried(
     sandbox: ShopSandbox, owner: Client, payment: Payment
 ) -> None:
     sandbox.control(
         "PUT", "faults", {"next": [{"kind": "cut_after", "path": "/v1/refunds", "method": "POST"}]}
     )
-    assert "Stripe does not answer" in owner.post(address(payment), follow=True).content.decode()
+    assert (
+        "The refund will be retried automatically"
+        in owner.post(address(payment), follow=True).content.decode()
+    )
     assert (at_stripe(sandbox), Refund.objects.get().status) == ([4820], "creating")
-    from datetime import timedelta
-
-    from django.utils import timezone
-
     Refund.objects.update(created=timezone.now() - timedelta(minutes=5))
     assert run()["code"] == 0
     assert (at_stripe(sandbox), Refund.objects.get().status) == ([4820], "succeeded")
     assert states(payment.order)[0] == "open"
 
 
-def test_a_payment_that_is_not_held_is_not_refunded_here(
+def test_a_payment_that_needs_no_review_is_not_refunded_here(
     sandbox: ShopSandbox, buyer: Client, owner: Client
 ) -> None:
     payment = bought(buyer)
