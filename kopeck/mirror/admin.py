@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from kopeck.mirror import jobs as mirror_jobs
+from kopeck.mirror.jobs import sync
 from kopeck.mirror.models import StripeMirror
 from kopeck.web.admin import ReadOnlyAdmin
 
@@ -32,7 +32,7 @@ class Trouble(admin.SimpleListFilter):
 
 
 @admin.register(StripeMirror)
-class StripeCopyAdmin(ReadOnlyAdmin):
+class StripeMirrorAdmin(ReadOnlyAdmin):
     list_display = ["what", "account", "stripe_id", "status", "problem", "tries", "updated"]
     list_filter = [Trouble, "kind", "account", "status"]
     search_fields = ["=stripe_id", "=object_id"]
@@ -40,12 +40,12 @@ class StripeCopyAdmin(ReadOnlyAdmin):
     actions = ["try_again"]
 
     @admin.display(description=_("discount or tax"), ordering="object_id")
-    def what(self, copy: StripeMirror) -> str:
-        model = "discount" if copy.kind == StripeMirror.Kind.COUPON else "tax"
-        name = copy.details.get("name") or copy.details.get("display_name") or ""
-        rate = copy.facts.get("percent_off") or copy.facts.get("percentage")
-        shown = f"{name} {rate} %" if name and rate else name or f"{model} {copy.object_id}"
-        link = reverse(f"admin:catalog_{model}_change", args=[copy.object_id])
+    def what(self, row: StripeMirror) -> str:
+        model = "discount" if row.kind == StripeMirror.Kind.COUPON else "tax"
+        name = row.details.get("name") or row.details.get("display_name") or ""
+        rate = row.facts.get("percent_off") or row.facts.get("percentage")
+        shown = f"{name} {rate} %" if name and rate else name or f"{model} {row.object_id}"
+        link = reverse(f"admin:catalog_{model}_change", args=[row.object_id])
         return format_html('<a href="{}">{}</a>', link, shown)
 
     def has_try_again_permission(self, request: HttpRequest) -> bool:
@@ -53,7 +53,7 @@ class StripeCopyAdmin(ReadOnlyAdmin):
 
     @admin.action(description=_("Try again at Stripe"), permissions=["try_again"])
     def try_again(self, request: HttpRequest, queryset: QuerySet[StripeMirror]) -> None:
-        for copy in queryset:
-            mirror_jobs.copy.defer(account_name=copy.account, kind=copy.kind, object_id=copy.object_id)
-        done = ngettext("%d copy is tried again.", "%d copies are tried again.", len(queryset))
+        for row in queryset:
+            sync.defer(account_name=row.account, kind=row.kind, object_id=row.object_id)
+        done = ngettext("%d object is tried again.", "%d objects are tried again.", len(queryset))
         self.message_user(request, done % len(queryset), messages.SUCCESS)

@@ -5,8 +5,3 @@ from django.utils.translation import gettext_lazy as _
 class MirrorConfig(AppConfig):
     name = "kopeck.mirror"
     verbose_name = _("Discounts and taxes at Stripe")
-
-    def ready(self) -> None:
-        from kopeck.mirror import signals
-
-        signals.connect()

@@ -12,9 +12,9 @@ from django.db.models import Q
 
 from kopeck.catalog.models import Discount, Tax
 from kopeck.mirror import models as mirror_checks
-from kopeck.mirror import sync as copies
+from kopeck.mirror.described import Described, Kind, describe, read
 from kopeck.mirror.models import StripeMirror
-from kopeck.mirror.sync import Described, Kind
+from kopeck.mirror.sync import doubt, shop_mark, sync
 from kopeck.stripe_api.client import gateway
 
 
@@ -46,7 +46,7 @@ def differences(account_name: str, kind: StripeMirror.Kind) -> list[Difference]:
     """Reads every coupon, or tax rate, of the account. Raises StripeUnavailable, StripeRefused."""
     theirs = {found["id"]: found for found in gateway(account_name).list_all(kind)}
     model: type[Discount] | type[Tax] = Discount if kind == Kind.COUPON else Tax
-    ours = {thing.pk: copies.describe(thing) for thing in model.objects.all()}
+    ours = {thing.pk: describe(thing) for thing in model.objects.all()}
     notes = list(StripeMirror.objects.filter(account=account_name, kind=kind))
     in_use = {note.object_id: note for note in notes if note.status != StripeMirror.Status.RETIRING}
     found = []
@@ -60,7 +60,7 @@ def differences(account_name: str, kind: StripeMirror.Kind) -> list[Difference]:
     being_made = {str(note.key) for note in notes if note.status == StripeMirror.Status.CREATING}
     by_id = {note.stripe_id: note.object_id for note in notes}
     unused = [it for it in theirs.values() if it["id"] not in used]
-    unused = [it for it in unused if it["metadata"].get("kopeck_copy") not in being_made]
+    unused = [it for it in unused if it["metadata"].get("kopeck_mirror") not in being_made]
     return [*found, *_extras(account_name, kind, unused, by_id)]
 
 
@@ -73,7 +73,7 @@ def _compare(
         elif wanted.needed:
             yield "missing at Stripe"
         return
-    has = copies.read(kind, theirs)
+    has = read(kind, theirs)
     here, there = {**wanted.facts, **wanted.details}, {**has.facts, **has.details}
     for name in sorted({*here, *there} - {"active"}):
         if here.get(name) != there.get(name):
@@ -85,7 +85,7 @@ def _compare(
 def _extras(
     account_name: str, kind: StripeMirror.Kind, unused: list[dict[str, Any]], noted: dict[str | None, int]
 ) -> Iterator[Difference]:
-    owner, mark = ("kopeck_discount" if kind == Kind.COUPON else "kopeck_tax"), copies.shop_mark()
+    owner, mark = ("kopeck_discount" if kind == Kind.COUPON else "kopeck_tax"), shop_mark()
     for theirs in unused:
         metadata = theirs["metadata"]
         object_id = noted.get(theirs["id"], 0)
@@ -101,8 +101,8 @@ def repair(difference: Difference) -> None:
     if difference.extra:
         _retire(difference)
     else:
-        copies.doubt(Q(account=account_name, kind=kind, object_id=object_id))
-    copies.bring(account_name, kind, object_id)
+        doubt(Q(account=account_name, kind=kind, object_id=object_id))
+    sync(account_name, kind, object_id)
 
 
 def _retire(difference: Difference) -> None:

@@ -14,8 +14,8 @@ from kopeck.leases import Leased
 class StripeMirror(Leased):
     """A discount's coupon, or a tax's rate, in one Stripe account: our note of what Stripe has.
 
-    Written before Stripe is asked, so that of many who want the same copy one makes it. Deleted once Stripe
-    has retired it. `object_id` is no foreign key: the copy outlives its discount until then.
+    Written before Stripe is asked, so that of many who want the same object one makes it. Deleted once Stripe
+    has retired it. `object_id` is no foreign key: the row outlives its discount until then.
     """
 
     class Kind(models.TextChoices):
@@ -31,11 +31,11 @@ class StripeMirror(Leased):
     account = models.CharField(_("Stripe account"), max_length=20)
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
     object_id = models.BigIntegerField(_("discount or tax"))
-    #: Names this copy in its metadata and in the idempotency keys of its making.
+    #: Names the object in its metadata and in the idempotency keys of its making.
     key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     stripe_id = models.CharField(_("Stripe's id"), max_length=255, null=True, blank=True)  # noqa: DJ001 - unique
     status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.CREATING)
-    #: The copy's fingerprint, readable: what Stripe never changes, and what it does.
+    #: Its fingerprint, readable: what Stripe never changes, and what it does.
     facts = models.JSONField(_("fixed at Stripe"), default=dict)
     details = models.JSONField(_("changeable at Stripe"), default=dict)
     #: How often Stripe was asked in vain.
@@ -47,20 +47,20 @@ class StripeMirror(Leased):
     objects: ClassVar[models.Manager["StripeMirror"]] = models.Manager()
 
     class Meta:
-        verbose_name, verbose_name_plural = _("copy at Stripe"), _("copies at Stripe")
+        verbose_name, verbose_name_plural = _("mirrored object"), _("mirrored objects")
         ordering = ["kind", "object_id", "account", "pk"]
         constraints = [
             models.UniqueConstraint(
-                fields=["account", "kind", "stripe_id"], name="a_stripe_object_is_one_copy"
+                fields=["account", "kind", "stripe_id"], name="a_stripe_object_mirrors_one_object"
             ),
             models.UniqueConstraint(
                 fields=["account", "kind", "object_id"],
                 condition=Q(status__in=["creating", "current", "doubtful"]),
-                name="an_object_has_one_copy_in_an_account",
+                name="an_object_is_mirrored_once_in_an_account",
             ),
             models.CheckConstraint(
                 condition=Q(status="creating") ^ Q(stripe_id__isnull=False),
-                name="a_copy_that_exists_has_stripes_id",
+                name="a_mirrored_object_has_stripes_id",
             ),
         ]
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from kopeck.errors import ShopError
-from kopeck.mirror import signals as mirror
+from kopeck.mirror.orders import doubt_order, sync_order
 from kopeck.orders.models import Order
 from kopeck.payments import sync, turns
 from kopeck.payments.amounts import Verdict, compare, read_figures
@@ -109,7 +109,7 @@ def _create(payment: Payment) -> tuple[Payment | None, bool]:
         raise unavailable() from trouble
     except StripeRefused as refusal:
         is_ours = payment.release(status=Status.REFUSED, problem=str(refusal))
-        if not is_ours or refusal.param == "expires_at" or _forget_copies(payment, refusal):
+        if not is_ours or refusal.param == "expires_at" or _doubt_mirror(payment, refusal):
             return None, False
         log.error("order %s: Stripe refuses the session: %s", payment.order_id, refusal)
         raise refused() from refusal
@@ -137,11 +137,11 @@ def _ask_for(payment: Payment) -> dict[str, Any]:
     return made
 
 
-def _forget_copies(payment: Payment, refusal: StripeRefused) -> bool:
+def _doubt_mirror(payment: Payment, refusal: StripeRefused) -> bool:
     """Whether Stripe refused a coupon or tax rate of ours (gone, archived); they are then made anew."""
     if not re.search("coupon|tax_rate", refusal.param):
         return False
-    mirror.forget(payment.account, payment.order)
+    doubt_order(payment.account, payment.order)
     return True
 
 
@@ -149,7 +149,7 @@ def _mirror(order_id: int) -> None:
     order = Order.objects.get(pk=order_id)
     with told_to_the_buyer():
         try:
-            mirror.ensure(turns.account_of(order).name, order)
+            sync_order(turns.account_of(order).name, order)
         except StripeRefused as refusal:
             log.error("order %s: its discount or taxes can't be made at Stripe: %s", order_id, refusal)
             raise

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from kopeck.mirror.signals import Copies
+from kopeck.mirror.orders import MirroredIds
 from kopeck.mirror.sync import shop_mark
 from kopeck.orders.lines import OrderLine
 from kopeck.orders.models import Order
@@ -35,11 +35,11 @@ class Client:
     admit: Callable[[Order | None], None] = lambda order: None
 
 
-def session_inputs(order: Order, payment: Payment, copies: Copies) -> dict[str, Any]:
+def session_inputs(order: Order, payment: Payment, ids: MirroredIds) -> dict[str, Any]:
     """For `checkout.Session.create`. Lines stand in the order's order, and so do their tax rates."""
     success_url, cancel_url = _back_from_checkout(order, payment.base_url)
     metadata = metadata_of(order, payment)
-    lines = [_line_item(line, payment, copies) for line in order.load().lines.all()]
+    lines = [_line_item(line, payment, ids) for line in order.load().lines.all()]
     inputs: dict[str, Any] = {
         "mode": "payment",
         "line_items": lines,
@@ -57,8 +57,8 @@ def session_inputs(order: Order, payment: Payment, copies: Copies) -> dict[str, 
         # The amounts that are compared with the order's.
         "expand": ["line_items.data.taxes", "total_details.breakdown"],
     }
-    if copies.coupon:
-        inputs["discounts"] = [{"coupon": copies.coupon}]
+    if ids.coupon:
+        inputs["discounts"] = [{"coupon": ids.coupon}]
     if order.email:
         inputs["customer_email"] = order.email
     return inputs
@@ -121,7 +121,7 @@ def _detail(line: OrderLine) -> dict[str, Any]:
     return detail
 
 
-def _line_item(line: OrderLine, payment: Payment, copies: Copies) -> dict[str, Any]:
+def _line_item(line: OrderLine, payment: Payment, ids: MirroredIds) -> dict[str, Any]:
     product: dict[str, Any] = {"name": line.name}
     if line.item.description:
         product["description"] = line.item.description[:500]
@@ -130,6 +130,6 @@ def _line_item(line: OrderLine, payment: Payment, copies: Copies) -> dict[str, A
         product["images"] = [f"{payment.base_url}{line.item.image_url}"]
     price = {"currency": payment.currency, "unit_amount": line.unit_price, "product_data": product}
     inputs: dict[str, Any] = {"price_data": price, "quantity": line.quantity}
-    if copies.tax_rates:
-        inputs["tax_rates"] = list(copies.tax_rates)
+    if ids.tax_rates:
+        inputs["tax_rates"] = list(ids.tax_rates)
     return inputs

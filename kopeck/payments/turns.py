@@ -16,7 +16,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from kopeck.errors import ShopError
-from kopeck.mirror import signals as mirror
+from kopeck.mirror import orders as mirror
 from kopeck.orders.models import Order
 from kopeck.payments import discount_uses, stock
 from kopeck.payments.inputs import Client, intent_inputs, session_inputs
@@ -25,7 +25,7 @@ from kopeck.payments.refusals import currency_not_accepted
 from kopeck.stripe_api.accounts import Account, for_currency
 
 Kind, Status = Payment.Kind, Payment.Status
-NO_COPIES = mirror.Copies(None, ())
+NO_IDS = mirror.MirroredIds(None, ())
 LIVE_FIRST = Case(When(status__in=Payment.LIVE, then=0), default=1)
 
 #: How long a session can be paid. Stripe wants 30 minutes from when it is asked; the rest is for retries.
@@ -104,8 +104,8 @@ def _begin(order: Order, client: Client, kind: Payment.Kind, number: int) -> tup
     if kind == Kind.INTENT and not order.total:
         raise ShopError("nothing_to_pay", _("This order costs nothing: complete it at Checkout."), status=409)
     # A PaymentIntent takes no coupon and no tax rate: its amount is ours.
-    copies = mirror.copies_of(account.name, order) if kind == Kind.CHECKOUT else NO_COPIES
-    if copies is None:
+    ids = mirror.ids_of(account.name, order) if kind == Kind.CHECKOUT else NO_IDS
+    if ids is None:
         return Turn.MIRROR, None
     # Each locks its rows, after the order's: everywhere in this order, or two could wait for each other.
     discount_uses.hold(order)
@@ -114,7 +114,7 @@ def _begin(order: Order, client: Client, kind: Payment.Kind, number: int) -> tup
     order.mark_open()
     payment = _new_attempt(order, account, kind, client, number)
     payment.inputs = (
-        session_inputs(order, payment, copies) if kind == Kind.CHECKOUT else intent_inputs(order, payment)
+        session_inputs(order, payment, ids) if kind == Kind.CHECKOUT else intent_inputs(order, payment)
     )
     payment.save(force_insert=True)
     return Turn.CREATE, payment

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from kopeck.mirror import signals as mirror
+from kopeck.mirror import orders as mirror
 from kopeck.mirror.models import StripeMirror
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
@@ -168,19 +168,21 @@ def test_the_notes_of_an_order_are_read_in_two_queries_and_without_stripe(
     discount = make_discount(code="SPRING")
     taxes = [make_tax(is_default=True, inclusive=False, display_name=name) for name in ("A", "B", "C")]
     order = Order.objects.select_related("discount").get(pk=order_with_code(buyer, "SPRING"))
-    assert mirror.copies_of("default", order) is None
-    mirror.ensure("default", order)
+    assert mirror.ids_of("default", order) is None
+    mirror.sync_order("default", order)
     down(sandbox)
     with django_assert_num_queries(2):
-        found = mirror.copies_of("default", order)
-    assert found == mirror.Copies(
+        found = mirror.ids_of("default", order)
+    assert found == mirror.MirroredIds(
         copy_of(discount).stripe_id, tuple(copy_of(t).stripe_id or "" for t in taxes)
     )
     change(taxes[1], percentage=1)
-    assert mirror.copies_of("default", order) is None
+    assert mirror.ids_of("default", order) is None
 
 
-def test_an_order_with_neither_discount_nor_tax_needs_no_copies(sandbox: ShopSandbox, buyer: Client) -> None:
+def test_an_order_with_neither_discount_nor_tax_needs_nothing_mirrored(
+    sandbox: ShopSandbox, buyer: Client
+) -> None:
     assert buyer.get(f"/buy/{make_item().pk}").status_code == 200
-    assert mirror.copies_of("default", Order.objects.get()) == mirror.Copies(None, ())
+    assert mirror.ids_of("default", Order.objects.get()) == mirror.MirroredIds(None, ())
     assert asked(sandbox) == 0

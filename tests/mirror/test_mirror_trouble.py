@@ -236,7 +236,7 @@ def test_what_stripe_refuses_is_shown_to_the_owner_who_can_try_again(
     copy = copy_of(tax)
     form = {"action": "try_again", "_selected_action": [copy.pk]}
     answer = owner.post("/admin/mirror/stripemirror/", form, follow=True)
-    assert "1 copy is tried again." in answer.content.decode()
+    assert "1 object is tried again." in answer.content.decode()
     work()
     assert len(rates(sandbox.stripe)) == 1
     assert "Country" not in owner.get("/admin/mirror/stripemirror/").content.decode()

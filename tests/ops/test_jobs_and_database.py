@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     ("work_of", "name", "job"),
     [
-        (mirror_jobs.copies, "bring", "mirror.jobs.copy"),
+        (mirror_jobs.mirror, "sync", "mirror.jobs.sync"),
         (refund_jobs.refunds, "refund_unwanted", "refunds.jobs.refund_unwanted"),
         (mail_jobs, "deliver", "mail.jobs.send"),
     ],
@@ -38,7 +38,7 @@ def test_a_job_whose_database_goes_away_is_done_when_it_is_back(
     forget_jobs()
     monkeypatch.setattr(work_of, name, first_cut_off)
     words: dict[str, dict[str, Any]] = {
-        "mirror.jobs.copy": {"account_name": "default", "kind": "coupon", "object_id": 1},
+        "mirror.jobs.sync": {"account_name": "default", "kind": "coupon", "object_id": 1},
         "refunds.jobs.refund_unwanted": {"payment_id": 1},
         "mail.jobs.send": {"mail_id": 1},
     }

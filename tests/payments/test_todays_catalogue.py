@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import Client
 
 from kopeck.catalog.models import Item, Tax
-from kopeck.mirror import signals as mirror
+from kopeck.mirror import orders as mirror
 from kopeck.orders.models import Order
 from kopeck.payments import sync
 from kopeck.payments.models import Payment
@@ -202,21 +202,21 @@ def test_a_tax_that_changes_while_the_order_is_priced_is_shown_first(
     item = make_item(price=1000)
     Tax.objects.create(display_name="Tax", percentage=10, is_default=True)
     buyer.post("/order", {f"item_{item.pk}": "1"})
-    order, copies_of, todo = Order.objects.get(), mirror.copies_of, [20]
+    order, ids_of, todo = Order.objects.get(), mirror.ids_of, [20]
 
     def elsewhere(account: str) -> None:
         """The owner saves it, and the worker brings it to Stripe."""
         Tax.objects.update(percentage=todo.pop())
-        mirror.ensure(account, order)
+        mirror.sync_order(account, order)
         connection.close()
 
-    def meanwhile(account: str, asked: Order) -> mirror.Copies | None:
+    def meanwhile(account: str, asked: Order) -> mirror.MirroredIds | None:
         if todo:
             with ThreadPoolExecutor(1) as pool:
                 pool.submit(elsewhere, account).result()
-        return copies_of(account, asked)
+        return ids_of(account, asked)
 
-    monkeypatch.setattr(mirror, "copies_of", meanwhile)
+    monkeypatch.setattr(mirror, "ids_of", meanwhile)
     answer = buyer.get(f"/order/{order.pk}/buy")
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "price_changed")
     assert sandbox.sessions() == []

@@ -14,7 +14,7 @@ from kopeck.orders.wanted import Wanted
 from kopeck.payments import attempts, turns
 from kopeck.payments.inputs import Client
 from kopeck.payments.models import Payment
-from kopeck.payments.turns import LEASE, NO_COPIES, SESSION_LIFE, TOO_LATE, Turn
+from kopeck.payments.turns import LEASE, NO_IDS, SESSION_LIFE, TOO_LATE, Turn
 from tests.support.shop import make_item
 
 pytestmark = pytest.mark.django_db
@@ -162,7 +162,7 @@ def test_the_first_attempt_has_the_number_one(order: Order) -> None:
     payment = Payment.objects.get()
     assert (payment.kind, payment.inputs["amount"], payment.language) == ("intent", 2000, "en")
     assert not order.taxes.exists()
-    assert NO_COPIES.coupon is None
+    assert NO_IDS.coupon is None
 
 
 def test_nothing_is_wanted_where_nothing_is_there(order: Order) -> None:

@@ -51,7 +51,7 @@ async def _run(worker: Any) -> None:
 def sync(thing: Discount | Tax, account: str = "default") -> None:
     """What the worker's job of a change does."""
     kind = "coupon" if isinstance(thing, Discount) else "tax_rate"
-    mirror_jobs.copy(account_name=account, kind=kind, object_id=thing.pk)
+    mirror_jobs.sync(account_name=account, kind=kind, object_id=thing.pk)
 
 
 def forget_jobs() -> None:
@@ -65,7 +65,7 @@ def jobs(status: str = "todo") -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM procrastinate_jobs WHERE status = %s AND task_name = %s",
-            [status, mirror_jobs.copy.name],
+            [status, mirror_jobs.sync.name],
         )
         row = cursor.fetchone()
     assert row is not None
