@@ -49,4 +49,4 @@ if __name__ == "__main__":
     except OperationalError as problem:
         if "--traceback" in sys.argv:
             raise
-        sys.exit(f"kopeck: The database does not do its part: {' '.join(str(problem).split())}")
+        sys.exit(f"kopeck: The database failed: {' '.join(str(problem).split())}")

@@ -85,7 +85,7 @@ def read_folder(text: str) -> Path:
         there = next(each for each in (path, *path.parents) if each.exists())
     except (OSError, RuntimeError) as problem:
         why = getattr(problem, "strerror", None) or problem
-        raise ValueError(f"no folder can be called so ({why})") from None
+        raise ValueError(f"no folder can have this name ({why})") from None
     if not there.is_dir():
         raise ValueError(f"{there} is no folder")
     return path

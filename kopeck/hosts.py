@@ -47,7 +47,7 @@ def read_hosts(text: str) -> list[str]:
     """The names that the shop answers to, for ALLOWED_HOSTS: no scheme, no port, no list of Python's."""
     found = [_allowed(part) for part in _parts(text)]
     if not found:
-        raise ValueError("it names nobody: a name looks like shop.example")
+        raise ValueError("it names no host: a name looks like shop.example")
     return list(dict.fromkeys(found))
 
 
@@ -58,7 +58,7 @@ def read_checkout_hosts(text: str) -> list[str]:
         parts = _split(part)
         found.append(read_host(parts.hostname or "") + (f":{parts.port}" if parts.port else ""))
     if not found:
-        raise ValueError("it names nobody: a name looks like pay.shop.example")
+        raise ValueError("it names no host: a name looks like pay.shop.example")
     return found
 
 
@@ -67,7 +67,7 @@ def read_domains(text: str) -> list[str]:
     found = []
     for part in text.replace(",", " ").split():
         if "://" in part or "/" in part or "*" in part or re.search(r":\d*$", part):
-            raise ValueError(f"it is a name alone, such as shop.example{shown(text)}")
+            raise ValueError(f"it should be only a name, such as shop.example{shown(text)}")
         found.append(read_host(part))
     return found
 
@@ -99,7 +99,7 @@ def read_mail_host(text: str) -> str:
         return ""
     if "://" in text or re.fullmatch(r"[^:]*:\d+", text):
         raise ValueError(
-            f"it is a name alone, such as smtp.example, and EMAIL_PORT has its port{shown(text)}"
+            f"it should be only a name, such as smtp.example, and EMAIL_PORT has its port{shown(text)}"
         )
     return read_host(text, dialled=True).strip("[]")
 

@@ -198,7 +198,7 @@ STAFF_SECOND_FACTOR = env_choice(
     "STAFF_SECOND_FACTOR", ("optional", "required"), "required" if _live else "optional"
 )
 if _live and len(SECRET_KEY) < SHORTEST_SECRET_KEY:
-    sys.exit(f"kopeck: SECRET_KEY should have {SHORTEST_SECRET_KEY} letters or more where real money moves.")
+    sys.exit(f"kopeck: SECRET_KEY should have {SHORTEST_SECRET_KEY} letters or more with live keys.")
 OTP_TOTP_ISSUER = SHOP_NAME
 OTP_ADMIN_HIDE_SENSITIVE_DATA = True
 
@@ -278,7 +278,7 @@ if EMAIL_USE_TLS and EMAIL_USE_SSL:
 if bool(EMAIL_HOST_USER) != bool(EMAIL_HOST_PASSWORD):  # Django would not log in at all
     sys.exit("kopeck: EMAIL_HOST_USER and EMAIL_HOST_PASSWORD go together: set both, or neither of them.")
 if EMAIL_HOST_USER and not (EMAIL_HOST or env("EMAIL_BACKEND")):
-    sys.exit("kopeck: EMAIL_HOST_USER is set, but EMAIL_HOST names no mail server: mails would be files.")
+    sys.exit("kopeck: EMAIL_HOST_USER is set, but EMAIL_HOST names no mail server: mails would go to files.")
 
 # Language and time ------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"

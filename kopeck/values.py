@@ -30,7 +30,7 @@ _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full
 def read_name(text: str) -> str:
     """A name with something to see, in one line."""
     if is_blank(text):
-        raise ValueError("there is nothing to see in this name")
+        raise ValueError("this name has no visible letter")
     if len(text) > LONGEST_NAME:
         raise ValueError(f"a name has {LONGEST_NAME} letters at most")
     return " ".join(text.split())
@@ -116,7 +116,7 @@ def read_database(text: str) -> dj_database_url.DBConfig:
     try:
         psycopg.conninfo.make_conninfo(**options)
     except psycopg.ProgrammingError:
-        raise ValueError("PostgreSQL does not know what stands behind its ?") from None
+        raise ValueError("PostgreSQL does not know the options after the ?") from None
     if options.get("sslmode", "prefer") not in _SSL_MODES:
         raise ValueError(f"sslmode is one of {', '.join(_SSL_MODES)}")
     return found
@@ -156,7 +156,7 @@ def read_sender(text: str) -> str:
 def read_login(text: str) -> str:
     """A name or a password at the mail server, which Python's smtplib can send only in ASCII."""
     if not text.isascii():
-        raise ValueError("mail servers are told it in ASCII alone, and there is another letter in it")
+        raise ValueError("mail servers accept only ASCII here, and it has another letter")
     return text
 
 

@@ -67,7 +67,7 @@ class Comeback:
         if self._due is None:
             pause = self._pauses.next()
             self._due = now + pause
-            say(f"{what} It is started again in {pause:.0f} s.")
+            say(f"{what} It will be started again in {pause:.0f} s.")
         if now < self._due:
             return False
         self._due = None
@@ -108,7 +108,7 @@ class Run:
         try:
             private_folder(place.data / "logs")
         except OSError as error:
-            raise Refused(f"DATA_DIR cannot be {place.data}: {error.strerror}.") from None
+            raise Refused(f"DATA_DIR: the folder {place.data} can't be used: {error.strerror}.") from None
         say(f"Starting Kopeck; its data are in {place.data}")
         self.step("ports", f"{place.port} and {place.sandbox_port} are free" if place.sandbox else "free")
         env = shop_env(place, self.database())
@@ -160,7 +160,7 @@ class Run:
                 raise Refused(last.removeprefix("kopeck: "))
             self.raise_death(program)
         self.programs.remove(program)
-        self.step("shop", "tables, demo and admin are there")
+        self.step("shop", "tables, demo shop and admin are ready")
 
     def start_web(self, env: dict[str, str]) -> Program:
         threads = env_int("WEB_THREADS", 64, 1, 1000, of=env)
@@ -206,8 +206,8 @@ class Run:
         """The embedded one, at the same address; web server and worker find it by themselves."""
         log = self.place.data / "logs" / "postgres.log"
         if not self.is_ready:
-            raise Refused(f"PostgreSQL has ended by itself. The last lines of {log}:\n{tail(log)}")
-        if self.comebacks["PostgreSQL"].is_due(f"PostgreSQL has ended by itself. Its log is {log}."):
+            raise Refused(f"PostgreSQL stopped unexpectedly. The last lines of {log}:\n{tail(log)}")
+        if self.comebacks["PostgreSQL"].is_due(f"PostgreSQL stopped unexpectedly. Its log is {log}."):
             ended.stop()
             self.postgres = postgres.start(self.place.data)
 
@@ -244,10 +244,10 @@ class Run:
             sandbox = bold(f"{place.sandbox_url}/")
             rows.append(("Sandbox", f"{sandbox}   a local Stripe: pay with 4242 4242 4242 4242"))
         elif not any(value and name.startswith("STRIPE_WEBHOOK_SECRET") for name, value in place.env.items()):
-            told = "Stripe's events are not taken yet: see manage.py stripe_webhooks"
+            told = "the shop receives no events of Stripe yet: run manage.py stripe_webhooks"
             rows.append(("Webhooks", told))
         if not (place.env.get("EMAIL_HOST") or place.env.get("EMAIL_BACKEND")):
-            rows.append(("Mail", f"{place.data / 'mail'}   what buyers would get, as files"))
+            rows.append(("Mail", f"{place.data / 'mail'}   mails to buyers are written here"))
         rows += [("Logs", str(place.data / "logs")), ("Stop", "Ctrl-C")]
         say(f"\nReady in {time.monotonic() - self.began:.1f} s.\n")
         for name, what in rows:
@@ -264,7 +264,7 @@ def _start(name: str, command: list[str], env: dict[str, str], log: Path) -> "su
 def _death(program: Program) -> str:
     code = program.process.returncode
     how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-    return f"{program.name} has ended by itself ({how})."
+    return f"{program.name} stopped unexpectedly ({how})."
 
 
 def _signal_group(leader: int, number: signal.Signals) -> None:

@@ -81,7 +81,7 @@ def _become(parent: int, end_signal: int, uid: int, gid: int, command: list[str]
         os.setuid(uid)
     wish()  # after setuid, which forgets it
     if os.getppid() != parent:
-        sys.exit("the program that started this one has ended already")
+        sys.exit("the process that started this one has already ended")
     os.execvp(command[0], command)  # noqa: S606
 
 

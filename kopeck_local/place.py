@@ -111,7 +111,7 @@ def require_database(url: str) -> None:
         raise Refused("DATABASE_URL should look like postgresql://user:password@host:5432/name.") from None
     except psycopg.Error as error:
         why = " ".join(str(error).split())
-        raise Refused(f"The PostgreSQL of DATABASE_URL does not let us in: {why}") from None
+        raise Refused(f"There is no connection to the PostgreSQL of DATABASE_URL: {why}") from None
 
 
 def shop_env(place: Place, database_url: str | None) -> dict[str, str]:

@@ -164,18 +164,8 @@ def _account(cluster: Path) -> Account | None:
         return Account(cluster.stat().st_uid, cluster.stat().st_gid)
     with suppress(KeyError):
         return _look_up()
-    commands = (
-        [
-            "useradd",
-            "--system",
-            "--user-group",
-            "--no-create-home",
-            "--shell",
-            "/usr/sbin/nologin",
-            SYSTEM_USER,
-        ],
-        ["adduser", "-S", "-D", "-H", SYSTEM_USER],
-    )
+    closed = ["--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin"]
+    commands = (["useradd", *closed, SYSTEM_USER], ["adduser", "-S", "-D", "-H", SYSTEM_USER])
     for command in commands:
         with suppress(FileNotFoundError):
             subprocess.run(command, check=False, capture_output=True)
@@ -195,14 +185,14 @@ def _look_up() -> Account:
 
 def _open_to(account: Account, data_dir: Path, cluster: Path, say: Say) -> None:
     if cluster.parent == data_dir:
-        data_dir.chmod(
-            data_dir.stat().st_mode | stat.S_IXOTH
-        )  # to pass through; what lies in it stays closed
+        # To pass through; what lies in it stays closed.
+        data_dir.chmod(data_dir.stat().st_mode | stat.S_IXOTH)
         return
     for folder in (SYSTEM_DATA.parent, SYSTEM_DATA):
         folder.mkdir(mode=0o755, exist_ok=True)
     name = pwd.getpwuid(account.uid).pw_name
-    say(f"PostgreSQL's data are in {cluster}: as root it runs as `{name}`, to whom {data_dir} is closed.")
+    why = f"started by root, it runs as `{name}`, which may not enter {data_dir}"
+    say(f"PostgreSQL's data are in {cluster}: {why}.")
 
 
 def _programs(account: Account | None) -> Path:

@@ -137,7 +137,7 @@ class World:
         program.wait()
 
     def revive(self) -> list[str]:
-        """Starts again what has ended by itself; whose ends these were."""
+        """Starts again what stopped unexpectedly; whose ends these were."""
         gone = [name for name, program in self.programs.items() if program.poll() is not None]
         for name in gone:
             self.run(name)

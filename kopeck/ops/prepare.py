@@ -61,4 +61,4 @@ if __name__ == "__main__":
     except CommandError as refusal:
         sys.exit(f"kopeck: {refusal}")
     except OperationalError as problem:
-        sys.exit(f"kopeck: The database does not do its part: {' '.join(str(problem).split())}")
+        sys.exit(f"kopeck: The database failed: {' '.join(str(problem).split())}")

@@ -31,7 +31,9 @@ def require_free(host: str, name: str, port: int) -> None:
             ):
                 return
         except PermissionError:
-            raise Refused(f"Port {port} is not ours to use: set {name} to one above 1023.") from None
+            raise Refused(
+                f"Port {port} may not be used by this account: set {name} to a port above 1023."
+            ) from None
         except UnicodeError:  # two dots in a row, or a part that is too long for a name
             raise Refused(f"HOST should be an address of this machine, not {host!r}.") from None
         except OSError as error:
@@ -56,8 +58,8 @@ def refuse_endless_redirects(env: Mapping[str, str]) -> None:
     is_https = value_of("SITE_URL", of=env).lower().startswith("https:")
     if is_https and not value_of("TRUSTED_PROXIES", of=env):
         raise Refused(
-            "SITE_URL begins with https://, but TRUSTED_PROXIES names no proxy that takes the https off: "
-            "every page would lead to itself."
+            "SITE_URL begins with https://, but TRUSTED_PROXIES names no proxy that terminates https: "
+            "every page would redirect to itself."
         )
 
 

@@ -77,7 +77,7 @@ CONTRADICTIONS = [
         {"STRIPE_API_BASE": "https://api.stripe.com"},
         "STRIPE_SANDBOX is on, but STRIPE_API_BASE is Stripe itself",
     ),
-    ({**LIVE, "SECRET_KEY": "changeme"}, "SECRET_KEY should have 32 letters or more where real money moves"),
+    ({**LIVE, "SECRET_KEY": "changeme"}, "SECRET_KEY should have 32 letters or more with live keys"),
     (
         {**LIVE, "STRIPE_JS_URL": "http://127.0.0.1/v3/"},
         "The live key of account default would be used by the script",

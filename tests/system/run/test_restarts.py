@@ -59,11 +59,11 @@ def test_make_run_starts_again_and_goes_on_selling(
     web, before = child(run, "granian"), child(run, *words)
     assert web
     assert before
-    said = run.output.count(f"{name} has ended by itself")
+    said = run.output.count(f"{name} stopped unexpectedly")
     before.send_signal(number)
     assert wait_for(lambda: (now := child(run, *words)) is not None and now.pid != before.pid), run.output
-    assert run.output.count(f"{name} has ended by itself") == said + 1
-    assert "It is started again in" in run.output
+    assert run.output.count(f"{name} stopped unexpectedly") == said + 1
+    assert "It will be started again in" in run.output
     assert wait_for(lambda: '"worker": "ok"' in ready(run)), run.output
     bought = run.buy(1)
     assert bought["order"] == "paid"

@@ -28,7 +28,7 @@ class Command(BaseCommand):
             self.look(**options)
         except DatabaseError as problem:
             said = " ".join(str(problem).split()) or type(problem).__name__
-            raise CommandError(f"The database does not do its part: {said}", returncode=2) from None
+            raise CommandError(f"The database failed: {said}", returncode=2) from None
 
     def look(self, **options: Any) -> None:
         accounts = list(settings.STRIPE_ACCOUNTS)

@@ -39,7 +39,7 @@ class Command(BaseCommand):
             report = self.compare(scope)
         except DatabaseError as problem:
             said = " ".join(str(problem).split()) or type(problem).__name__
-            raise CommandError(f"The database does not do its part: {said}", returncode=2) from None
+            raise CommandError(f"The database failed: {said}", returncode=2) from None
         if options["json"]:
             self.stdout.write(json.dumps(_as_dict(report, scope), ensure_ascii=False))
         else:
