@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from stripe_sandbox.app import SandboxServer
 from stripe_sandbox.box import Box
 from stripe_sandbox.server.hosts import SETTING, read_names
+from stripe_sandbox.versions.translate import VERSION
 from stripe_sandbox.webhooks.endpoints import parse_endpoint
 
 
@@ -21,6 +22,12 @@ def webhook(text: str) -> str:
         parse_endpoint(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+    return text
+
+
+def api_version(text: str) -> str:
+    if not VERSION.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"A version is a date, such as 2022-11-15, not {text!r}.")
     return text
 
 
@@ -57,6 +64,13 @@ def read_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace
         help="answer at this name too, besides localhost, --host and --public-url; repeatable, and "
         f"{SETTING}=NAME,... in the environment is the same",
     )
+    parser.add_argument(
+        "--api-version",
+        type=api_version,
+        metavar="DATE",
+        help="version of the API for requests that name none, and of events (default: an account's first "
+        "request sets its own, as at Stripe)",
+    )
     kept = parser.add_mutually_exclusive_group()
     kept.add_argument(
         "--data", default="stripe_sandbox.sqlite3", metavar="FILE", help="where to remember everything"
@@ -75,7 +89,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = read_arguments(arguments)
     data = ":memory:" if options.memory else options.data
     try:
-        box = Box(data, public_url=options.public_url, webhooks=options.webhook)
+        box = Box(
+            data, public_url=options.public_url, webhooks=options.webhook, api_version=options.api_version
+        )
     except sqlite3.Error as error:
         print(f"Cannot use {data}: {error}.", file=sys.stderr)
         return 1

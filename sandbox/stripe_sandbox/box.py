@@ -10,9 +10,8 @@ from stripe_sandbox.core import ids
 from stripe_sandbox.core.clock import Clock
 from stripe_sandbox.core.faults import Faults
 from stripe_sandbox.core.store import Obj, Store, shown
+from stripe_sandbox.versions.translate import NEWEST
 from stripe_sandbox.webhooks.delivery import Webhooks
-
-API_VERSION = "2026-10-28.endive"
 
 # Who caused what happens now: {"id": "req_...", "idempotency_key": ...}; set for each API request by the
 # kernel.
@@ -21,16 +20,32 @@ cause: ContextVar[dict[str, str | None] | None] = ContextVar("cause", default=No
 
 class Box:
     """`path` is a SQLite file or ":memory:"; `public_url` the base of session urls (else the request's own
-    host); `webhooks` what the command line named, as `webhooks.delivery.Webhooks` takes it."""
+    host); `webhooks` what the command line named, as `webhooks.delivery.Webhooks` takes it; `api_version`
+    that of every account (else each gets its own with its first request)."""
 
     def __init__(
-        self, path: str = ":memory:", *, public_url: str | None = None, webhooks: Sequence[Any] = ()
+        self,
+        path: str = ":memory:",
+        *,
+        public_url: str | None = None,
+        webhooks: Sequence[Any] = (),
+        api_version: str | None = None,
     ) -> None:
         self.store = Store(path)
         self.clock = Clock(self.store)
         self.public_url = public_url.rstrip("/") if public_url else None
+        self.api_version = api_version
         self.faults = Faults()
         self.webhooks = Webhooks(self.store, self.clock, self.faults, webhooks)
+
+    def version_of(self, account: str) -> str:
+        """The account's API version: for requests that name none, and for its events."""
+        return str(self.store.setting(f"api_version:{account}") or self.api_version or NEWEST)
+
+    def set_version(self, account: str, version: str, *, first: bool = False) -> None:
+        """Give the account a version; `first` only where it has none yet."""
+        if not first or self.store.setting(f"api_version:{account}") is None:
+            self.store.set_setting(f"api_version:{account}", version)
 
     def emit(
         self,
@@ -49,7 +64,7 @@ class Box:
         event: Obj = {
             "id": ids.new("evt"),
             "object": "event",
-            "api_version": API_VERSION,
+            "api_version": self.version_of(account),
             "created": self.clock.now(),
             "data": data,
             "livemode": False,

@@ -16,9 +16,11 @@ from stripe_sandbox.core import errors, ids
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.resources import customers
 from stripe_sandbox.resources.customers import EMAIL
+from stripe_sandbox.resources.payment_intents import objects as intents
 from stripe_sandbox.resources.payment_intents import offered
 from stripe_sandbox.rules import amounts
 from stripe_sandbox.server.routes import Call, Params
+from stripe_sandbox.versions.translate import is_before
 
 SHORTEST, LONGEST = 30 * 60, 24 * 3600
 UNDERSTOOD = {
@@ -65,7 +67,27 @@ def build(box: Box, account: str, params: Params, call: Call) -> Obj:
     # Lists are newest first, so the first line goes in last and comes out first.
     for item in reversed(items):
         box.store.insert(account, {**item, "_session": id})
+    if is_before(call.version, "2022-08-01"):
+        # Later versions make the intent when the buyer first tries to pay.
+        make_intent(box, account, session)
     return session
+
+
+def make_intent(box: Box, account: str, session: Obj) -> Obj:
+    """The PaymentIntent of a session, kept in both."""
+    params = {
+        **session["_intent_data"],
+        "amount": session["amount_total"],
+        "allowed_payment_method_types": session["allowed_payment_method_types"],
+        "currency": session["currency"],
+        "customer": session["customer"],
+        "excluded_payment_method_types": session["excluded_payment_method_types"] or None,
+        "payment_method_options": session["payment_method_options"],
+    }
+    intent = intents.build(box, account, params, session=session["id"])
+    session["payment_intent"] = intent["id"]
+    box.store.save(account, session)
+    return intent
 
 
 def _price(box: Box, account: str, session: Obj, params: Params) -> list[Obj]:

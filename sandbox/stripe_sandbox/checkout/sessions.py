@@ -7,7 +7,7 @@ transaction of its own, so a payment and an expiry can't both win.
 from __future__ import annotations
 
 from stripe_sandbox.box import Box
-from stripe_sandbox.checkout.create import build
+from stripe_sandbox.checkout.create import build, make_intent
 from stripe_sandbox.checkout.objects import KIND, customer_details
 from stripe_sandbox.core import errors
 from stripe_sandbox.core.errors import StripeError
@@ -157,10 +157,7 @@ def pay_session(
 def _try(box: Box, account: str, session: Obj, method: Obj, authenticated: bool | None) -> PayOutcome:
     intent = box.store.get(account, INTENT, session["payment_intent"]) if session["payment_intent"] else None
     if intent is None:
-        # Stripe makes the intent when the buyer first tries to pay, not with the session.
-        intent = objects.build(box, account, _intent_params(session), session=session["id"])
-        session["payment_intent"] = intent["id"]
-        box.store.save(account, session)
+        intent = make_intent(box, account, session)
     outcome = charging.attempt(
         box, account, intent, method, authenticated=authenticated, base_url=session["_base_url"]
     )
@@ -168,18 +165,6 @@ def _try(box: Box, account: str, session: Obj, method: Obj, authenticated: bool 
         return outcome
     billing = method["billing_details"]
     return _complete(box, account, session, intent, billing["email"], billing["name"])
-
-
-def _intent_params(session: Obj) -> Params:
-    return {
-        **session["_intent_data"],
-        "amount": session["amount_total"],
-        "allowed_payment_method_types": session["allowed_payment_method_types"],
-        "currency": session["currency"],
-        "customer": session["customer"],
-        "excluded_payment_method_types": session["excluded_payment_method_types"] or None,
-        "payment_method_options": session["payment_method_options"],
-    }
 
 
 def _complete(

@@ -28,12 +28,14 @@ from stripe_sandbox.rules import debits
 from stripe_sandbox.rules.cards import Card
 from stripe_sandbox.rules.debits import BankAccount
 from stripe_sandbox.server.hosts import is_foreign
+from stripe_sandbox.versions.translate import VERSION
 from stripe_sandbox.webhooks import endpoints
 from stripe_sandbox.webhooks.delivery import NoSuchEvent
 from stripe_sandbox.webhooks.log import FILTERS
 
 HELP = {
     "GET accounts": "the accounts (key tails) that have anything",
+    "PUT accounts/{account}": "its API version: {api_version: 2022-11-15}",
     "GET ledger": "every charge and refund by account, with totals; ?account=",
     "GET objects": "newest objects as {account, object}; ?account= ?type= ?id=; with no filter, counts",
     "GET events": "newest events, each with account and deliveries; ?account= ?type= ?id=",
@@ -62,6 +64,7 @@ def register(app: Flask, box: Box) -> None:
     views: dict[tuple[str, str], Callable[..., Any]] = {
         ("GET", "/"): lambda: HELP,
         ("GET", "/accounts"): lambda: listed(ledger.accounts(box)),
+        ("PUT", "/accounts/<account>"): control.set_version,
         ("GET", "/ledger"): lambda: ledger.ledger(box, request.args.get("account")),
         ("GET", "/objects"): control.objects,
         ("GET", "/events"): control.events,
@@ -119,6 +122,18 @@ class Control:
 
     def __init__(self, box: Box) -> None:
         self._box = box
+
+    def set_version(self, account: str) -> Json:
+        """For requests that name no version, and for events; else the account's first request sets it."""
+        sent = body()
+        only(sent, "api_version")
+        version = field(sent, "api_version", str) or ""
+        if not VERSION.fullmatch(version):
+            raise Refused(
+                400, "bad_version", "api_version is a date, such as 2022-11-15 or 2025-03-31.basil."
+            )
+        self._box.set_version(account, version)
+        return {"account": account, "api_version": self._box.version_of(account)}
 
     def objects(self) -> Json:
         filters = {name: request.args.get(name) for name in ("account", "type", "id")}

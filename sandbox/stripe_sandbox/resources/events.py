@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from stripe_sandbox.box import Box
+from stripe_sandbox.core.diff import previous_attributes
 from stripe_sandbox.core.errors import invalid, missing_object
 from stripe_sandbox.core.store import Obj, shown
 from stripe_sandbox.server.routes import Call, Params, listing, route
@@ -13,18 +14,6 @@ from stripe_sandbox.server.routes import Call, Params, listing, route
 KIND = "event"
 #: Stripe keeps events for 30 days; older ones can be neither listed nor retrieved.
 KEPT_FOR = 30 * 24 * 3600
-
-
-def previous_attributes(before: Obj, after: Obj) -> dict[str, Any]:
-    """What `before` said where `after` differs; inside an object only the keys that differ, None for new
-    ones."""
-    changed: dict[str, Any] = {}
-    for name in before.keys() | after.keys():
-        old, new = before.get(name), after.get(name)
-        if old != new:
-            both = isinstance(old, dict) and isinstance(new, dict)
-            changed[name] = previous_attributes(old or {}, new or {}) if both else old
-    return changed
 
 
 def save_changed(box: Box, account: str, obj: Obj, type: str) -> Obj:

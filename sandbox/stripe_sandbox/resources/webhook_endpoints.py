@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from stripe_sandbox.box import API_VERSION, Box
+from stripe_sandbox.box import Box
 from stripe_sandbox.core.errors import StripeError, invalid, missing_param
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.server.routes import Call, Params, fetch, listing, merge_metadata, route
@@ -31,8 +31,6 @@ def create(box: Box, account: str, params: Params, call: Call) -> Obj:
     _check(params)
     if params.get("connect"):
         raise _unsupported("connect", "connect endpoints")
-    if params.get("api_version", API_VERSION) != API_VERSION:
-        raise _unsupported("api_version", f"versions other than {API_VERSION}")
     if len(box.store.list(account, KIND)[0]) >= MOST:
         raise invalid(f"You have reached the maximum of {MOST} test webhook endpoints.")
     secret = new_secret()

@@ -20,7 +20,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.http import http_date
 from werkzeug.wrappers import Response as AnyResponse
 
-from stripe_sandbox.box import API_VERSION, Box, cause
+from stripe_sandbox.box import Box, cause
 from stripe_sandbox.core import errors, ids
 from stripe_sandbox.core.errors import StripeError
 from stripe_sandbox.core.faults import CutConnection
@@ -31,11 +31,11 @@ from stripe_sandbox.server.http import HELD_BACK
 from stripe_sandbox.server.idempotency import Kept, Keys, fingerprint
 from stripe_sandbox.server.keys import read_key, secret_key_required
 from stripe_sandbox.server.routes import ROUTES, Call, Params, Route, is_elsewhere
+from stripe_sandbox.versions.translate import NEWEST, VERSION, down, of_library, shown_fields, up
 
 OF_THE_API = ("/v1/", "/v2/")
 #: What a path is about: its first word, or the first two of `/v1/checkout/sessions` and the like.
 SUBJECT = re.compile(r"^(/v1/(?:checkout/)?\w+).*$")
-VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.\w+)?")
 Pairs = list[tuple[str, str]]
 
 
@@ -77,9 +77,7 @@ class Api:
             # Any word is a secret key here: a page that the developer happens to open knows one.
             message = "Pages of other sites cannot use a secret key of the sandbox. Use a publishable key."
             raise errors.invalid(message, code="cross_site", status=403, stored=False)
-        version = request.headers.get("Stripe-Version", API_VERSION)
-        if not VERSION.fullmatch(version):
-            raise errors.invalid(f"Invalid Stripe API version: {version}")
+        account = self._box.faults.account_of(key.account)
         call = Call(
             id=_request_id(),
             method=route.method,
@@ -88,14 +86,28 @@ class Api:
             args=args,
             idempotency_key=request.headers.get("Idempotency-Key") if route.method == "POST" else None,
             publishable=key.publishable,
+            version=self._version(account, key.publishable),
             base_url=self._box.public_url or request.host_url.rstrip("/"),
         )
-        account = self._box.faults.account_of(key.account)
+        g.asked = (account, call.version)
         with self._keys.claim(account, call.idempotency_key):
             self._box.faults.before(call.method, call.url)
             response = self._once(route, account, call)
         request.environ[HELD_BACK] = self._box.faults.after()
         return response
+
+    def _version(self, account: str, publishable: bool) -> str:
+        """The API version that is spoken. An account's own is set by its first request, as at Stripe; what
+        names none in a browser is the sandbox's Stripe.js, which speaks the newest."""
+        named = request.headers.get("Stripe-Version")
+        if named is not None and not VERSION.fullmatch(named):
+            raise errors.invalid(f"Invalid Stripe API version: {named}")
+        if publishable:
+            return named or NEWEST
+        if self._box.api_version is None:
+            first = named or of_library(request.headers.get("User-Agent", ""))
+            self._box.set_version(account, first, first=True)
+        return named or self._box.version_of(account)
 
     def _once(self, route: Route, account: str, call: Call) -> Response:
         """Do the work, or replay the answer that its idempotency key already got."""
@@ -111,7 +123,9 @@ class Api:
         return _json(kept.status, kept.body, replayed)
 
     def _work(self, route: Route, account: str, call: Call, pairs: Pairs, print_: str) -> tuple[int, str]:
-        params = forms.check(call.method, call.template, forms.decode(pairs))
+        sent = forms.decode(pairs)
+        up(call.version, call.method, call.template, sent)
+        params = forms.check(call.method, call.template, sent)
         token = cause.set({"id": call.id, "idempotency_key": call.idempotency_key})
         try:
             with self._box.store.transaction():
@@ -121,7 +135,7 @@ class Api:
         except StripeError as error:
             if call.idempotency_key is None or not error.stored:
                 raise
-            status, body = error.status, _dump(error.body(call.id))
+            status, body = error.status, self._told(error, call.id)
             self._keys.keep(account, call.idempotency_key, print_, Kept(status, body, call.id))
         finally:
             cause.reset(token)
@@ -134,8 +148,9 @@ class Api:
         except StripeError as error:
             if not error.keeps_work:
                 raise
-            return error.status, _dump(error.body(call.id))
-        expand(self._box, account, obj, paths)
+            return error.status, self._told(error, call.id)
+        expand(self._box, account, obj, paths, shown_fields(call.version))
+        down(self._box.store, account, obj, call.version)
         return 200, _dump(obj)
 
     def not_here(self) -> Response:
@@ -171,8 +186,15 @@ class Api:
             StripeError(500, "api_error", "The local sandbox failed; its log has the traceback.")
         )
 
+    def _told(self, error: StripeError, request_id: str) -> str:
+        """The error's body; an object inside is written in the version that was asked for."""
+        body = error.body(request_id)
+        account, version = g.get("asked", ("", NEWEST))
+        down(self._box.store, account, body["error"], version)
+        return _dump(body)
+
     def _refusal(self, error: StripeError) -> Response:
-        response = _json(error.status, _dump(error.body(_request_id())))
+        response = _json(error.status, self._told(error, _request_id()))
         response.headers.update(error.headers)
         return response
 
@@ -181,7 +203,9 @@ class Api:
         if request.path.startswith(OF_THE_API):
             response.headers["Request-Id"] = _request_id()
             response.headers["Date"] = http_date(self._box.clock.now())
-            response.headers["Stripe-Version"] = request.headers.get("Stripe-Version", API_VERSION)
+            response.headers["Stripe-Version"] = request.headers.get(
+                "Stripe-Version", g.get("asked", ("", NEWEST))[1]
+            )
             response.headers["Access-Control-Allow-Origin"] = "*"
             response.headers["Access-Control-Allow-Headers"] = "*, Authorization"
             response.headers["Access-Control-Allow-Methods"] = "GET, HEAD, PUT, PATCH, POST, DELETE"

@@ -5,12 +5,14 @@ Dotted paths up to four levels, `data.` in front for lists, as docs.stripe.com/e
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from stripe_sandbox.box import Box
 from stripe_sandbox.core import errors
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.server.routes import INCLUDABLES
+from stripe_sandbox.versions.change import Shown
 
 DEPTH = 4
 # Which kind of object an id in such a field names. (`tests/server/test_expand.py` holds that every field that
@@ -51,23 +53,27 @@ SOMETIMES = {
 }
 
 
-def expand(box: Box, account: str, obj: Obj, paths: list[str]) -> None:
-    """Expand in place. Raises StripeError (400) for what cannot be expanded."""
+Older = Mapping[tuple[str, str], Shown]
+
+
+def expand(box: Box, account: str, obj: Obj, paths: list[str], older: Older) -> None:
+    """Expand in place; `older` are fields that only the version asked for has. Raises StripeError (400) for
+    what cannot be expanded."""
     for path in paths:
         parts = path.split(".")
         if len(parts) > DEPTH:
             raise errors.invalid(
                 f"You cannot expand more than {DEPTH} levels of a property. Property: {path}", param="expand"
             )
-        if not _expand(box, account, obj, parts):
+        if not _expand(box, account, obj, parts, older):
             raise errors.invalid(f"This property cannot be expanded ({path}).", param="expand")
 
 
-def _expand(box: Box, account: str, obj: Obj, parts: list[str]) -> bool:
+def _expand(box: Box, account: str, obj: Obj, parts: list[str], older: Older) -> bool:
     head, rest = parts[0], parts[1:]
     if obj.get("object") == "list" and head != "data":
         return False
-    value = _included(box, account, obj, head)
+    value = _included(box, account, obj, head, older)
     if isinstance(value, str):
         value = obj[head] = _referred(box, account, head, value)
     if value is None:
@@ -77,26 +83,32 @@ def _expand(box: Box, account: str, obj: Obj, parts: list[str]) -> bool:
     if isinstance(value, list):
         inner = [item for item in value if isinstance(item, dict)]
         if not rest:
-            return obj.get("object") == "list" or _is_included(obj, head)
-        return all(_expand(box, account, item, rest) for item in inner)
+            return obj.get("object") == "list" or _is_included(obj, head, older)
+        return all(_expand(box, account, item, rest, older) for item in inner)
     if not isinstance(value, dict):
         return False
-    return _expand(box, account, value, rest) if rest else _is_included(obj, head) or "object" in value
+    return (
+        _expand(box, account, value, rest, older)
+        if rest
+        else _is_included(obj, head, older) or "object" in value
+    )
 
 
-def _is_included(obj: Obj, name: str) -> bool:
+def _is_included(obj: Obj, name: str, older: Older) -> bool:
     """Whether the field is one that is there only when asked for."""
-    return f"+{name}" in obj or (obj.get("object", ""), name) in INCLUDABLES
+    return f"+{name}" in obj or (obj.get("object", ""), name) in (INCLUDABLES.keys() | older.keys())
 
 
-def _included(box: Box, account: str, obj: Obj, name: str) -> Any:
+def _included(box: Box, account: str, obj: Obj, name: str, older: Older) -> Any:
     if name in obj:
         return obj[name]
     if f"+{name}" in obj:
         obj[name] = obj[f"+{name}"]
-    compute = INCLUDABLES.get((obj.get("object", ""), name))
-    if compute:
-        obj[name] = compute(box, account, obj)
+    field = (obj.get("object", ""), name)
+    if field in older:
+        obj[name] = older[field](box.store, account, obj)
+    elif field in INCLUDABLES:
+        obj[name] = INCLUDABLES[field](box, account, obj)
     return obj.get(name)
 
 

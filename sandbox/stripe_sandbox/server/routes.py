@@ -16,6 +16,7 @@ from typing import Any
 from stripe_sandbox.box import Box
 from stripe_sandbox.core import errors
 from stripe_sandbox.core.store import NoSuchCursor, Obj
+from stripe_sandbox.versions.translate import NEWEST
 
 Params = dict[str, Any]
 PLACEHOLDER = re.compile(r"\{\w+\}")
@@ -32,6 +33,7 @@ class Call:
     args: Mapping[str, str] = field(default_factory=dict)  # {"refund": "re_..."}
     idempotency_key: str | None = None
     publishable: bool = False  # asked with a pk_ key: show only what a browser may see
+    version: str = NEWEST  # of the API, as the caller speaks it
     base_url: str = ""  # where the sandbox is for the buyer's browser, without a trailing slash
 
     def arg(self) -> str:

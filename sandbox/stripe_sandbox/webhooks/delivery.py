@@ -16,6 +16,7 @@ from typing import Any
 from stripe_sandbox.core.clock import Clock
 from stripe_sandbox.core.faults import Faults
 from stripe_sandbox.core.store import Store
+from stripe_sandbox.versions import translate
 from stripe_sandbox.webhooks import endpoints, wire
 from stripe_sandbox.webhooks.log import Delivery, Log
 from stripe_sandbox.webhooks.queue import REORDER_HOLD, Job, Queue
@@ -173,7 +174,8 @@ class Webhooks:
             return None
         secrets = endpoints.valid_secrets(endpoint, self._clock.now())
         timeout = self._faults["webhook_timeout_seconds"]
-        return wire.post(endpoint["url"], wire.body_of(event), secrets, timeout)
+        written = translate.event(self._store, delivery["account"], event, endpoint["api_version"])
+        return wire.post(endpoint["url"], wire.body_of(written), secrets, timeout)
 
     def _record(self, delivery: Delivery, answer: wire.Answer | None, by_hand: bool) -> Delivery | None:
         schedule = self._faults["webhook_retry_seconds"]

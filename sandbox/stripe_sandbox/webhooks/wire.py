@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from stripe_sandbox.core.store import shown
+
 KEPT_BYTES = 2048
 
 
@@ -36,7 +38,7 @@ class Answer:
 
 def body_of(event: dict[str, Any]) -> bytes:
     """The event as the bytes to send: pretty-printed, as Stripe's are."""
-    return json.dumps(event, indent=2, ensure_ascii=False).encode()
+    return json.dumps(shown(event), indent=2, ensure_ascii=False).encode()
 
 
 def signature(body: bytes, secrets: Iterable[str], timestamp: int) -> str:
