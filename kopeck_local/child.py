@@ -1,8 +1,8 @@
 """Starts a program that ends when the one that started it ends, even by `kill -9`.
 
-Run as a script, this file asks Linux for a signal at its parent's death, gives up root where told to, and
-becomes the program, with the same pid. A script and not Popen's `preexec_fn`, which threads make unsafe.
-Elsewhere than on Linux the wish is dropped: a leftover is then found at the next start.
+Run as a script, this file asks Linux for a signal at its parent's death, gives up root if told to, and
+becomes the program, with the same pid. Popen's `preexec_fn` would do the same, but threads make it unsafe.
+Other systems than Linux have no such signal: the next start then finds what was left over and stops it.
 """
 
 import os
@@ -64,7 +64,7 @@ def tail(log: Path, lines: int = 15) -> str:
 
 
 def end_with_parent(number: signal.Signals) -> Callable[[], None]:
-    """Prepare a wish, made by the returned function: this signal when the parent dies. Linux only."""
+    """A function that asks Linux for this signal at the parent's death. Does nothing on other systems."""
     if sys.platform != "linux":
         return lambda: None
     import ctypes
@@ -74,12 +74,13 @@ def end_with_parent(number: signal.Signals) -> Callable[[], None]:
 
 
 def _become(parent: int, end_signal: int, uid: int, gid: int, command: list[str]) -> None:
-    wish = end_with_parent(signal.Signals(end_signal))  # while we are still who may read Python's own files
+    # Loaded before setuid: the other account may not be allowed to read Python's own files.
+    ask = end_with_parent(signal.Signals(end_signal))
     if uid >= 0:
         os.setgroups([])
         os.setgid(gid)
         os.setuid(uid)
-    wish()  # after setuid, which forgets it
+    ask()  # after setuid, which forgets it
     if os.getppid() != parent:
         sys.exit("the process that started this one has already ended")
     os.execvp(command[0], command)  # noqa: S606

