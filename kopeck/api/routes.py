@@ -8,16 +8,18 @@ from typing import Annotated, Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
-from ninja import Field, NinjaAPI, Query, Schema
+from ninja import NinjaAPI, Query
 from ninja.errors import HttpError, ValidationError
 from ninja.responses import Status
 
 from kopeck.abuse.budgets import allowance_of
+from kopeck.api.schemas import MAX_ID, ErrorOut, ItemList, ItemOut, OrderIn, OrderOut, OrderPage
 from kopeck.catalog.models import Discount, Item
 from kopeck.errors import ShopError
+from kopeck.orders import placing
 from kopeck.orders.access import readable_order
 from kopeck.orders.models import Order
-from kopeck.orders.wanted import MAX_LINES, MAX_QUANTITY, Wanted
+from kopeck.orders.wanted import Wanted
 from kopeck.payments import stock
 from kopeck.storefront.forms import not_on_sale
 from kopeck.storefront.views import find_orders_of_item
@@ -26,84 +28,7 @@ from kopeck.web.errors import error_response
 from kopeck.web.origins import refuse_foreign
 from kopeck.web.visitors import ShopRequest
 
-#: PostgreSQL's largest bigint: a larger number is no id.
-MAX_ID = 2**63 - 1
-
 api = NinjaAPI(title="Kopeck", version="1", description="A self-hosted Stripe shop. Amounts are minor units.")
-
-
-class LineOut(Schema):
-    """One item of an order; amounts in minor units of the order's currency."""
-
-    item: int
-    name: str
-    unit_price: int
-    quantity: int
-    discount: int
-    tax: int
-    total: int
-
-
-class OrderOut(Schema):
-    """An order; amounts in minor units of `currency`."""
-
-    id: int
-    status: str
-    currency: str
-    subtotal: int
-    discount: int
-    tax: int
-    total: int
-    lines: list[LineOut]
-
-
-class ItemOut(Schema):
-    """Something on sale; its price in minor units. `left`: how many can be bought now, null for no limit."""
-
-    id: int
-    name: str
-    description: str
-    price: int
-    currency: str
-    left: int | None
-
-
-class ItemList(Schema):
-    """Everything on sale, in the owner's order."""
-
-    items: list[ItemOut]
-
-
-class WantedIn(Schema):
-    """One line to order."""
-
-    item: int = Field(ge=1, le=MAX_ID)
-    quantity: int = Field(1, ge=1, le=MAX_QUANTITY)
-
-
-class OrderIn(Schema):
-    """An order to make: items of one currency, and the code of a discount."""
-
-    lines: list[WantedIn] = Field(min_length=1, max_length=MAX_LINES)
-    discount_code: str = Field("", max_length=100)
-
-
-class OrderPage(Schema):
-    """A page of orders, newest first; pass `next` as `before` for the older ones."""
-
-    orders: list[OrderOut]
-    next: int | None
-
-
-class Problem(Schema):
-    """What went wrong: a stable code and a sentence."""
-
-    code: str
-    message: str
-
-
-class ErrorOut(Schema):
-    error: Problem
 
 
 def _show(order: Order) -> dict[str, Any]:
@@ -181,7 +106,7 @@ def make_order(request: ShopRequest, body: OrderIn) -> Status[dict[str, Any]]:
     discount = Discount.by_code(code) if code else None
     allowance = allowance_of(request)
     allowance.spend_if_new()
-    order = Order.place(wanted, visitor=request.visitor.key, discount=discount, admit=allowance.spend)
+    order = placing.place(wanted, visitor=request.visitor.key, discount=discount, admit=allowance.spend)
     return Status(201, _show(order))
 
 

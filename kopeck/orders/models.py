@@ -3,11 +3,10 @@
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-from django.db import models, transaction
+from django.db import models
 from django.db.models import F, Prefetch, Q, prefetch_related_objects
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare
@@ -16,7 +15,6 @@ from django.utils.translation import gettext_lazy
 
 from kopeck.catalog.models import Discount, Item, Tax
 from kopeck.errors import ShopError
-from kopeck.locks import one_at_a_time
 from kopeck.money import CURRENCIES
 from kopeck.orders.lines import OrderLine, OrderNote, OrderTax
 from kopeck.orders.pricing import DiscountRule, TaxRule, Totals, price
@@ -146,61 +144,6 @@ class Order(models.Model):
 
     # What buyers do -------------------------------------------------------------------------------------
 
-    @classmethod
-    def place(
-        cls,
-        wanted: Sequence[Wanted],
-        *,
-        visitor: str,
-        discount: Discount | None = None,
-        buy_item: Item | None = None,
-        admit: Callable[[], None] = lambda: None,
-    ) -> "Order":
-        """A new order of these items, all in one currency, with the default taxes. Raises ShopError.
-
-        `admit` has the last word: what it raises leaves no order behind.
-        """
-        with transaction.atomic():
-            return cls._place(wanted, visitor, admit, discount=discount, buy_item=buy_item)
-
-    @classmethod
-    def _place(
-        cls, wanted: Sequence[Wanted], visitor: str, admit: Callable[[], None], **facts: Any
-    ) -> "Order":
-        """`place`, in a transaction of the caller's that ends with what is raised here."""
-        discount = facts.pop("discount", None)
-        order = cls(visitor=visitor, **facts)
-        order.rewrite(wanted, discount, todays_taxes())
-        admit()
-        order.is_new = True
-        return order
-
-    @classmethod
-    def place_in_window(
-        cls, wanted: Sequence[Wanted], *, visitor: str, admit: Callable[[], None] = lambda: None
-    ) -> "Order":
-        """The visitor's open order of the window in this currency, or a new one of these items."""
-        with transaction.atomic():
-            one_at_a_time(f"window {visitor}")
-            order = cls.open_in_window(visitor).filter(currency=wanted[0].item.currency).first()
-            return order or cls._place(wanted, visitor, admit)
-
-    @classmethod
-    def open_in_window(cls, visitor: str) -> "models.QuerySet[Order]":
-        """The visitor's unpaid orders that the shop window shows and changes: one a currency."""
-        found = cls.objects.filter(visitor=visitor, buy_item=None, status__in=cls.PAYABLE)
-        return found if visitor else found.none()
-
-    @classmethod
-    def place_for_buy(
-        cls, wanted: Wanted, *, visitor: str, admit: Callable[[], None] = lambda: None
-    ) -> "Order":
-        """The visitor's open order of this item (whose lines may differ: see `holds`), or a new one."""
-        with transaction.atomic():
-            one_at_a_time(f"buy {visitor}")
-            order = cls.objects.filter(visitor=visitor, buy_item=wanted.item, status__in=cls.PAYABLE).first()
-            return order or cls._place([wanted], visitor, admit, buy_item=wanted.item)
-
     def load(self) -> "Order":
         """Reads lines with items and taxes with today's, for all `lines.all()` and `taxes.all()` to come."""
         lines = Prefetch("lines", OrderLine.objects.select_related("item"))
@@ -297,10 +240,10 @@ class Order(models.Model):
         self.tax_total, self.tax_included, self.total = totals.tax, totals.tax_included, totals.total
 
     def adopt(self, totals: Totals) -> None:
-        """Takes Stripe's figures in place of ours, line by line. Called with the row locked."""
-        for line, figures in zip(self.lines.all(), totals.lines, strict=True):
-            line.discount_amount, line.tax_amount = figures.discount, figures.tax
-            line.tax_included, line.total = figures.tax_included, figures.total
+        """Takes Stripe's amounts in place of ours, line by line. Called with the row locked."""
+        for line, theirs in zip(self.lines.all(), totals.lines, strict=True):
+            line.discount_amount, line.tax_amount = theirs.discount, theirs.tax
+            line.tax_included, line.total = theirs.tax_included, theirs.total
             line.save(update_fields=["discount_amount", "tax_amount", "tax_included", "total"])
         for tax, amount in zip(self.taxes.all(), totals.taxes, strict=True):
             tax.amount = amount
@@ -308,7 +251,7 @@ class Order(models.Model):
         before = self.total
         self._freeze(totals)
         self.save()
-        self.note(f"Stripe's figures were adopted: the total is {self.total}, by our own rules {before}.")
+        self.note(f"Stripe's amounts were adopted: the total is {self.total}, by our own rules {before}.")
 
     def note(self, text: str) -> None:
         """Adds a line to the order's timeline, for the owner."""

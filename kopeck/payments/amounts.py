@@ -1,4 +1,4 @@
-"""Stripe's figures against the order's: equal, near enough to adopt, or refused.
+"""Stripe's amounts against the order's: equal, near enough to adopt, or refused.
 
 What Stripe charges is the truth, and its rounding is documented only in part (facts: the split of an amount
 off over lines, tax rounding in Checkout). So a difference of one minor unit a line and rate is adopted before
@@ -20,7 +20,7 @@ class Verdict(Enum):
     REFUSE = auto()
 
 
-def read_figures(session: dict[str, Any], tax_rates: list[str]) -> Totals:
+def read_amounts(session: dict[str, Any], tax_rates: list[str]) -> Totals:
     """The session's totals in our shape. `tax_rates`: Stripe's ids, in the order of the order's taxes.
 
     Wants `line_items` (all of them) with `taxes`, and `total_details.breakdown`, expanded.
@@ -58,7 +58,7 @@ def _line(line: dict[str, Any], tax_rates: list[str]) -> LineTotals:
 
 
 def compare(order: Order, theirs: Totals) -> Verdict:
-    """Whether Stripe's figures are the order's, may take their place, or are refused."""
+    """Whether Stripe's amounts are the order's, may take their place, or are refused."""
     lines, taxes = list(order.load().lines.all()), list(order.taxes.all())
     ours = [(line.subtotal, line.discount_amount, line.tax_amount, line.total) for line in lines]
     said = [(line.subtotal, line.discount, line.tax, line.total) for line in theirs.lines]

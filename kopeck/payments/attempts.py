@@ -20,7 +20,7 @@ from kopeck.errors import ShopError
 from kopeck.mirror.orders import doubt_order, sync_order
 from kopeck.orders.models import Order
 from kopeck.payments import sync, turns
-from kopeck.payments.amounts import Verdict, compare, read_figures
+from kopeck.payments.amounts import Verdict, compare, read_amounts
 from kopeck.payments.inputs import Client
 from kopeck.payments.models import Payment
 from kopeck.payments.refusals import PriceChanged, busy, refused, told_to_the_buyer, unavailable
@@ -191,9 +191,9 @@ def _close_stray(payment: Payment, stripe_id: str) -> None:
 
 
 def _judge(order: Order, payment: Payment, made: dict[str, Any]) -> Verdict:
-    """Compares Stripe's figures with the locked order's, and does to both what the verdict asks for."""
+    """Compares Stripe's amounts with the locked order's, and does to both what the verdict asks for."""
     if payment.kind == Kind.CHECKOUT:
-        theirs = read_figures(made, payment.inputs["line_items"][0].get("tax_rates", []))
+        theirs = read_amounts(made, payment.inputs["line_items"][0].get("tax_rates", []))
         total, verdict = theirs.total, compare(order, theirs)
         if verdict is Verdict.ADOPT and made["currency"] == order.currency:
             order.adopt(theirs)

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from kopeck.errors import ShopError
+from kopeck.orders import placing
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Price, Wanted
 from kopeck.payments.attempts import close, start
@@ -52,7 +53,7 @@ def order_for(wanted: Wanted, client: Client, *, shown: Price | None = None) -> 
         locked.set_lines([wanted])
 
     for _attempt in range(3):
-        order = Order.place_for_buy(wanted, visitor=client.visitor, admit=admit)
+        order = placing.place_for_buy(wanted, visitor=client.visitor, admit=admit)
         if order.is_new or _is_agreed(order, wanted, shown):
             return order
         (line,) = order.lines.all()

@@ -1,14 +1,16 @@
-"""Jobs of the worker: what a lost webhook or a crash left behind is asked of Stripe again.
+"""Jobs of the worker: what a lost webhook, a crash or a buyer left behind.
 
-Periodic and cheap; every answer goes through `sync`, so a job and a webhook at the same moment agree.
+Live payments are asked about at Stripe. Every answer goes through `sync`, so a job and a webhook at the same
+moment agree. Orders that were placed and left are marked as expired after a day, and resumed by their link at
+any time. Nothing is cancelled here and nobody is written to.
 """
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import InterfaceError, OperationalError
-from django.db.models import F, Q
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.dispatch import receiver
 from django.utils import timezone
 from procrastinate import RetryStrategy
@@ -17,7 +19,7 @@ from procrastinate.contrib.django import app
 from kopeck import stopping
 from kopeck.errors import ShopError
 from kopeck.orders.models import Order
-from kopeck.payments import abandoned, attempts, sync
+from kopeck.payments import attempts, sync
 from kopeck.payments.models import Payment
 from kopeck.payments.signals import order_paid, payment_needs_review
 from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
@@ -29,6 +31,8 @@ BATCH = 100
 #: A live payment is asked about this often, a failed event retried after this long.
 ASK_AGAIN = timedelta(minutes=5)
 RETRY = timedelta(minutes=1)
+#: An order that nobody has tried to pay for so long is taken for abandoned; so many are marked at once.
+LEFT, LEFT_BATCH = timedelta(days=1), 500
 
 
 @app.periodic(cron="* * * * *")
@@ -64,8 +68,31 @@ def close_others(sender: type[Payment], payment: Payment, order: Order, **more: 
 @app.task(queueing_lock="abandoned", pass_context=False)
 def mark_abandoned(timestamp: int) -> None:
     """Every ten minutes, a batch in a transaction of its own until none is left."""
-    while abandoned.expire() == abandoned.BATCH:
+    while expire_abandoned() == LEFT_BATCH:
         stopping.check()
+
+
+def expire_abandoned() -> int:
+    """Marks up to LEFT_BATCH orders; how many were found.
+
+    One with something at Stripe that could still be paid is left alone: only Stripe's word ends that.
+    """
+    before = timezone.now() - LEFT
+    with transaction.atomic():
+        # Orders that somebody works on right now are not waited for: they are not abandoned.
+        found = _abandoned(before).order_by("created").select_for_update(skip_locked=True)
+        numbers = list(found.values_list("pk", flat=True)[:LEFT_BATCH])
+        # Asked again now that the rows are locked: a payment may have begun since the first look.
+        marked = _abandoned(before).filter(pk__in=numbers).update(status=Order.Status.EXPIRED)
+    if marked:
+        log.info("%s orders were abandoned", marked)
+    return len(numbers)
+
+
+def _abandoned(before: datetime) -> QuerySet[Order]:
+    mine = Payment.objects.filter(order=OuterRef("pk"))
+    tried = mine.filter(Q(status__in=Payment.LIVE) | Q(created__gte=before))
+    return Order.objects.filter(~Exists(tried), status=Order.Status.OPEN, created__lt=before)
 
 
 def ask_about_payments() -> int:

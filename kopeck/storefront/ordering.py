@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from kopeck.catalog.models import Discount, Item
 from kopeck.errors import ShopError
+from kopeck.orders import placing
 from kopeck.orders.access import changeable_order, readable_order
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
@@ -67,7 +68,7 @@ def place(request: ShopRequest) -> HttpResponse:
 
 
 def _place_or_change(wanted: list[Wanted], client: Client) -> tuple[Order, str]:
-    order = Order.place_in_window(wanted, visitor=client.visitor, admit=lambda: client.admit(None))
+    order = placing.place_in_window(wanted, visitor=client.visitor, admit=lambda: client.admit(None))
     if order.is_new or checkout.set_lines(order, wanted):
         return order, ""
     return order, NOT_CHANGED
@@ -75,7 +76,7 @@ def _place_or_change(wanted: list[Wanted], client: Client) -> tuple[Order, str]:
 
 def _cancel_others(visitor: str, wanted: dict[str, list[Wanted]]) -> bool:
     """Cancels the window's open orders in currencies not wanted any more; whether there were any."""
-    others = list(Order.open_in_window(visitor).exclude(currency__in=list(wanted)))
+    others = list(placing.open_in_window(visitor).exclude(currency__in=list(wanted)))
     for order in others:
         checkout.change(order, Order.cancel)
     return bool(others)

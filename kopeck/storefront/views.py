@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from kopeck.catalog.models import Item
 from kopeck.errors import ShopError
+from kopeck.orders import placing
 from kopeck.orders.access import key_in, may_change, readable_order, reads_all_orders
 from kopeck.orders.lines import OrderLine
 from kopeck.orders.models import Order
@@ -29,7 +30,7 @@ def shop_window(request: ShopRequest) -> HttpResponse:
     own = stock.own_window(request.visitor.known_key)
     items = list(stock.with_left(Item.objects.on_sale(), own))
     # The newest of each currency: those that the window's form changes.
-    newest = {order.currency: order for order in reversed(Order.open_in_window(request.visitor.known_key))}
+    newest = {order.currency: order for order in reversed(placing.open_in_window(request.visitor.known_key))}
     open_orders = list(newest.values())
     wanted = dict(
         OrderLine.objects.filter(order__in=open_orders).values_list("item_id", "quantity")

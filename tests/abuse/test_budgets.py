@@ -13,6 +13,7 @@ from kopeck.abuse import jobs as limit_jobs
 from kopeck.abuse.budgets import hash_address
 from kopeck.abuse.models import Budget
 from kopeck.abuse.rates import Rate, read_rate
+from kopeck.orders import placing
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
 from kopeck.payments.models import Payment
@@ -131,7 +132,7 @@ def test_every_way_to_start_something_counts(
             case "intent":
                 return buyer.get(f"/intent/{item.pk}").status_code
             case _:
-                order = Order.objects.first() or Order.place_for_buy(
+                order = Order.objects.first() or placing.place_for_buy(
                     Wanted(items[0], 1), visitor=Visitor(buyer.cookies[VISITOR_COOKIE].value).key
                 )
                 Payment.objects.update(status="expired")

@@ -14,6 +14,7 @@ from django.utils import timezone
 from kopeck.abuse import budgets, declines
 from kopeck.abuse.models import Attack, Decline
 from kopeck.abuse.rates import Rate
+from kopeck.orders import placing
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
 from kopeck.payments.models import Payment
@@ -143,7 +144,7 @@ def test_a_visitor_or_address_with_many_declines_starts_nothing_new(
     payment = Payment.objects.get()
     mine = payment.order.visitor if who == "visitor" else payment.asked_from
     declined({"visitor": 9, "address": 19}[who], payment.order)
-    Decline.objects.update(order=Order.place_for_buy(Wanted(second, 1), visitor="x"), **{who: mine})
+    Decline.objects.update(order=placing.place_for_buy(Wanted(second, 1), visitor="x"), **{who: mine})
     assert buyer.get(f"/buy/{second.pk}").status_code == 200
     declined(1, payment.order, ago=timedelta(seconds=1))
     Decline.objects.update(**{who: mine})
@@ -174,7 +175,7 @@ def test_the_shop_is_under_attack_when_most_of_many_cards_are_declined_and_not_b
     caplog.set_level(logging.WARNING)
     item = make_item()
     session_id = buyer.get(f"/buy/{item.pk}").json()["session_id"]
-    other = Order.place_for_buy(Wanted(item, 1), visitor="x")
+    other = placing.place_for_buy(Wanted(item, 1), visitor="x")
     declined(18, other)
     decline(session_id, 1)
     assert not Attack.objects.exists()  # nineteen
@@ -199,7 +200,7 @@ def test_declines_among_as_many_payments_are_no_attack(
     item = make_item()
     session_id = buyer.get(f"/buy/{item.pk}").json()["session_id"]
     for number in range(15):
-        order = Order.place_for_buy(Wanted(item, 1), visitor=f"v{number}")
+        order = placing.place_for_buy(Wanted(item, 1), visitor=f"v{number}")
         now = timezone.now()
         facts = {
             "account": "default",
@@ -243,7 +244,7 @@ def test_under_attack_who_paid_before_buys_as_ever(
 ) -> None:
     item = make_item()
     buyer.get(f"/item/{item.pk}")
-    paid = Order.place_for_buy(Wanted(item, 1), visitor=Visitor(buyer.cookies[VISITOR_COOKIE].value).key)
+    paid = placing.place_for_buy(Wanted(item, 1), visitor=Visitor(buyer.cookies[VISITOR_COOKIE].value).key)
     paid.mark_paid(timezone.now(), email="")
     del buyer.cookies[SINCE_COOKIE]
     assert buyer.get(f"/buy/{item.pk}").status_code == 200

@@ -13,6 +13,7 @@ from kopeck.abuse.budgets import Allowance, hash_address
 from kopeck.abuse.models import Attack, Budget, Decline
 from kopeck.abuse.rates import Rate
 from kopeck.errors import ShopError
+from kopeck.orders import placing
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
 from kopeck.payments.models import Payment
@@ -109,7 +110,7 @@ def test_during_an_attack_a_page_must_have_been_shown_three_seconds_ago(
 def test_during_an_attack_who_has_paid_here_before_needs_no_page(
     budgets: None, status: str, is_let_in: bool
 ) -> None:
-    order = Order.place([Wanted(make_item(), 1)], visitor="visitor")
+    order = placing.place([Wanted(make_item(), 1)], visitor="visitor")
     Order.objects.update(status=status, paid_at=None if status == "expired" else NOW)
     assert (refusal(Allowance("visitor", "address"), attack=True) is None) == is_let_in
     assert refusal(Allowance("other", "address"), attack=True) is not None
@@ -154,7 +155,7 @@ def decline(order: Order, number: int, *, ago: timedelta = timedelta(0), **facts
 
 @pytest.fixture
 def order(db: None) -> Order:
-    return Order.place([Wanted(make_item(), 1)], visitor="visitor")
+    return placing.place([Wanted(make_item(), 1)], visitor="visitor")
 
 
 @pytest.fixture
@@ -170,7 +171,7 @@ def payment(order: Order) -> Payment:
 def test_declines_of_the_hour_count_for_order_visitor_and_address_each(
     budgets: None, order: Order, whose: str
 ) -> None:
-    other = Order.place([Wanted(make_item(), 1)], visitor="other")
+    other = placing.place([Wanted(make_item(), 1)], visitor="other")
     most = {"order": 8, "visitor": 10, "address": 20}[whose]
     facts: dict[str, Any] = {"visitor": "x", "address": "y"}
     if whose != "order":
@@ -270,7 +271,7 @@ def test_what_is_not_open_at_stripe_cannot_be_closed_there(payment: Payment, fac
 
 def paid(number: int, ago: timedelta = timedelta(0)) -> None:
     for one in range(number):
-        order = Order.place([Wanted(make_item(), 1)], visitor=f"paid {one} {ago}")
+        order = placing.place([Wanted(make_item(), 1)], visitor=f"paid {one} {ago}")
         at = timezone.now() - ago
         Payment.objects.create(
             order=order, account="default", kind="checkout", status="paid", paid_at=at,

@@ -10,6 +10,7 @@ from django.test import Client
 from kopeck.catalog.admin import DiscountForm, TaxForm
 from kopeck.catalog.countries import COUNTRIES
 from kopeck.catalog.models import Discount, Tax
+from kopeck.orders import placing
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
 from tests.support.shop import make_item
@@ -153,7 +154,7 @@ def used() -> tuple[Discount, Tax]:
     """A discount and a tax that an order has."""
     tax = Tax.objects.create(display_name="VAT", percentage=19, inclusive=True, is_default=True)
     discount = Discount.objects.create(name="Spring", code="SPRING", percent_off=20)
-    order = Order.place([Wanted(make_item(price=1000), 1)], visitor="somebody")
+    order = placing.place([Wanted(make_item(price=1000), 1)], visitor="somebody")
     order.set_discount(discount)
     return discount, Tax.objects.get(pk=tax.pk)
 

@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 
+from kopeck.orders import placing
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
 from kopeck.web.visitors import VISITOR_COOKIE, Visitor
@@ -73,7 +74,7 @@ def situation(sandbox: ShopSandbox, buyer: Client) -> dict[str, int]:
     item = make_item()
     buyer.get(f"/item/{item.pk}")
     visitor = Visitor(buyer.cookies[VISITOR_COOKIE].value).key
-    order = Order.place_for_buy(Wanted(item, 2), visitor=visitor)
+    order = placing.place_for_buy(Wanted(item, 2), visitor=visitor)
     buyer.get(f"/order/{order.pk}/buy")
     return {"item": item.pk, "order": order.pk}
 

@@ -16,7 +16,7 @@ from kopeck.mail.models import Mail
 from kopeck.mirror import jobs as mirror_jobs
 from kopeck.ops import jobs as tidy_jobs
 from kopeck.orders.models import Order
-from kopeck.payments import abandoned, jobs
+from kopeck.payments import jobs
 from kopeck.payments.models import Payment
 from kopeck.reconcile import jobs as reconcile_jobs
 from kopeck.refunds import jobs as refund_jobs
@@ -79,7 +79,7 @@ def test_a_job_ends_at_a_safe_point_and_its_work_is_done_later(
 
 @pytest.mark.django_db(transaction=True)
 def test_many_orders_that_were_left_are_marked_batch_by_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(abandoned, "BATCH", 2)
+    monkeypatch.setattr(jobs, "LEFT_BATCH", 2)
     for _ in range(5):
         Order.objects.create(currency="usd")
     Order.objects.update(created=timezone.now() - timedelta(days=2))

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from kopeck.catalog.models import Discount, Tax
+from kopeck.orders import placing
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
 from kopeck.payments.models import Payment
@@ -190,7 +191,7 @@ def things(buyer: Client, people: dict[str, Client]) -> dict[str, Any]:
     for client in (buyer, people["other"]):
         client.get(f"/item/{item.pk}")
     visitor = Visitor(buyer.cookies[VISITOR_COOKIE].value).key
-    order = Order.place([Wanted(item, 2)], visitor=visitor)
+    order = placing.place([Wanted(item, 2)], visitor=visitor)
     Order.objects.update(email=EMAIL)
     buyer.get(f"/order/{order.pk}/buy")
     return {

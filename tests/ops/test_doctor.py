@@ -15,7 +15,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
-from kopeck.orders.models import Order
+from kopeck.orders import placing
 from kopeck.orders.wanted import Wanted
 from kopeck.payments.models import Payment
 from kopeck.reconcile.models import Difference, Run
@@ -172,7 +172,7 @@ def test_the_last_comparison_with_stripe_is_told(patient: Patient) -> None:
     difference.delete()
     Run.objects.all().delete()
     assert patient.examine()[here][0] == "ok"  # a shop that has just opened
-    order = Order.place([Wanted(make_item(), 1)], visitor="v" * 64)
+    order = placing.place([Wanted(make_item(), 1)], visitor="v" * 64)
     facts = {"account": "default", "amount": 1, "currency": "usd", "attempt": 1, "inputs": {}}
     Payment.objects.create(order=order, status="refused", expires_at=now, **facts)
     Payment.objects.update(created=now - timedelta(hours=3))

@@ -4,6 +4,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from kopeck.orders import placing
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
 from tests.support.shop import make_item
@@ -18,7 +19,7 @@ def order(buyer: Client) -> Order:
     from kopeck.web.visitors import VISITOR_COOKIE, Visitor
 
     visitor = Visitor(buyer.cookies[VISITOR_COOKIE].value).key
-    return Order.place_for_buy(Wanted(item, 2), visitor=visitor)
+    return placing.place_for_buy(Wanted(item, 2), visitor=visitor)
 
 
 @pytest.mark.parametrize("address", ["/order/{}", "/api/v1/orders/{}", "/order/{}/buy", "/order/{}/return"])

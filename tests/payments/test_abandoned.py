@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from kopeck.orders.models import Order
-from kopeck.payments import abandoned, jobs, sync
+from kopeck.payments import jobs, sync
 from kopeck.payments.models import Payment
 from tests.support.shop import ShopSandbox, make_item
 from tests.support.stocking import buy
@@ -30,11 +30,11 @@ def age(what: Any = Order) -> None:
 
 def test_an_order_that_was_never_paid_for_is_abandoned_after_a_day(buyer: Client) -> None:
     order = placed(buyer)
-    assert abandoned.expire() == 0
+    assert jobs.expire_abandoned() == 0
     Order.objects.update(created=timezone.now() - timedelta(hours=23))
-    assert abandoned.expire() == 0
+    assert jobs.expire_abandoned() == 0
     age()
-    assert abandoned.expire() == 1
+    assert jobs.expire_abandoned() == 1
     assert Order.objects.get(pk=order.pk).status == "expired"
 
 
@@ -47,7 +47,7 @@ def test_what_can_still_be_paid_at_stripe_is_left_alone(
     Payment.objects.update(status=status)
     age()
     age(Payment)
-    assert abandoned.expire() == 0
+    assert jobs.expire_abandoned() == 0
     assert Order.objects.get().status == "open"
 
 
@@ -55,9 +55,9 @@ def test_an_order_whose_last_try_was_today_is_left_alone(sandbox: ShopSandbox, b
     buy(buyer, make_item())
     Payment.objects.update(status="refused")
     age()
-    assert abandoned.expire() == 0
+    assert jobs.expire_abandoned() == 0
     age(Payment)
-    assert abandoned.expire() == 1
+    assert jobs.expire_abandoned() == 1
 
 
 def test_an_abandoned_order_is_resumed_by_its_link_at_todays_prices(
@@ -66,7 +66,7 @@ def test_an_abandoned_order_is_resumed_by_its_link_at_todays_prices(
     """pain 15"""
     order = placed(buyer, price=1000)
     age()
-    abandoned.expire()
+    jobs.expire_abandoned()
     page = stranger.get(order.link).content.decode()  # another browser, by the link
     assert "you can still pay it" in page
     assert "<h1>Not paid</h1>" in page
@@ -107,7 +107,7 @@ def test_a_payment_that_comes_after_all_is_taken(sandbox: ShopSandbox, buyer: Cl
     Payment.objects.update(status="expired")
     age()
     age(Payment)
-    assert abandoned.expire() == 1
+    assert jobs.expire_abandoned() == 1
     sandbox.pay(session_id)
     sync.refresh(Payment.objects.get())
     assert Order.objects.get().status == "paid"
@@ -116,7 +116,7 @@ def test_a_payment_that_comes_after_all_is_taken(sandbox: ShopSandbox, buyer: Cl
 def test_many_are_marked_in_batches_and_the_job_leaves_none(
     buyer: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(abandoned, "BATCH", 2)
+    monkeypatch.setattr(jobs, "LEFT_BATCH", 2)
     for _time in range(5):
         Client().post("/order", {f"item_{make_item().pk}": "1"})
     age()
@@ -143,10 +143,10 @@ def test_an_order_that_is_being_worked_on_is_not_waited_for(buyer: Client) -> No
     worker = threading.Thread(target=work)
     worker.start()
     assert locked.wait(240)
-    assert abandoned.expire() == 0
+    assert jobs.expire_abandoned() == 0
     done.set()
     worker.join()
-    assert abandoned.expire() == 1
+    assert jobs.expire_abandoned() == 1
 
 
 def test_the_search_is_served_by_its_index(db: None) -> None:
@@ -155,5 +155,5 @@ def test_the_search_is_served_by_its_index(db: None) -> None:
         Order.objects.bulk_create([Order(currency="usd", status=status) for _ in range(count)])
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE orders_order, payments_payment")
-    plan = abandoned._left(timezone.now()).order_by("created").explain()
+    plan = jobs._abandoned(timezone.now()).order_by("created").explain()
     assert "orders_left_open" in plan

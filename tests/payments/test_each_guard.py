@@ -18,6 +18,7 @@ from kopeck.abuse import declines
 from kopeck.abuse.models import Decline
 from kopeck.catalog.models import Discount, Tax
 from kopeck.errors import ShopError
+from kopeck.orders import placing
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
 from kopeck.payments import attempts, checkout, stock, sync, turns
@@ -209,7 +210,7 @@ def test_an_order_uses_a_code_once_however_often_it_was_tried_to_pay(
 def test_rows_of_items_are_locked_in_the_order_of_their_numbers_whatever_locks_them(way: str) -> None:
     """Two who lock the same two items the other way round would wait for each other for ever."""
     one, two = make_item(stock=9), make_item(stock=9)
-    order = Order.place([Wanted(two, 1), Wanted(one, 1)], visitor="v" * 64)
+    order = placing.place([Wanted(two, 1), Wanted(one, 1)], visitor="v" * 64)
     pieces = {line.pk: 1 for line in order.lines.all()}
     ways: dict[str, Callable[[], Any]] = {
         "hold": lambda: stock.hold(order, shown=True, address="a"),

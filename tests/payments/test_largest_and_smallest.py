@@ -14,6 +14,7 @@ from kopeck.catalog.models import Discount, Item, Tax
 from kopeck.errors import ShopError
 from kopeck.money import CURRENCIES, Currency, format_money, to_decimal
 from kopeck.ops.models import Tally, count
+from kopeck.orders import placing
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
 from kopeck.payments.models import Payment
@@ -64,24 +65,24 @@ def test_an_order_comes_to_the_largest_and_the_smallest_amount_and_to_no_more_or
     largest, smallest = (make_item(price=price, currency=of.code) for price in (of.maximum, of.smallest))
     Tax.objects.create(display_name="VAT", percentage=Decimal("8.875"), inclusive=True, is_default=True)
     for item in (largest, smallest):
-        order = Order.place([Wanted(item, 1)], visitor="v" * 64)
+        order = placing.place([Wanted(item, 1)], visitor="v" * 64)
         order.refresh_from_db()
         line = order.lines.get()
         assert order.total == order.subtotal == line.total == line.unit_price == item.price
         assert order.tax_total == order.taxes.get().amount == line.tax_amount
         assert format_money(order.total, of.code, money_locale(None))
     half = Discount.objects.create(name="Half", percent_off=50)
-    order = Order.place([Wanted(largest, 1)], visitor="v" * 64, discount=half)
+    order = placing.place([Wanted(largest, 1)], visitor="v" * 64, discount=half)
     assert abs(order.total * 2 - of.maximum) <= of.step
     off = Discount.objects.create(name="All", amount_off=of.maximum, currency=of.code)
-    assert Order.place([Wanted(largest, 1)], visitor="v" * 64, discount=off).total == 0
+    assert placing.place([Wanted(largest, 1)], visitor="v" * 64, discount=off).total == 0
     with pytest.raises(ShopError, match="more than one payment may be") as refusal:
-        Order.place([Wanted(largest, 99)], visitor="v" * 64)
+        placing.place([Wanted(largest, 99)], visitor="v" * 64)
     assert (refusal.value.code, refusal.value.status) == ("amount_too_large", 422)
     if of.smallest > of.step:
         less = make_item(price=of.smallest - of.step, currency=of.code)
         with pytest.raises(ShopError, match="below the smallest") as refusal:
-            Order.place([Wanted(less, 1)], visitor="v" * 64)
+            placing.place([Wanted(less, 1)], visitor="v" * 64)
         assert refusal.value.code == "amount_too_small"
 
 

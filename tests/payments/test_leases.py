@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from kopeck.leases import is_free
-from kopeck.orders.models import Order
+from kopeck.orders import placing
 from kopeck.orders.wanted import Wanted
 from kopeck.payments.models import Payment
 from tests.support.shop import make_item
@@ -26,7 +26,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
 
 @pytest.fixture
 def row(clock: list[datetime]) -> Payment:
-    order = Order.place([Wanted(make_item(), 1)], visitor="visitor")
+    order = placing.place([Wanted(make_item(), 1)], visitor="visitor")
     return Payment.objects.create(
         order=order, account="default", amount=order.total, currency=order.currency, attempt=1, inputs={},
         fingerprint=order.terms, expires_at=clock[0],

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from kopeck.catalog.models import Item
 from kopeck.errors import ShopError
+from kopeck.orders import placing
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
 from kopeck.payments import stock
@@ -21,7 +22,7 @@ HERE, THERE = "here", "there"
 
 
 def place(*wanted: tuple[Item, int], visitor: str = "v", **facts: Any) -> Order:
-    return Order.place([Wanted(item, quantity) for item, quantity in wanted], visitor=visitor, **facts)
+    return placing.place([Wanted(item, quantity) for item, quantity in wanted], visitor=visitor, **facts)
 
 
 def live(order: Order, *, holds: int | None = None, address: str = THERE, status: str = "open") -> Order:

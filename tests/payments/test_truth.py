@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from kopeck.orders import placing
 from kopeck.orders.models import EMAIL_LENGTH, Order
 from kopeck.orders.wanted import Wanted
 from kopeck.payments import sync
@@ -174,7 +175,7 @@ def test_money_that_needs_review_is_kept_apart_with_the_reason(review: str, amou
     if (review, amount) == ("amount", 1000):
         return  # then there would be nothing to review
     forget_jobs()
-    order = Order.place([Wanted(make_item(price=1000), 1)], visitor="v")
+    order = placing.place([Wanted(make_item(price=1000), 1)], visitor="v")
     payment = Payment.objects.create(
         order=order, account="default", kind="checkout", status="open", stripe_id="cs_1", attempt=1,
         amount=1000, currency="usd", inputs={}, expires_at=timezone.now(),
@@ -200,7 +201,7 @@ def test_money_that_needs_review_is_kept_apart_with_the_reason(review: str, amou
 
 def attempt(status: str, *, stripe_id: str | None = "cs_1") -> tuple[Order, Payment]:
     """An order of 48.20 with one payment."""
-    order = Order.place([Wanted(make_item(price=4820), 1)], visitor="v")
+    order = placing.place([Wanted(make_item(price=4820), 1)], visitor="v")
     payment = Payment.objects.create(
         order=order, account="default", kind="checkout", status=status, stripe_id=stripe_id, attempt=1,
         amount=4820, currency="usd", inputs={}, fingerprint=order.terms, expires_at=timezone.now(),

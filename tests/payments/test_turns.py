@@ -9,6 +9,7 @@ from django.utils import timezone, translation
 
 from kopeck.catalog.models import Discount, Item
 from kopeck.errors import ShopError
+from kopeck.orders import placing
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
 from kopeck.payments import attempts, turns
@@ -32,7 +33,7 @@ def now(monkeypatch: pytest.MonkeyPatch) -> datetime:
 
 @pytest.fixture
 def order(db: None) -> Order:
-    return Order.place([Wanted(make_item(price=1000, stock=5), 2)], visitor="visitor")
+    return placing.place([Wanted(make_item(price=1000, stock=5), 2)], visitor="visitor")
 
 
 def attempt(order: Order, **facts: Any) -> Payment:

@@ -12,7 +12,7 @@ from django_otp.oath import totp
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from kopeck.orders.models import Order
+from kopeck.orders import placing
 from kopeck.orders.wanted import Wanted
 from tests.support.shop import make_item
 
@@ -117,7 +117,7 @@ def test_the_token_is_asked_for_after_the_password(desk: Desk) -> None:
 
 def test_half_logged_in_opens_nothing_of_the_shop_either(desk: Desk) -> None:
     item = make_item()
-    order = Order.place_for_buy(Wanted(item, 1), visitor="somebody else")
+    order = placing.place_for_buy(Wanted(item, 1), visitor="somebody else")
     half = log_in()
     addresses = (f"/order/{order.pk}", f"/api/v1/orders/{order.pk}")
     assert [half.get(address).status_code for address in addresses] == [404, 404]

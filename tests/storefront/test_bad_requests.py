@@ -9,6 +9,7 @@ from django.test import Client, RequestFactory
 
 from kopeck.errors import ShopError
 from kopeck.money import MoneyError, to_minor
+from kopeck.orders import placing
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
 from kopeck.payments import refusals
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.django_db
 def mine(buyer: Client) -> Order:
     item = make_item()
     buyer.get(f"/item/{item.pk}")
-    return Order.place([Wanted(item, 1)], visitor=Visitor(buyer.cookies[VISITOR_COOKIE].value).key)
+    return placing.place([Wanted(item, 1)], visitor=Visitor(buyer.cookies[VISITOR_COOKIE].value).key)
 
 
 @pytest.mark.parametrize(

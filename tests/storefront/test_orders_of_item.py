@@ -6,6 +6,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from kopeck.orders import placing
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
 from kopeck.storefront.lists import orders_with_item
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 def place(count: int, visitor: str = "v" * 64) -> list[Order]:
     item, other = make_item(name="Pot"), make_item(name="Lamp")
-    return [Order.place([Wanted(item, 1 + n % 3), Wanted(other, 1)], visitor=visitor) for n in range(count)]
+    return [placing.place([Wanted(item, 1 + n % 3), Wanted(other, 1)], visitor=visitor) for n in range(count)]
 
 
 def test_staff_sees_all_and_a_buyer_ones_own(owner: Client, buyer: Client, stranger: Client) -> None:

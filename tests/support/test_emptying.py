@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.db import connection, connections, transaction
 from django.test import TransactionTestCase
 
-from kopeck.orders.models import Order
+from kopeck.orders import placing
 from kopeck.orders.wanted import Wanted
 from tests.support import emptying
 from tests.support.shop import make_item
@@ -28,7 +28,7 @@ def counts() -> dict[str, int]:
 
 
 def fill() -> None:
-    Order.place([Wanted(make_item(), 2)], visitor="v" * 64)
+    placing.place([Wanted(make_item(), 2)], visitor="v" * 64)
     group = Group.objects.create(name="Packers")
     group.permissions.add(*Permission.objects.all()[:3])
     User.objects.create_user("packer").groups.add(group)

@@ -1,4 +1,4 @@
-"""Stripe's figures against the order's, one by one: what is equal, what may be adopted, what is refused."""
+"""Stripe's amounts against the order's, one by one: what is equal, what may be adopted, what is refused."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from kopeck.catalog.models import Discount, Tax
+from kopeck.orders import placing
 from kopeck.orders.models import Order
 from kopeck.orders.pricing import LineTotals, Totals
 from kopeck.orders.wanted import Wanted
-from kopeck.payments.amounts import Verdict, compare, read_figures
+from kopeck.payments.amounts import Verdict, compare, read_amounts
 from tests.support.shop import make_item
 
 pytestmark = pytest.mark.django_db
@@ -26,11 +27,11 @@ def place(
         )
     discount = Discount.objects.create(name="Off", amount_off=off, currency=currency) if off else None
     wanted = [Wanted(make_item(price=price, currency=currency), 1) for price in prices]
-    return Order.place(wanted, visitor="v" * 64, discount=discount)
+    return placing.place(wanted, visitor="v" * 64, discount=discount)
 
 
 def said(order: Order) -> Totals:
-    """Stripe's figures where they are the order's own."""
+    """Stripe's amounts where they are the order's own."""
     lines = tuple(
         LineTotals(
             subtotal=line.subtotal,
@@ -54,7 +55,7 @@ def said(order: Order) -> Totals:
 
 
 def off_by(totals: Totals, *, tax: int = 0, discount: int = 0, subtotal: int = 0, line: int = 0) -> Totals:
-    """The same with one line changed, and all that is summed from it: these figures add up."""
+    """The same with one line changed, and all that is summed from it: these amounts add up."""
     lines = list(totals.lines)
     more = subtotal - discount + tax
     lines[line] = replace(
@@ -76,13 +77,13 @@ def off_by(totals: Totals, *, tax: int = 0, discount: int = 0, subtotal: int = 0
     )
 
 
-def test_the_same_figures_are_equal() -> None:
+def test_the_same_amounts_are_equal() -> None:
     order = place(1000, 2000, taxes=2, off=500)
     assert compare(order, said(order)) is EQUAL
 
 
 @pytest.mark.parametrize("where", ["line", "sums", "taxes"])
-def test_figures_are_equal_only_when_lines_sums_and_taxes_all_are(where: str) -> None:
+def test_amounts_are_equal_only_when_lines_sums_and_taxes_all_are(where: str) -> None:
     order = place(1000, 2000, taxes=2)
     theirs = said(order)
     first, second = theirs.lines
@@ -180,7 +181,7 @@ def tax_of(rate: str, amount: int, *, inclusive: bool = False) -> dict[str, Any]
     return {"amount": amount, "rate": {"id": rate, "inclusive": inclusive}}
 
 
-def test_a_sessions_figures_are_read_line_by_line_and_rate_by_rate() -> None:
+def test_a_sessions_amounts_are_read_line_by_line_and_rate_by_rate() -> None:
     """Two lines, the second with one rate twice; taxes come in the order of the order's rates."""
     lines = [
         {
@@ -199,7 +200,7 @@ def test_a_sessions_figures_are_read_line_by_line_and_rate_by_rate() -> None:
         "line_items": {"data": lines}, "amount_subtotal": 3000, "amount_total": 2820,
         "total_details": {"amount_discount": 300, "amount_tax": 165, "breakdown": breakdown},
     }  # fmt: skip
-    assert read_figures(session, ["txr_out", "txr_none", "txr_in"]) == Totals(
+    assert read_amounts(session, ["txr_out", "txr_none", "txr_in"]) == Totals(
         lines=(
             LineTotals(1000, 100, (90, 0, 45), 135, 45, 990),
             LineTotals(2000, 200, (30, 0, 0), 30, 0, 1830),
@@ -220,7 +221,7 @@ def test_a_line_without_taxes_has_none(taxes: dict[str, Any]) -> None:
         "line_items": {"data": [line]}, "amount_subtotal": 500, "amount_total": 500,
         "total_details": {"amount_discount": 0, "amount_tax": 0, "breakdown": {"taxes": []}},
     }  # fmt: skip
-    assert read_figures(session, ["txr_out"]).lines == (LineTotals(500, 0, (0,), 0, 0, 500),)
+    assert read_amounts(session, ["txr_out"]).lines == (LineTotals(500, 0, (0,), 0, 0, 500),)
 
 
 def test_taxes_in_the_price_of_one_line_are_summed() -> None:
@@ -236,6 +237,6 @@ def test_taxes_in_the_price_of_one_line_are_summed() -> None:
         "line_items": {"data": [line]}, "amount_subtotal": 500, "amount_total": 500,
         "total_details": {"amount_discount": 0, "amount_tax": 54, "breakdown": {"taxes": taxes}},
     }  # fmt: skip
-    figures = read_figures(session, ["txr_in", "txr_too"])
-    assert (figures.taxes, figures.tax_included) == ((45, 9), 54)
-    assert figures.lines == (LineTotals(500, 0, (45, 9), 54, 54, 500),)
+    amounts = read_amounts(session, ["txr_in", "txr_too"])
+    assert (amounts.taxes, amounts.tax_included) == ((45, 9), 54)
+    assert amounts.lines == (LineTotals(500, 0, (45, 9), 54, 54, 500),)

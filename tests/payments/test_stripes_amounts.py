@@ -66,6 +66,8 @@ def test_more_than_rounding_is_refused_the_session_closed_and_the_owner_told(
     create = wire.Gateway.create
 
     def otherwise(self: wire.Gateway, kind: str, inputs: Any, *, idempotency_key: str) -> Any:
+        if kind != "checkout":  # the order's own coupon and tax rates
+            return create(self, kind, inputs, idempotency_key=idempotency_key)
         for line in inputs["line_items"]:
             if what == "price":
                 line["price_data"]["unit_amount"] += 1

@@ -1,0 +1,58 @@
+"""Placing an order: a new one, or the visitor's open order that the same button made before.
+
+`admit` has the last word on a new order: what it raises leaves no order behind.
+"""
+
+from collections.abc import Callable, Sequence
+
+from django.db import models, transaction
+
+from kopeck.catalog.models import Discount, Item
+from kopeck.locks import one_at_a_time
+from kopeck.orders.models import Order, todays_taxes
+from kopeck.orders.wanted import Wanted
+
+Admit = Callable[[], None]
+
+
+def place(
+    wanted: Sequence[Wanted],
+    *,
+    visitor: str,
+    discount: Discount | None = None,
+    buy_item: Item | None = None,
+    admit: Admit = lambda: None,
+) -> Order:
+    """A new order of these items, all in one currency, with the default taxes. Raises ShopError."""
+    with transaction.atomic():
+        return _place(wanted, Order(visitor=visitor, buy_item=buy_item), admit, discount)
+
+
+def place_in_window(wanted: Sequence[Wanted], *, visitor: str, admit: Admit = lambda: None) -> Order:
+    """The visitor's open order of the window in this currency, or a new one of these items."""
+    with transaction.atomic():
+        one_at_a_time(f"window {visitor}")
+        order = open_in_window(visitor).filter(currency=wanted[0].item.currency).first()
+        return order or _place(wanted, Order(visitor=visitor), admit)
+
+
+def open_in_window(visitor: str) -> models.QuerySet[Order]:
+    """The visitor's unpaid orders that the shop window shows and changes: one a currency."""
+    found = Order.objects.filter(visitor=visitor, buy_item=None, status__in=Order.PAYABLE)
+    return found if visitor else found.none()
+
+
+def place_for_buy(wanted: Wanted, *, visitor: str, admit: Admit = lambda: None) -> Order:
+    """The visitor's open order of this item (whose lines may differ: see `Order.holds`), or a new one."""
+    with transaction.atomic():
+        one_at_a_time(f"buy {visitor}")
+        mine = Order.objects.filter(visitor=visitor, buy_item=wanted.item, status__in=Order.PAYABLE)
+        return mine.first() or _place([wanted], Order(visitor=visitor, buy_item=wanted.item), admit)
+
+
+def _place(wanted: Sequence[Wanted], order: Order, admit: Admit, discount: Discount | None = None) -> Order:
+    """In a transaction of the caller's, which ends with what is raised here: no savepoint is needed."""
+    order.rewrite(wanted, discount, todays_taxes())
+    admit()
+    order.is_new = True
+    return order
