@@ -1,5 +1,5 @@
 """What keeps the shop running: health, `/metrics`, the doctor, the worker, the start of containers.
 
-Owns: `Tally`: sums that no scrape counts.
+Owns: No table.
 The highest room: it may look into every other.
 """

@@ -1,4 +1,4 @@
-"""What the worker does for itself: jobs of dead workers, the hourly clean-up, the sums for `/metrics`.
+"""What the worker does for itself: jobs of dead workers, the hourly clean-up.
 
 Rows that nobody looks at any more are deleted in batches, each a transaction of its own that locks only what
 it deletes, so that nobody waits for it. docs/reliability.md lists all tables.
@@ -21,7 +21,6 @@ from procrastinate.jobs import Status
 from procrastinate.manager import JobManager
 
 from kopeck import stopping
-from kopeck.ops import models as tallies
 from kopeck.reconcile.models import Difference, Run
 
 log = logging.getLogger(__name__)
@@ -99,13 +98,6 @@ def _forget_jobs(statuses: list[str], age: timedelta) -> int:
     with connection.cursor() as cursor:
         cursor.execute(_FORGET_JOBS, [statuses, age.total_seconds(), BATCH])
         return int(cursor.rowcount)
-
-
-@app.periodic(cron="7 * * * *")
-@app.task(queueing_lock="count-tallies", pass_context=False)
-def count_tallies(timestamp: int) -> None:
-    """Every hour: the sums that no scrape counts."""
-    tallies.count()
 
 
 @app.periodic(cron="*/5 * * * *")

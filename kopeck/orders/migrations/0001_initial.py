@@ -101,7 +101,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='order',
-            index=models.Index(condition=models.Q(('status__in', ['open', 'processing'])), fields=['status'], name='orders_under_way'),
+            index=models.Index(fields=['status'], name='orders_by_status'),
         ),
         migrations.AddIndex(
             model_name='order',

@@ -45,7 +45,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'Stripe event',
                 'verbose_name_plural': 'Stripe events',
                 'ordering': ['-pk'],
-                'indexes': [models.Index(fields=['object_id'], name='events_of_an_object'), models.Index(condition=models.Q(('status__in', ['received', 'failed'])), fields=['received'], name='events_to_process')],
+                'indexes': [models.Index(fields=['object_id'], name='events_of_an_object'), models.Index(fields=['status'], name='events_by_status'), models.Index(condition=models.Q(('status__in', ['received', 'failed'])), fields=['received'], name='events_to_process')],
                 'constraints': [models.UniqueConstraint(fields=('account', 'event_id'), name='an_event_is_stored_once')],
             },
         ),

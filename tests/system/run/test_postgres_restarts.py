@@ -18,7 +18,7 @@ from kopeck_local import postgres
 from tests.support.starting import BASE_DIR, clean_env, free_port
 from tests.system.run.test_restarts import wait_for
 
-TASK = "kopeck.ops.jobs.count_tallies"
+TASK = "kopeck.ops.jobs.tidy"
 
 
 @dataclass
