@@ -43,8 +43,45 @@ class StockForm(forms.ModelForm[Item]):
         return whole_number(str(self.data.get(field.html_initial_name, "")), 9)
 
 
-class ItemForm(StockForm):
-    """The price as a decimal number of the currency; refuses more decimals than the currency has."""
+class MoneyForm(forms.ModelForm[Any]):
+    """Its fields of MONEY are typed as people write amounts of the form's currency; kept in minor units."""
+
+    MONEY: tuple[str, ...]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in self.MONEY:
+            minor = getattr(self.instance, name)
+            if self.instance.pk and minor is not None and self.instance.currency in CURRENCIES:
+                self.initial[name] = to_decimal(minor, self.instance.currency)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        currency = cleaned.get("currency")
+        typed = [name for name in self.MONEY if isinstance(cleaned.get(name), Decimal)]
+        if typed and not currency and "currency" not in self.errors:
+            self.add_error("currency", _("Which currency is this amount in?"))
+        for name in typed if currency else ():
+            try:
+                cleaned[name] = to_minor(cleaned[name], currency)
+            except MoneyError:
+                self.add_error(name, _money_problem(cleaned[name], CURRENCIES[currency]))
+        return cleaned
+
+
+def _money_problem(amount: Decimal, currency: Currency) -> str:
+    names = {"currency": currency.code.upper(), "decimals": currency.shown}
+    if abs(amount) > Decimal(currency.maximum).scaleb(-currency.digits):
+        return gettext("Stripe takes no payment as large as this.")
+    if currency.shown == 0:
+        return gettext("An amount in %(currency)s has no decimals.") % names
+    if currency.step > 1:
+        return gettext("An amount in %(currency)s has %(decimals)s decimals, and the last one is 0.") % names
+    return gettext("An amount in %(currency)s has at most %(decimals)s decimals.") % names
+
+
+class ItemForm(MoneyForm, StockForm):
+    MONEY = ("price",)
 
     price = AmountField(label=_("Price"), min_value=0, help_text=_("As people write it: 48.20"))
     currency = forms.ChoiceField(
@@ -66,8 +103,6 @@ class ItemForm(StockForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.small_picture: ContentFile[bytes] | None = None
-        if self.instance.pk:
-            self.initial["price"] = to_decimal(self.instance.price, self.instance.currency)
 
     def clean_image(self) -> Any:
         image = self.cleaned_data.get("image")
@@ -84,16 +119,6 @@ class ItemForm(StockForm):
         large.name = "picture.webp"
         return large
 
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        price, currency = cleaned.get("price"), cleaned.get("currency")
-        if isinstance(price, Decimal) and currency in CURRENCIES:
-            try:
-                cleaned["price"] = to_minor(price, currency)
-            except MoneyError:
-                self.add_error("price", _money_problem(price, CURRENCIES[currency]))
-        return cleaned
-
     def save(self, commit: bool = True) -> Item:
         item: Item = super().save(commit)
         if commit:
@@ -105,17 +130,6 @@ class ItemForm(StockForm):
             pictures.save_small(
                 self.instance.image.storage, self.instance.image.name or "", self.small_picture
             )
-
-
-def _money_problem(amount: Decimal, currency: Currency) -> str:
-    names = {"currency": currency.code.upper(), "decimals": currency.shown}
-    if abs(amount) > Decimal(currency.maximum).scaleb(-currency.digits):
-        return gettext("Stripe takes no payment as large as this.")
-    if currency.shown == 0:
-        return gettext("An amount in %(currency)s has no decimals.") % names
-    if currency.step > 1:
-        return gettext("An amount in %(currency)s has %(decimals)s decimals, and the last one is 0.") % names
-    return gettext("An amount in %(currency)s has at most %(decimals)s decimals.") % names
 
 
 @admin.register(Item)
@@ -163,8 +177,8 @@ class ItemAdmin(admin.ModelAdmin[Item]):
             form.save_small_picture()
 
 
-class DiscountForm(forms.ModelForm[Discount]):
-    """Amounts as decimal numbers of the currency, the code in capitals, and a sentence for each odd mix."""
+class DiscountForm(MoneyForm):
+    """The code in capitals, and a sentence for each odd mix."""
 
     MONEY = ("amount_off", "minimum_subtotal")
 
@@ -204,13 +218,6 @@ class DiscountForm(forms.ModelForm[Discount]):
             "max_redemptions": CountField,
         }
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for name in self.MONEY:
-            minor = getattr(self.instance, name)
-            if self.instance.pk and minor is not None and self.instance.currency in CURRENCIES:
-                self.initial[name] = to_decimal(minor, self.instance.currency)
-
     def clean_code(self) -> str:
         code: str = self.cleaned_data["code"].upper()
         if code and Discount.objects.filter(code__iexact=code).exclude(pk=self.instance.pk).exists():
@@ -218,9 +225,8 @@ class DiscountForm(forms.ModelForm[Discount]):
         return code
 
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        self._clean_percent_or_amount(cleaned)
-        self._clean_money(cleaned)
+        self._clean_percent_or_amount(self.cleaned_data)
+        cleaned = super().clean()
         start, end = cleaned.get("valid_from"), cleaned.get("valid_until")
         if start and end and end <= start:
             self.add_error("valid_until", _("It would end before it begins."))
@@ -238,21 +244,6 @@ class DiscountForm(forms.ModelForm[Discount]):
             self.add_error("amount_off", _("Or an amount here."))
         elif amount is not None and amount <= 0:
             self.add_error("amount_off", _("An amount off is more than nothing."))
-
-    def _clean_money(self, cleaned: dict[str, Any]) -> None:
-        currency = cleaned.get("currency")
-        for name in self.MONEY:
-            amount = cleaned.get(name)
-            if not isinstance(amount, Decimal):
-                continue
-            if currency not in CURRENCIES:
-                if "currency" not in self.errors:
-                    self.add_error("currency", _("Which currency is this amount in?"))
-                continue
-            try:
-                cleaned[name] = to_minor(amount, currency)
-            except MoneyError:
-                self.add_error(name, _money_problem(amount, CURRENCIES[currency]))
 
 
 class TaxForm(forms.ModelForm[Tax]):
