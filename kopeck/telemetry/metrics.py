@@ -1,10 +1,8 @@
-"""What this process counts for Prometheus: requests, and calls of Stripe. The rest is in payments.gauges.
+"""What this process counts for Prometheus: requests, and calls of Stripe. `ops/metrics_page.py` has the rest.
 
 Labels are names of routes and calls, never addresses or ids, so their number is bounded. Several processes
 of one container are summed where PROMETHEUS_MULTIPROC_DIR names a folder they share.
 """
-
-from functools import lru_cache
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -48,8 +46,8 @@ def count_request(request: HttpRequest, status: int, seconds: float) -> None:
     """Counts an answered request."""
     route = _route(request)
     method = request.method if request.method in _METHODS else "other"
-    _counter(route, str(method), f"{status // 100}xx").inc()
-    _seconds(route).observe(seconds)
+    REQUESTS.labels(route, method, f"{status // 100}xx").inc()
+    REQUEST_SECONDS.labels(route).observe(seconds)
 
 
 def _route(request: HttpRequest) -> str:
@@ -59,16 +57,3 @@ def _route(request: HttpRequest) -> str:
         return "admin" if match.app_names[:1] == ["admin"] else match.url_name or match.route
     static = request.path_info.startswith(str(settings.STATIC_URL))
     return "static" if static else "none"
-
-
-# The library looks labels up under a lock and by building a tuple of strings: a third of the cost.
-
-
-@lru_cache(maxsize=2000)
-def _counter(route: str, method: str, status: str) -> Counter:
-    return REQUESTS.labels(route, method, status)
-
-
-@lru_cache(maxsize=500)
-def _seconds(route: str) -> Histogram:
-    return REQUEST_SECONDS.labels(route)

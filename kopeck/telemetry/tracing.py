@@ -15,7 +15,6 @@ from kopeck.telemetry.redaction import scrub
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
-    from opentelemetry.sdk.trace.export import SpanExporter
 
 WITH_QUERIES = ("http.url", "http.target", "url.full", "url.query")
 _NUMBER = re.compile(r"/\d+(?=/|$)")
@@ -97,7 +96,6 @@ def _scrubbed(value: Any) -> Any:
 def _trace() -> None:
     os.environ.setdefault("OTEL_SERVICE_NAME", "kopeck")
     from opentelemetry import propagate, trace
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.instrumentation.psycopg import PsycopgInstrumentor
     from opentelemetry.instrumentation.requests import RequestsInstrumentor
     from opentelemetry.sdk.trace import TracerProvider
@@ -107,8 +105,7 @@ def _trace() -> None:
         # No ids of ours go to Stripe, and nobody who asks us decides what is traced.
         propagate.set_global_textmap(_silence())
     provider = TracerProvider()
-    provider.sampler = _rooted(provider.sampler)
-    provider.add_span_processor(BatchSpanProcessor(_cleaning(OTLPSpanExporter())))
+    provider.add_span_processor(BatchSpanProcessor(_exporter()))
     trace.set_tracer_provider(provider)
     RequestsInstrumentor().instrument()
     PsycopgInstrumentor().instrument()
@@ -117,58 +114,27 @@ def _trace() -> None:
 def _silence() -> Any:
     """The propagator that says and hears nothing (the library's "none" fails where a request begins)."""
     from opentelemetry.context import get_current
-    from opentelemetry.propagators.textmap import TextMapPropagator
+    from opentelemetry.propagators.composite import CompositePropagator
 
-    class Silence(TextMapPropagator):
+    class Silence(CompositePropagator):
         def extract(self, carrier: Any, context: Any = None, getter: Any = None) -> Any:
             return get_current() if context is None else context
 
-        def inject(self, carrier: Any, context: Any = None, setter: Any = None) -> None:
-            pass
-
-        @property
-        def fields(self) -> set[str]:
-            return set()
-
-    return Silence()
+    return Silence([])
 
 
-def _rooted(sampler: Any) -> Any:
-    """Drops what belongs to no request and no job: the worker's own questions for work, all day."""
-    from opentelemetry import trace
-    from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
+def _exporter() -> Any:
+    """Sends each span without queries, exception texts and secrets.
 
-    class Rooted(Sampler):
-        def should_sample(
-            self, parent_context: Any, trace_id: int, name: str, kind: Any = None, *rest: Any, **more: Any
-        ) -> SamplingResult:
-            alone = not trace.get_current_span(parent_context).get_span_context().is_valid
-            if alone and kind == trace.SpanKind.CLIENT:
-                return SamplingResult(Decision.DROP)
-            answer: SamplingResult = sampler.should_sample(
-                parent_context, trace_id, name, kind, *rest, **more
-            )
-            return answer
+    Not what belongs to no request and no job: the worker's own questions for work, all day.
+    """
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.trace.export import SpanExportResult
 
-        def get_description(self) -> str:
-            return f"Rooted({sampler.get_description()})"
-
-    return Rooted()
-
-
-def _cleaning(exporter: "SpanExporter") -> "SpanExporter":
-    """The exporter, given each span without queries, exception texts and secrets."""
-    from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
-
-    class Cleaning(SpanExporter):
+    class Cleaning(OTLPSpanExporter):
         def export(self, spans: "Sequence[ReadableSpan]") -> SpanExportResult:
-            return exporter.export([_clean(span) for span in spans])
-
-        def shutdown(self) -> None:
-            exporter.shutdown()
-
-        def force_flush(self, timeout_millis: int = 30_000) -> bool:
-            return exporter.force_flush(timeout_millis)
+            kept = [_clean(span) for span in spans if span.parent or span.kind.name != "CLIENT"]
+            return super().export(kept) if kept else SpanExportResult.SUCCESS
 
     return Cleaning()
 
