@@ -57,7 +57,7 @@ class MoneyForm(forms.ModelForm[Any]):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        currency = cleaned.get("currency")
+        currency: str = cleaned.get("currency") or ""
         typed = [name for name in self.MONEY if isinstance(cleaned.get(name), Decimal)]
         if typed and not currency and "currency" not in self.errors:
             self.add_error("currency", _("Which currency is this amount in?"))

@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from django.conf import settings
@@ -49,9 +49,6 @@ class Check:
     def __str__(self) -> str:
         sign = {"ok": "✓", "warn": "!", "fail": "✗"}[self.level]
         return f"{sign} {self.area}, {self.name}: {self.said}{f' -> {self.do}' if self.do else ''}"
-
-    def as_dict(self) -> dict[str, str]:
-        return asdict(self)
 
 
 def examine(*, with_database: bool) -> Iterator[Check]:
@@ -238,10 +235,8 @@ def _code(body: bytes) -> str:
 
 
 def _drift(account: Account) -> Check:
-    count = 0
     try:
-        for kind in StripeMirror.Kind:
-            count += len(drift.differences(account.name, kind))
+        count = sum(len(drift.differences(account.name, kind)) for kind in StripeMirror.Kind)
     except (StripeRefused, StripeUnavailable, DatabaseError) as trouble:
         do = "does the key reach coupons and tax rates?"
         return Check(_area(account), "discounts and taxes", "fail", f"can't be compared: {trouble}", do)

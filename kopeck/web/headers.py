@@ -127,19 +127,13 @@ def permissions_policy(js_url: str, sandbox_url: str) -> str:
 
 
 def everywhere(get_response: GetResponse) -> GetResponse:
-    """The outermost: what is refused before Django's own middleware is reached has these headers too."""
+    """The outermost: files and refusals never reach the middleware of Django that says X-Frame-Options."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
-        fixed: dict[str, Any] = {
-            "X-Content-Type-Options": "nosniff",
-            "X-Frame-Options": settings.X_FRAME_OPTIONS,
-            "Referrer-Policy": settings.SECURE_REFERRER_POLICY,
-            "Cross-Origin-Opener-Policy": settings.SECURE_CROSS_ORIGIN_OPENER_POLICY,
-            "Permissions-Policy": permissions_policy(settings.STRIPE_JS_URL, settings.SANDBOX_URL),
-        }
-        for name, value in fixed.items():
-            response.headers.setdefault(name, value)
+        policy = permissions_policy(settings.STRIPE_JS_URL, settings.SANDBOX_URL)
+        response.headers.setdefault("Permissions-Policy", policy)
+        response.headers.setdefault("X-Frame-Options", settings.X_FRAME_OPTIONS)
         return response
 
     return middleware

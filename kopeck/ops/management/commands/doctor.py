@@ -4,6 +4,7 @@
 """
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
@@ -28,7 +29,7 @@ class Command(BaseCommand):
         wrong = sum(check.level == "fail" for check in found)
         doubtful = sum(check.level == "warn" for check in found)
         if options["json"]:
-            checks = [check.as_dict() for check in found]
+            checks = [asdict(check) for check in found]
             self.stdout.write(json.dumps({"ok": not wrong, "checks": checks}, ensure_ascii=False, indent=2))
         else:
             self.stdout.write(f"{len(found)} checks: {wrong} wrong, {doubtful} to look at.")
