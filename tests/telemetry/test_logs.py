@@ -109,7 +109,7 @@ def test_a_job_has_its_id_on_every_line_and_one_line_at_its_end(sandbox: ShopSan
     forget_jobs()
     Discount.objects.create(name="Spring", percent_off=10)
     work()
-    done = [line for line in lines.of("kopeck.jobs") if line["task"].endswith("mirror.jobs.copy")]
+    done = [line for line in lines.of("kopeck.jobs") if line["task"].endswith("mirror.jobs.sync")]
     asked = [line for line in lines.of("kopeck.stripe") if line["call"] == "coupons.create"]
     assert done
     assert {line["outcome"] for line in done} == {"ok"}
