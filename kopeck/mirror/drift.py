@@ -14,8 +14,8 @@ from kopeck.catalog.models import Discount, Tax
 from kopeck.mirror import models as mirror_checks
 from kopeck.mirror.described import Described, Kind, describe, read
 from kopeck.mirror.models import StripeMirror
-from kopeck.mirror.sync import doubt, shop_mark, sync
-from kopeck.stripe_api.client import gateway
+from kopeck.mirror.sync import doubt, sync
+from kopeck.stripe_api.client import gateway, shop_mark
 
 
 @dataclass(frozen=True, slots=True)

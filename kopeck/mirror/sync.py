@@ -16,13 +16,12 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
-from django.utils.crypto import salted_hmac
 
 from kopeck.catalog.models import Discount, Tax
 from kopeck.locks import one_at_a_time
 from kopeck.mirror.described import Described, describe, find, kind_of, read
 from kopeck.mirror.models import StripeMirror
-from kopeck.stripe_api.client import Gateway, StripeRefused, StripeUnavailable, gateway
+from kopeck.stripe_api.client import Gateway, StripeRefused, StripeUnavailable, gateway, shop_mark
 from kopeck.stripe_api.waiting import wait_until
 
 log = logging.getLogger(__name__)
@@ -36,11 +35,6 @@ LEASE = timedelta(seconds=15)
 PATIENCE = 25.0
 #: How far Stripe's clock and ours may differ.
 SKEW = 3600
-
-
-def shop_mark() -> str:
-    """Tells our coupons and tax rates from those of another shop that uses the same Stripe account."""
-    return salted_hmac("kopeck.mirror.sync", "shop", algorithm="sha256").hexdigest()[:16]
 
 
 def doubt(*which: Q) -> None:

@@ -11,10 +11,10 @@ from uuid import UUID
 from django.conf import settings
 
 from kopeck.mirror.orders import MirroredIds
-from kopeck.mirror.sync import shop_mark
 from kopeck.orders.lines import OrderLine
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
+from kopeck.stripe_api.client import shop_mark
 
 
 @dataclass(frozen=True, slots=True)

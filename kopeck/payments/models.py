@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from kopeck.catalog.models import Discount
 from kopeck.leases import Leased
 from kopeck.orders.models import Order
 
@@ -146,3 +147,20 @@ def in_review(order: Order) -> models.QuerySet[Payment]:
     """The order's payments that need review and of which nothing was refunded yet."""
     held = Payment.objects.filter(order=order, status=Payment.Status.NEEDS_REVIEW)
     return held.exclude(refunds__status__in=MONEY_BACK)
+
+
+def is_used_up(order: Order) -> bool:
+    """Whether others have, or may pay for right now, every use of the order's discount.
+
+    Called with the order's row locked; the discount's row is locked after it, everywhere in this order. So of
+    many buyers with the last code one gets a way to pay, and of two late payments one makes its order paid.
+    """
+    if order.discount_id is None:
+        return False
+    discount = Discount.objects.select_for_update().get(pk=order.discount_id)
+    if discount.max_redemptions is None:
+        return False
+    paid = Q(status__in=[*Order.WAS_PAID, Order.Status.PROCESSING])
+    payable = Q(payments__status__in=Payment.LIVE)
+    taken = Order.objects.filter(paid | payable, discount=discount).exclude(pk=order.pk).distinct().count()
+    return taken >= discount.max_redemptions

@@ -15,8 +15,8 @@ from django.utils import timezone
 from kopeck.errors import ShopError
 from kopeck.money import in_words
 from kopeck.orders.models import EMAIL_LENGTH, Order
-from kopeck.payments import discount_uses, stock
-from kopeck.payments.models import Payment, in_review
+from kopeck.payments import stock
+from kopeck.payments.models import Payment, in_review, is_used_up
 from kopeck.payments.signals import order_paid, payment_needs_review
 from kopeck.stripe_api.client import StripeRefused, gateway
 from kopeck.telemetry.logs import about_its
@@ -81,7 +81,7 @@ def _may_revive(order: Order, payment: Payment) -> bool:
         return False
     if payment.fingerprint != order.terms:
         return False  # nobody wants what it would pay for
-    if order.payments.filter(status__in=Payment.LIVE).exists() or discount_uses.is_used_up(order):
+    if order.payments.filter(status__in=Payment.LIVE).exists() or is_used_up(order):
         return False
     try:
         stock.require(order)
@@ -161,7 +161,7 @@ def _review(order: Order, payment: Payment, truth: Truth) -> Payment.Review | No
     }:
         return Review.AMOUNT
     # A live payment has held its use of the code till now.
-    return Review.CODE if not payment.is_live and discount_uses.is_used_up(order) else None
+    return Review.CODE if not payment.is_live and is_used_up(order) else None
 
 
 def _hold(order: Order, payment: Payment, truth: Truth, review: Payment.Review) -> None:

@@ -18,9 +18,9 @@ from django.utils.translation import gettext as _
 from kopeck.errors import ShopError
 from kopeck.mirror import orders as mirror
 from kopeck.orders.models import Order
-from kopeck.payments import discount_uses, stock
+from kopeck.payments import stock
 from kopeck.payments.inputs import Client, intent_inputs, session_inputs
-from kopeck.payments.models import Payment
+from kopeck.payments.models import Payment, is_used_up
 from kopeck.payments.refusals import currency_not_accepted
 from kopeck.stripe_api.accounts import Account, for_currency
 
@@ -108,7 +108,7 @@ def _begin(order: Order, client: Client, kind: Payment.Kind, number: int) -> tup
     if ids is None:
         return Turn.MIRROR, None
     # Each locks its rows, after the order's: everywhere in this order, or two could wait for each other.
-    discount_uses.hold(order)
+    _refuse_used_up(order)
     stock.hold(order, shown=client.is_shown, address=client.address)
     client.admit(order)
     order.mark_open()
@@ -118,6 +118,13 @@ def _begin(order: Order, client: Client, kind: Payment.Kind, number: int) -> tup
     )
     payment.save(force_insert=True)
     return Turn.CREATE, payment
+
+
+def _refuse_used_up(order: Order) -> None:
+    """Refuses a discount whose last use others have. From then on the use is this order's."""
+    if is_used_up(order):
+        message = _("This code has been used as often as it may be. Take it off to pay without it.")
+        raise ShopError("discount_used_up", message, status=409)
 
 
 def account_of(order: Order) -> Account:

@@ -12,7 +12,6 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from kopeck.mirror.sync import shop_mark
 from kopeck.money import in_words
 from kopeck.orders.models import Order
 from kopeck.payments import sync
@@ -23,7 +22,7 @@ from kopeck.reconcile.look import Look, look_up
 from kopeck.refunds import sync as refund_news
 from kopeck.refunds.models import refunded
 from kopeck.refunds.review import left_at_stripe
-from kopeck.stripe_api.client import gateway
+from kopeck.stripe_api.client import gateway, shop_mark
 
 log = logging.getLogger(__name__)
 Status, Kind = Payment.Status, Payment.Kind

@@ -9,9 +9,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
 
-from kopeck.mirror.sync import shop_mark
 from kopeck.stripe_api.accounts import Account
-from kopeck.stripe_api.client import API_VERSION, gateway
+from kopeck.stripe_api.client import API_VERSION, gateway, shop_mark
 from kopeck.webhooks.handlers import HANDLERS
 
 #: Every event that changes a payment, a refund or a dispute; the shop asks for those that it handles.

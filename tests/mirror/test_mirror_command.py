@@ -9,8 +9,7 @@ from django.core.management import CommandError, call_command
 
 from kopeck.catalog.models import Discount, Tax
 from kopeck.mirror.models import StripeMirror
-from kopeck.mirror.sync import shop_mark
-from kopeck.stripe_api.client import StripeUnavailable
+from kopeck.stripe_api.client import StripeUnavailable, shop_mark
 from tests.support.mirroring import copy_of, coupons, down, make_discount, make_tax, rates, sync, two_accounts
 from tests.support.shop import ShopSandbox
 
