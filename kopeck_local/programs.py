@@ -106,21 +106,33 @@ class Programs:
         return program
 
     def run_to_end(self, name: str, command: list[str], env: dict[str, str], *, seconds: float) -> None:
-        """Run a program that ends by itself. Raises Refused with its own sentence, or with its last lines."""
+        """Run a program that ends by itself. Raises Refused with its own sentence, or with its last lines.
+
+        What others die of meanwhile is told afterwards: this one may know better why nothing works here.
+        """
         program = self.launch(name, command, env, patience=2)
-        self.wait(lambda: program.process.poll() is not None, program, seconds)
+        self._wait(lambda: program.process.poll() is not None, program, seconds)
+        self.started.remove(program)
         if program.process.returncode != 0:
             last = tail(program.log, 1).strip()
             if last.startswith("kopeck: "):  # it refused, and has said why
                 raise Refused(last.removeprefix("kopeck: "))
             self._raise_death(program)
-        self.started.remove(program)
 
     def wait(self, until: Callable[[], bool], program: Program, seconds: float) -> None:
         """Wait for a condition while all programs live. Raises Stopped, Refused."""
-        deadline = time.monotonic() + seconds
-        while not until():
+
+        def is_done() -> bool:
             self.watch()
+            return until()
+
+        self._wait(is_done, program, seconds)
+
+    def _wait(self, is_done: Callable[[], bool], program: Program, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not is_done():
+            if self.asked_to_stop:
+                raise Stopped
             if time.monotonic() > deadline:
                 late = f"{program.name} is not ready after {seconds:.0f} s."
                 raise Refused(f"{late} The last lines of {program.log}:\n{tail(program.log)}")
@@ -133,7 +145,7 @@ class Programs:
         if self.asked_to_stop:
             raise Stopped
         for program in self.started:
-            if program.process.poll() is None or program.name == "prepare":
+            if program.process.poll() is None:
                 continue
             if program.name not in self.comebacks or not self.is_ready:
                 self._raise_death(program)

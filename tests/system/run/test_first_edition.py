@@ -1,7 +1,9 @@
 """Every way to make tables refuses a database of the first edition in one sentence, and leaves it alone."""
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -37,6 +39,8 @@ def old(folder: Path) -> Path:
             connection.execute("INSERT INTO django_migrations (app, name) VALUES (%s, %s)", row)
     server.stop()
     (data / "admin-password").write_text("the password of before\n")
+    with closing(sqlite3.connect(data / "sandbox.sqlite3")) as sandbox:  # which refuses it too, and sooner
+        sandbox.executescript("CREATE TABLE objects (id text); PRAGMA user_version = 999")
     return data
 
 
