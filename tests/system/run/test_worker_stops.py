@@ -225,7 +225,7 @@ def test_a_sweep_is_in_the_midst_of_many_payments(shop: Shop) -> None:
     assert shop.status(job) == "todo", shop.log()
     left = "SELECT count(*) FROM payments_payment WHERE status = 'open'"
     assert shop.ask(left) != [(0,)]  # else this would be no test of an end in between
-    # Where the machine was so slow that the worker was ended within a call, that payment's turn comes in minutes.
+    # Where a slow machine ended the worker within a call, that payment's next turn is minutes away.
     shop.ask("UPDATE payments_payment SET asked_at = asked_at - interval '10 minutes' WHERE status = 'open'")
     shop.stripe.pause = 0
     shop.start_worker()
