@@ -1,19 +1,19 @@
 """Why is this order in this state? Everything that is known of it on one page, and what happens next.
 
-For the owner: the money, every object at Stripe with its link, every attempt and event with its outcome, and
-two buttons: ask Stripe now, and process an event again.
+For the owner: the money, every payment with its link to Stripe, every event with its outcome. Two buttons ask
+Stripe now, and process an event again.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from babel import Locale
 from django.conf import settings
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
 
 from kopeck.mail.models import Mail
@@ -29,42 +29,38 @@ from kopeck.web.context import money_locale
 from kopeck.webhooks import intake
 from kopeck.webhooks.models import StripeEvent
 
-if TYPE_CHECKING:
-    from django.contrib import admin
-
 #: The newest events of an order that the page shows.
 EVENTS = 200
 
 
-def view(model_admin: "admin.ModelAdmin[Any]") -> Callable[[HttpRequest, int], HttpResponse]:
+def page(request: HttpRequest, order_id: int) -> HttpResponse:
     """GET the page; POST `action=ask` or `action=replay` with `event`."""
+    order = get_object_or_404(Order, pk=order_id)
+    if not _may_view(request, Order):
+        raise PermissionDenied
+    if request.method == "POST":
+        try:
+            said = _replay(request, order) if request.POST.get("action") == "replay" else _ask(order)
+            messages.success(request, said)
+        except (StripeUnavailable, StripeRefused) as trouble:
+            said = _("Stripe did not answer as it should: %(trouble)s")
+            messages.error(request, said % {"trouble": trouble})
+        return HttpResponseRedirect(request.path)
+    context = {
+        **_parts(request, order),
+        **admin.site.each_context(request),
+        "opts": Order._meta,
+        "title": _("Why is this order in this state?"),
+        "order": order,
+        "lines": order.lines.all(),
+        "order_taxes": order.taxes.all(),
+        "notes": order.notes.all(),
+        "next_step": next_step(order, money_locale(request)),
+    }
+    return render(request, "admin/backoffice/why.html", context)
 
-    def page(request: HttpRequest, order_id: int) -> HttpResponse:
-        order = Order.objects.filter(pk=order_id).first()
-        if order is None:
-            raise Http404
-        if not model_admin.has_view_permission(request, order):
-            raise PermissionDenied
-        if request.method == "POST":
-            _act(request, order, may_replay=_may_view(model_admin, request, StripeEvent))
-            return HttpResponseRedirect(request.path)
-        context = {
-            **_parts(model_admin, request, order),
-            **model_admin.admin_site.each_context(request),
-            "opts": model_admin.model._meta,
-            "title": _("Why is this order in this state?"),
-            "order": order,
-            "lines": order.lines.all(),
-            "order_taxes": order.taxes.all(),
-            "notes": order.notes.all(),
-            "next_step": next_step(order, money_locale(request)),
-        }
-        return render(request, "admin/backoffice/why.html", context)
 
-    return page
-
-
-def _parts(model_admin: "admin.ModelAdmin[Any]", request: HttpRequest, order: Order) -> dict[str, Any]:
+def _parts(request: HttpRequest, order: Order) -> dict[str, Any]:
     """What else is known of the order; None in place of what this user may not view in the admin."""
     parts: dict[str, tuple[type[Model], Callable[[], Any]]] = {
         "payments": (
@@ -76,35 +72,28 @@ def _parts(model_admin: "admin.ModelAdmin[Any]", request: HttpRequest, order: Or
         "mails": (Mail, order.mails.all),
         "events": (StripeEvent, lambda: events_of(order)),
     }
-    return {
-        name: rows() if _may_view(model_admin, request, model) else None
-        for name, (model, rows) in parts.items()
-    }
+    return {name: rows() if _may_view(request, model) else None for name, (model, rows) in parts.items()}
 
 
-def _may_view(model_admin: "admin.ModelAdmin[Any]", request: HttpRequest, model: type[Model]) -> bool:
-    return model_admin.admin_site.get_model_admin(model).has_view_permission(request)
+def _may_view(request: HttpRequest, model: type[Model]) -> bool:
+    return admin.site.get_model_admin(model).has_view_permission(request)
 
 
-def _act(request: HttpRequest, order: Order, *, may_replay: bool) -> None:
-    try:
-        if request.POST.get("action") == "replay":
-            if not may_replay:
-                raise PermissionDenied
-            number = whole_number(request.POST.get("event", ""), 18)
-            event = next((event for event in events_of(order) if event.pk == number), None)
-            if event is None:
-                raise Http404
-            messages.success(request, intake.replay(event).outcome)
-            return
-        asked = [sync.refresh(payment) for payment in order.payments.exclude(stripe_id=None)]
-        order.refresh_from_db()
-        said = {"number": len(asked), "status": order.get_status_display()}
-        messages.success(
-            request, _("Stripe was asked about %(number)s payments. The order is %(status)s.") % said
-        )
-    except (StripeUnavailable, StripeRefused) as trouble:
-        messages.error(request, _("Stripe did not answer as it should: %(trouble)s") % {"trouble": trouble})
+def _replay(request: HttpRequest, order: Order) -> str:
+    if not _may_view(request, StripeEvent):
+        raise PermissionDenied
+    number = whole_number(request.POST.get("event", ""), 18)
+    for event in events_of(order):
+        if event.pk == number:
+            return intake.replay(event).outcome
+    raise Http404
+
+
+def _ask(order: Order) -> str:
+    asked = [sync.refresh(payment) for payment in order.payments.exclude(stripe_id=None)]
+    order.refresh_from_db()
+    said = {"number": len(asked), "status": order.get_status_display()}
+    return _("Stripe was asked about %(number)s payments. The order is %(status)s.") % said
 
 
 def events_of(order: Order) -> list[StripeEvent]:
@@ -128,43 +117,45 @@ def dashboard_link(payment: Payment) -> str:
 
 
 def next_step(order: Order, locale: Locale) -> str:
-    """What the shop does next by itself, or whose turn it is; amounts are written as the locale does."""
-    live = order.payments.filter(status__in=Payment.LIVE).first()
-    held, to_do = in_review(order).first(), []
-    if held is not None:
-        by_itself = _("A payment that needs review is refunded by itself: %(problem)s")
-        decide = _("A payment needs review: %(problem)s")
-        to_do = [(by_itself if review.is_surplus(held) else decide) % {"problem": held.problem}]
+    """What the shop does next, or who has to act. Amounts are written as the locale does."""
+    payment, to_do = in_review(order).first(), []
+    if payment is not None:
+        by_itself = _("A payment needs review, and the shop refunds it automatically: %(problem)s")
+        decide = _("A payment needs your review: %(problem)s")
+        to_do = [(by_itself if review.is_surplus(payment) else decide) % {"problem": payment.problem}]
     # An answer that comes too late loses the dispute: it is never hidden behind "it was paid".
     undecided = order.disputes.filter(closed=None)
-    to_do += [_about(dispute, locale) for dispute in undecided if dispute.is_to_do or not held]
-    if to_do:
-        return " ".join(to_do)
+    to_do += [_about(dispute, locale) for dispute in undecided if dispute.is_to_do or not payment]
+    return " ".join(to_do) or _calm(order)
+
+
+def _calm(order: Order) -> str:
+    """The same for an order without anything to decide."""
+    live = order.payments.filter(status__in=Payment.LIVE).first()
     if order.status == Order.Status.PROCESSING:
         return _(
-            "The bank is at work. Its answer comes as an event; the worker asks every five minutes besides."
+            "The bank is processing the payment. Its answer comes as an event. "
+            "The worker also asks Stripe every five minutes."
         )
     if order.status == Order.Status.CANCELLED:
-        return _("There is nothing to do: everything was taken out of the order.")
+        return _("There is nothing to do. Everything was taken out of the order.")
     if order.status in Order.WAS_PAID:
-        return _(
-            "There is nothing to do: the order was paid. "
-            "Refunds and disputes are added here as Stripe tells of them."
-        )
+        return _("There is nothing to do. The order was paid. Refunds and disputes will appear here.")
     if live is not None and not live.stripe_id:
-        return _("Stripe is being asked for a way to pay. If that broke off, the buyer's next try finds it.")
-    if live is not None:
         return _(
-            "The buyer can pay until %(time)s (UTC); then the worker closes it and the order expires."
-        ) % {"time": f"{live.expires_at:%Y-%m-%d %H:%M}"}
-    return _("The buyer's turn: nothing can be paid now, and the order's link lets them start again.")
+            "The shop is creating a payment at Stripe. The buyer's next try repeats what was interrupted."
+        )
+    if live is not None:
+        until = {"time": f"{live.expires_at:%Y-%m-%d %H:%M}"}
+        return _("The buyer can pay until %(time)s (UTC). Then the payment and the order expire.") % until
+    return _("The shop waits for the buyer. No payment is open. The order's link lets them pay.")
 
 
 def _about(dispute: Dispute, locale: Locale) -> str:
-    """Whose turn it is in a dispute that is not decided, and until when."""
+    """Who has to act in a dispute that is not decided, and until when."""
     said = {"amount": format_money(dispute.amount, dispute.currency, locale)}
     if not dispute.is_to_do:
-        return _("The buyer's bank is deciding about its dispute of %(amount)s.") % said
+        return _("The buyer's bank is deciding about the dispute of %(amount)s.") % said
     if dispute.status == Dispute.Status.WARNING_NEEDS_RESPONSE:
         asked = _("The buyer's bank asks about %(amount)s.") % said
     else:

@@ -12,8 +12,7 @@ from django.utils.translation import ngettext
 
 from kopeck.mail.jobs import send
 from kopeck.mail.models import Mail
-from kopeck.refunds.admin import order_link
-from kopeck.web.admin import ReadOnlyAdmin
+from kopeck.web.admin import ReadOnlyAdmin, order_link
 
 
 @admin.register(Mail)

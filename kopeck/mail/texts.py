@@ -58,8 +58,8 @@ def _subject(mail: Mail, amount: object) -> str:
         case Mail.Kind.RECEIPT:
             return _("%(shop)s: order %(number)s is paid") % words
         case Mail.Kind.REFUND:
-            return _("%(shop)s: %(amount)s of order %(number)s goes back to you") % words
-    return _("%(shop)s: order %(number)s is sold out, your money goes back") % words
+            return _("%(shop)s: refund of %(amount)s for order %(number)s") % words
+    return _("%(shop)s: order %(number)s is sold out, we refund your payment") % words
 
 
 def rows(order: Order) -> list[Row]:

@@ -1,23 +1,13 @@
-"""Refunds and disputes in the admin: everything that went back, and what the seller has to answer by when."""
+"""Refunds and disputes in the admin: what was refunded, and what the seller has to answer by when."""
 
-from typing import Any
+from typing import ClassVar
 
 from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.urls import reverse
-from django.utils.html import format_html
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from kopeck.refunds.models import Dispute, Refund
-from kopeck.web.admin import ReadOnlyAdmin, money_column
-
-
-@admin.display(description=_("order"), ordering="order")
-def order_link(row: Refund | Dispute) -> str:
-    return format_html(
-        '<a href="{}">{}</a>', reverse("admin:orders_order_change", args=[row.order_id]), row.order_id
-    )
+from kopeck.web.admin import ReadOnlyAdmin, RowsFilter, money_column, order_link
 
 
 @admin.register(Refund)
@@ -27,34 +17,21 @@ class RefundAdmin(ReadOnlyAdmin):
     search_fields = ["=stripe_id", "=order__id", "=payment__payment_intent", "requested_by"]
     list_select_related = ["order"]
     ordering = ["-pk"]
-    exclude = ["inputs", "parts"]
+    exclude = ["inputs", "allocation"]
     readonly_fields = ["money"]
     money = money_column("amount", _("amount"))
 
 
-class ToDo(admin.SimpleListFilter):
-    """What waits for the seller, unless something else is asked for."""
+class DisputesFilter(RowsFilter):
+    """What waits for the seller, unless something else is chosen."""
 
-    title = _("what")
-    parameter_name = "what"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("open", _("Open")), ("closed", _("Closed")), ("all", _("All"))]
-
-    def choices(self, changelist: Any) -> Any:
-        first, *rest = super().choices(changelist)
-        yield {**first, "display": _("To do, by deadline")}
-        yield from rest
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        match self.value():
-            case "open":
-                return queryset.filter(closed=None)
-            case "closed":
-                return queryset.exclude(closed=None)
-            case "all":
-                return queryset
-        return queryset.filter(status__in=Dispute.TO_DO)
+    title, parameter_name = _("what"), "what"
+    first = (_("To do, by deadline"), Q(status__in=Dispute.TO_DO))
+    ways: ClassVar = {
+        "open": (_("Open"), Q(closed=None)),
+        "closed": (_("Closed"), ~Q(closed=None)),
+        "all": (_("All"), Q()),
+    }
 
 
 @admin.register(Dispute)
@@ -71,7 +48,7 @@ class DisputeAdmin(ReadOnlyAdmin):
         "closed",
     ]
     list_display_links = ["__str__"]
-    list_filter = [ToDo, "status", "account"]
+    list_filter = [DisputesFilter, "status", "account"]
     search_fields = ["=stripe_id", "=order__id", "=payment__payment_intent"]
     ordering = ["due_by", "pk"]
     readonly_fields = ["money"]

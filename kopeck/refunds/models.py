@@ -31,12 +31,12 @@ class Refund(models.Model):
         REFUSED = "refused", _("refused by Stripe")
 
     class Source(models.TextChoices):
-        STAFF = "staff", _("the admin")
-        SHOP = "shop", _("the shop itself")
-        STRIPE = "stripe", _("elsewhere at Stripe")
+        STAFF = "staff", _("admin")
+        SHOP = "shop", _("automatic")
+        STRIPE = "stripe", _("Stripe")
 
     class Reason(models.TextChoices):
-        REQUESTED = "requested_by_customer", _("the buyer asked for it")
+        REQUESTED = "requested_by_customer", _("the buyer requested it")
         DUPLICATE = "duplicate", _("paid twice")
         FRAUDULENT = "fraudulent", _("fraud (Stripe blocks this card from now on)")
 
@@ -64,7 +64,7 @@ class Refund(models.Model):
     status = models.CharField(_("status"), max_length=15, choices=Status.choices, default=Status.CREATING)
     amount = models.PositiveBigIntegerField(_("amount"))
     currency = models.CharField(_("currency"), max_length=3)
-    source = models.CharField(_("made by"), max_length=6, choices=Source.choices)
+    source = models.CharField(_("source"), max_length=6, choices=Source.choices)
     reason = models.CharField(_("reason"), max_length=30, choices=Reason.choices, blank=True)
     comment = models.TextField(_("comment"), blank=True)
     #: Who pressed the button; a name, so that it outlives the account.

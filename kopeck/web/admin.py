@@ -1,10 +1,14 @@
 """What the admins share: facts are looked at, and money is written as people do."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 
 from kopeck.money import format_money
 from kopeck.web.context import money_locale
@@ -20,10 +24,17 @@ def money_column(name: str, title: Any) -> Callable[[Any, Any], str]:
     return admin.display(description=title, ordering=name)(shown)
 
 
-class ReadOnlyAdmin(admin.ModelAdmin[Any]):
+@admin.display(description=_("order"), ordering="order")
+def order_link(row: Any) -> str:
+    """A column that leads to the order of the row."""
+    address = reverse("admin:orders_order_change", args=[row.order_id])
+    return format_html('<a href="{}">{}</a>', address, row.order_id)
+
+
+class ReadOnly:
     """Facts are looked at, not edited."""
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -31,3 +42,28 @@ class ReadOnlyAdmin(admin.ModelAdmin[Any]):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin[Any]):
+    pass
+
+
+class ReadOnlyInline(ReadOnly, admin.TabularInline[Any, Any]):
+    extra = 0
+
+
+class RowsFilter(admin.SimpleListFilter):
+    """Filters a list by one of `ways` (by the word in the address); by `first` where none is chosen."""
+
+    ways: ClassVar[dict[str, tuple[Any, Q]]]
+    first: ClassVar[tuple[Any, Q]] = (_("All"), Q())
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [(word, title) for word, (title, _condition) in self.ways.items()]
+
+    def choices(self, changelist: Any) -> Any:
+        unchosen, *rest = super().choices(changelist)
+        return [{**unchosen, "display": self.first[0]}, *rest]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(self.ways.get(self.value() or "", self.first)[1])

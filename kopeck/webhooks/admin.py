@@ -1,11 +1,11 @@
 """Stripe's events, to be read and processed again."""
 
 import json
-from typing import Any
+from typing import ClassVar
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -13,33 +13,25 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from kopeck.telemetry.redaction import scrub
-from kopeck.web.admin import ReadOnlyAdmin
+from kopeck.web.admin import ReadOnlyAdmin, RowsFilter
 from kopeck.webhooks import intake
 from kopeck.webhooks.models import StripeEvent
 
 
-class ToDo(admin.SimpleListFilter):
+class EventsFilter(RowsFilter):
     """Events that are not processed."""
 
-    title = gettext_lazy("to do")
-    parameter_name = "to_do"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("failed", _("Failed")), ("waiting", _("Not processed yet"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        match self.value():
-            case "failed":
-                return queryset.filter(status=StripeEvent.Status.FAILED)
-            case "waiting":
-                return queryset.exclude(status__in=StripeEvent.SETTLED)
-        return queryset
+    title, parameter_name = gettext_lazy("to do"), "to_do"
+    ways: ClassVar = {
+        "failed": (gettext_lazy("Failed"), Q(status=StripeEvent.Status.FAILED)),
+        "waiting": (gettext_lazy("Not processed yet"), ~Q(status__in=StripeEvent.SETTLED)),
+    }
 
 
 @admin.register(StripeEvent)
 class StripeEventAdmin(ReadOnlyAdmin):
     list_display = ["event_id", "type", "object_id", "status", "outcome", "attempts", "account", "received"]
-    list_filter = [ToDo, "status", "account", "type"]
+    list_filter = [EventsFilter, "status", "account", "type"]
     search_fields = ["=event_id", "=object_id"]
     exclude = ["payload", "traceback"]
     readonly_fields = ["trace", "body"]

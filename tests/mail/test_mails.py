@@ -127,8 +127,8 @@ def test_each_refund_brings_one_mail_however_often_it_is_heard_of(
             deliver(event)
     work()
     assert [subject for subject, _ in sent()] == [
-        f"Kopeck: $8.20 of order {order.pk} goes back to you",
-        f"Kopeck: $10.00 of order {order.pk} goes back to you",
+        f"Kopeck: refund of $8.20 for order {order.pk}",
+        f"Kopeck: refund of $10.00 for order {order.pk}",
     ]
 
 
@@ -142,7 +142,7 @@ def test_a_refund_that_stripe_refuses_brings_no_mail(
     Desk(owner, order).confirm(form)
     assert order.refunds.filter(status="refused").count() == 1
     work()
-    assert len([subject for subject, _ in sent() if "goes back" in subject]) == 1
+    assert len([subject for subject, _ in sent() if "refund of" in subject]) == 1
 
 
 def test_a_second_payment_that_goes_back_is_told_as_such(
@@ -159,8 +159,8 @@ def test_a_second_payment_that_goes_back_is_told_as_such(
     subjects = sorted(subject for subject, _ in sent())
     number = Order.objects.get().pk
     assert subjects == [
-        f"Kopeck: $48.20 of order {number} goes back to you",
         f"Kopeck: order {number} is paid",
+        f"Kopeck: refund of $48.20 for order {number}",
     ]
     assert any("was paid twice" in text for _, text in sent())
 
@@ -182,8 +182,8 @@ def test_what_is_sold_out_brings_one_apology_and_neither_receipt_nor_refund_mail
     mine = Mail.objects.filter(order=order)
     assert [mail.kind for mail in mine] == ["apology"]
     (text,) = [mail.text for mail in mine]
-    assert "We are sorry: Moka pot was sold out" in text
-    assert "All that you paid goes back to you: $48.20." in text
+    assert "We are sorry. Moka pot was sold out" in text
+    assert "We refund all that you paid: $48.20." in text
     assert sorted(subject for subject, _ in sent()) == sorted(
         [mine.get().subject, f"Kopeck: order {Order.objects.exclude(pk=order.pk).get().pk} is paid"]
     )

@@ -67,7 +67,7 @@ def test_money_for_one_piece_does_not_pay_an_order_of_five(
     assert "was not for this order as it is now" in page
     assert "Nothing was charged. Your order is kept" not in page
     assert "Payment from before the order was changed, refunded" in page
-    assert "was changed before your payment for it came" in mail_of_refund()
+    assert "was changed before your payment arrived" in mail_of_refund()
     # And the order as it is now can be paid.
     new = open_session(buyer, order)
     sandbox.pay(new.stripe_id or "")
@@ -86,10 +86,10 @@ def test_the_owner_reads_what_came_and_why_it_goes_back(
     tell(sandbox, deliver, old)
     why = f"/admin/orders/order/{order.pk}/why/"
     page = owner.get(why).content.decode()
-    assert "A payment that needs review is refunded by itself: The order was changed" in page
+    assert "A payment needs review, and the shop refunds it automatically: The order was changed" in page
     assert "A payment of 10.00 USD needs review" in page
     work()
-    assert "is refunded by itself" not in owner.get(why).content.decode()
+    assert "refunds it automatically" not in owner.get(why).content.decode()
 
 
 def test_money_in_another_currency_does_not_pay_the_order(
@@ -122,7 +122,7 @@ def test_money_for_a_cancelled_order_goes_back(
     assert states(order)[0] == "cancelled"
     work()
     assert at_stripe(sandbox) == [1000]
-    assert "was cancelled before your payment came, so the payment goes back to you" in mail_of_refund()
+    assert "was cancelled before your payment arrived. We refund the payment: " in mail_of_refund()
 
 
 def test_a_lost_payment_that_pays_after_all_closes_what_was_opened_since_at_once(
@@ -212,7 +212,7 @@ def test_the_last_use_of_a_code_pays_one_of_two_orders_whose_payments_come_late(
     assert (held.status, held.review_reason) == ("needs_review", "code")
     work()
     assert at_stripe(sandbox) == [900]
-    assert "was used up when your payment came, so the payment goes back to you" in mail_of_refund()
+    assert "was used up when your payment arrived. We refund the payment: " in mail_of_refund()
     assert stranger.get(f"/order/{second.pk}/buy").json()["error"]["code"] == "discount_used_up"
     assert Refund.objects.get().order == second
 

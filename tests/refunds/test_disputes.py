@@ -100,12 +100,12 @@ def test_the_why_page_says_when_it_is_the_banks_turn_and_nothing_once_it_is_over
     decide(sandbox, "under_review")
     tell(sandbox, deliver)
     page = why(owner, order)
-    assert "bank is deciding about its dispute of $48.20" in page
+    assert "bank is deciding about the dispute of $48.20" in page
     assert "Answer it at Stripe" not in page
     assert "<td>under review</td>" in page
     decide(sandbox, "lost")
     tell(sandbox, deliver)
-    assert "There is nothing to do: the order was paid." in why(owner, order)
+    assert "There is nothing to do. The order was paid." in why(owner, order)
 
 
 @pytest.mark.parametrize("outcome", ["won", "lost"])

@@ -82,7 +82,7 @@ def test_the_buyer_reads_why_it_went_back(
     assert "Second payment" not in page
     mail = Mail.objects.get(kind="refund")
     write(mail)
-    assert "was not of the order’s total, so it goes back to you: $48.20" in mail.text
+    assert "was not of the order’s total. We refund it: $48.20" in mail.text
     assert "paid twice" not in mail.text + mail.html
 
 
