@@ -1,4 +1,4 @@
-"""What Stripe says: payments of orders, and the events that told of them. Money in minor units."""
+"""Payments of orders: one row for each way to pay that was made at Stripe. Money in minor units."""
 
 import uuid
 from datetime import datetime
@@ -45,7 +45,7 @@ class Payment(Leased):
         CANCELLED = "cancelled", _("the order was cancelled")
         CODE = "code", _("the discount code was used up")
 
-    #: Of held payments, those that nothing but the owner's word refunds; "": held before reasons were kept.
+    #: Of payments that need review, those that nothing but the owner's word refunds. "": no reason is known.
     OWNER_DECIDES = ("", Review.AMOUNT)
 
     order = models.ForeignKey(Order, models.PROTECT, related_name="payments", verbose_name=_("order"))
@@ -69,7 +69,7 @@ class Payment(Leased):
     card_brand = models.CharField(_("card"), max_length=20, blank=True)
     card_last4 = models.CharField(_("last four"), max_length=4, blank=True)
     problem = models.TextField(_("problem"), blank=True)
-    #: Of a held payment. Only the owner decides about another amount; whatever else is refunded by itself.
+    #: Only the owner decides about another amount; whatever else needs review is refunded automatically.
     review_reason = models.CharField(
         _("needs review because"),
         max_length=15,
@@ -145,8 +145,8 @@ MONEY_BACK = ("pending", "requires_action", "succeeded")
 
 def in_review(order: Order) -> models.QuerySet[Payment]:
     """The order's payments that need review and of which nothing was refunded yet."""
-    held = Payment.objects.filter(order=order, status=Payment.Status.NEEDS_REVIEW)
-    return held.exclude(refunds__status__in=MONEY_BACK)
+    found = Payment.objects.filter(order=order, status=Payment.Status.NEEDS_REVIEW)
+    return found.exclude(refunds__status__in=MONEY_BACK)
 
 
 def is_used_up(order: Order) -> bool:

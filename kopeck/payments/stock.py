@@ -23,9 +23,8 @@ from kopeck.errors import ShopError
 from kopeck.orders.lines import OrderLine
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import MAX_QUANTITY, Wanted
+from kopeck.payments.models import Payment
 
-#: States of a payment that can still become money: `Payment.LIVE`, which orders do not import.
-LIVE = ("creating", "open", "processing")
 HELD = Coalesce("held", "quantity")
 
 
@@ -76,7 +75,7 @@ def _left(item: str, stock: str, own: Q | None) -> Case:
 
 def _held(lines: Any, own: Q | None) -> Any:
     """Of these lines, pieces by item that orders with a live payment hold; an order has at most one such."""
-    held = lines.filter(order__payments__status__in=LIVE)
+    held = lines.filter(order__payments__status__in=Payment.LIVE)
     if own is not None:
         held = held.exclude(own)
     return held.order_by().values("item").annotate(sum=Sum(HELD))

@@ -1,7 +1,7 @@
 """The one way to learn the truth: ask Stripe, then write it down in one transaction with the order locked.
 
 The webhook, the return page and the periodic job all end here. Transitions go forward only, so any order of
-events, and any number of copies, ends in the same state.
+events, and any number of repetitions, ends in the same state.
 """
 
 import logging
@@ -132,7 +132,7 @@ def _pay(order: Order, payment: Payment, truth: Truth) -> None:
     """The order is paid, if this is the payment of what it is now; else the payment needs review."""
     review = _review(order, payment, truth)
     if review is not None:
-        return _hold(order, payment, truth, review)
+        return _need_review(order, payment, truth, review)
     at = truth.paid_at or timezone.now()
     order.mark_paid(at, email=truth.email)
     gone = stock.take(order, held=payment.is_live)
@@ -164,8 +164,8 @@ def _review(order: Order, payment: Payment, truth: Truth) -> Payment.Review | No
     return Review.CODE if not payment.is_live and is_used_up(order) else None
 
 
-def _hold(order: Order, payment: Payment, truth: Truth, review: Payment.Review) -> None:
-    """Keeps the money apart. It is refunded by itself, but for another amount: then the owner decides."""
+def _need_review(order: Order, payment: Payment, truth: Truth, review: Payment.Review) -> None:
+    """Keeps the money apart. It is refunded automatically, but for another amount: then the owner decides."""
     Review = Payment.Review
     took, mine = in_words(truth.amount, truth.currency), in_words(payment.amount, payment.currency)
     problem = {

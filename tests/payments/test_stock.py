@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from kopeck.catalog.models import Item
 from kopeck.orders.lines import OrderLine
 from kopeck.orders.models import Order
-from kopeck.payments import stock, sync
+from kopeck.payments import sync
 from kopeck.payments.models import Payment
 from kopeck.stripe_api import client as wire
 from tests.support.refunding import settle
@@ -181,7 +181,3 @@ def test_the_database_itself_refuses_a_negative_stock() -> None:
     item = make_item(stock=1)
     with pytest.raises(IntegrityError), transaction.atomic():
         Item.objects.filter(pk=item.pk).update(stock=-1)
-
-
-def test_what_holds_is_what_can_still_become_money() -> None:
-    assert set(stock.LIVE) == set(Payment.LIVE)

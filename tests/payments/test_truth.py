@@ -181,7 +181,7 @@ def test_money_that_needs_review_is_kept_apart_with_the_reason(review: str, amou
         amount=1000, currency="usd", inputs={}, expires_at=timezone.now(),
     )  # fmt: skip
     truth = Truth(status=Status.PAID, amount=amount, currency="usd", payment_intent="pi_1")
-    sync._hold(order, payment, truth, Payment.Review(review))
+    sync._need_review(order, payment, truth, Payment.Review(review))
     payment.refresh_from_db()
     order.refresh_from_db()
     took = f"{amount // 100}.{amount % 100:02} USD"
