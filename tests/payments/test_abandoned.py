@@ -150,10 +150,10 @@ def test_an_order_that_is_being_worked_on_is_not_waited_for(buyer: Client) -> No
 
 
 def test_the_search_is_served_by_its_index(db: None) -> None:
-    """With the figures of a shop with a past: PostgreSQL remembers those of emptied tables."""
-    for status, count in (("abandoned", 2000), ("open", 20)):
+    """The oldest first, with no look at all others that are open: they are not sorted again."""
+    for status, count in (("expired", 2000), ("open", 2000)):
         Order.objects.bulk_create([Order(currency="usd", status=status) for _ in range(count)])
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE orders_order, payments_payment")
-    plan = jobs._abandoned(timezone.now()).order_by("created").explain()
+    plan = jobs._abandoned(timezone.now()).order_by("created")[:20].explain()
     assert "orders_left_open" in plan
