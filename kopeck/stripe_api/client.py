@@ -168,19 +168,17 @@ class Gateway:
 
     def livemode(self) -> bool | None:
         """The mode that Stripe says of the newest Checkout Session; None where there is none."""
-        newest = self._ask(lambda: self._client.v1.checkout.sessions.list({"limit": 1}))["data"]
+        newest, _more = self.page("session", limit=1, expand=[])
         return bool(newest[0]["livemode"]) if newest else None
 
     def publishable_key_reads(self) -> bool | None:
         """Whether the publishable key sees the account's newest payment intent; None where there is none."""
-        intents = self._client.v1.payment_intents
-        newest = self._ask(lambda: intents.list({"limit": 1}))["data"]
+        newest, _more = self.page("intent", limit=1, expand=[])
         if not newest:
             return None
-        asked: Any = {"client_secret": newest[0]["client_secret"]}
-        key: Any = {"api_key": self.account.publishable_key}
+        asked, key = {"client_secret": newest[0]["client_secret"]}, {"api_key": self.account.publishable_key}
         try:
-            self._ask(lambda: intents.retrieve(newest[0]["id"], asked, key))
+            self._call("intent", "retrieve", newest[0]["id"], asked, key)
         except StripeRefused as refusal:
             if refusal.missing or not refusal.code:  # no such intent in its account, or no such key
                 return False
