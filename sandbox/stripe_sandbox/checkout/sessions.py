@@ -172,12 +172,16 @@ def _complete(
 ) -> PayOutcome:
     """The session is over and won: whatever hangs on it happens here, in the payment's own transaction."""
     # A no-cost order has no payment that would tell whose it is, so Stripe makes a Customer.
-    if session["customer"] is None and (session["customer_creation"] == "always" or intent is None):
+    kept = intent is not None and intent["setup_future_usage"]
+    wanted = session["customer_creation"] == "always" or intent is None or kept
+    if session["customer"] is None and wanted:
         customer = customers.new_customer(box, account, {"email": email, "name": name})
         session["customer"] = customer["id"]
         if intent:
             intent["customer"] = customer["id"]
             box.store.save(account, intent)
+            method = fetch(box, account, payment_methods.KIND, intent["payment_method"])
+            charging.keep_method(box, account, intent, method)
     paid = intent is None or intent["status"] == "succeeded"
     session.update(
         status="complete",

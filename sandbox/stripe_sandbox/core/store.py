@@ -60,10 +60,11 @@ VERSION = 2
 #: What lists can be filtered by, those that leave fewest objects first: the first one asked for is looked
 #: up in the table `fields`, the others are held against what that finds.
 FILTERS = (
-    "_session", "payment_intent", "charge", "source", "_code", "lookup_key", "product", "subscription",
-    "payment_link", "transfer_group", "customer", "email", "customer_details.email", "test_clock", "payout",
-    "promotion.coupon", "url", "_from_command_line", "status", "type", "pending_webhooks", "active",
-    "currency", "inclusive", "shippable", "recurring.interval", "recurring.usage_type", "recurring.meter",
+    "_session", "payment_intent", "payment_method", "charge", "source", "_code", "lookup_key", "product",
+    "subscription", "payment_link", "transfer_group", "customer", "email", "customer_details.email",
+    "test_clock", "payout", "promotion.coupon", "url", "_from_command_line", "status", "type",
+    "pending_webhooks", "active", "currency", "inclusive", "shippable", "recurring.interval",
+    "recurring.usage_type", "recurring.meter",
 )  # fmt: skip
 
 CREATED_TESTS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}

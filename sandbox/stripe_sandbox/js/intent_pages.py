@@ -13,7 +13,7 @@ from stripe_sandbox.box import Box
 from stripe_sandbox.checkout.frame import guard, page
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.js.element import framed
-from stripe_sandbox.resources import payment_methods
+from stripe_sandbox.resources import payment_methods, setup_intents
 from stripe_sandbox.resources.account import NAME as MERCHANT
 from stripe_sandbox.resources.charges import KIND as CHARGE
 from stripe_sandbox.resources.payment_intents import intents
@@ -49,11 +49,12 @@ class IntentPages:
         if intent["status"] != "requires_action":
             return _left(intent)
         method = self._box.store.get(account, payment_methods.KIND, intent["payment_method"])
+        saves = intent["object"] == setup_intents.KIND
         return page(
             "challenge.html",
             200,
             merchant=MERCHANT,
-            total=_amount(intent["amount"], intent["currency"]),
+            total="" if saves else _amount(intent["amount"], intent["currency"]),
             last4=method["card"]["last4"] if method else "",
             action=request.full_path,
             framed=_in_a_frame(),
@@ -65,14 +66,17 @@ class IntentPages:
             return _nothing()
         account, intent = found
         authenticated = request.form.get("result") == "authorize"
-        intents.answer_challenge(
-            self._box,
-            account,
-            intent["id"],
-            authenticated=authenticated,
-            base_url=request.host_url.rstrip("/"),
-        )
-        return _left(self._box.store.get(account, INTENT, intent["id"]) or intent)
+        if intent["object"] == setup_intents.KIND:
+            setup_intents.answer_challenge(self._box, account, intent["id"], authenticated=authenticated)
+        else:
+            intents.answer_challenge(
+                self._box,
+                account,
+                intent["id"],
+                authenticated=authenticated,
+                base_url=request.host_url.rstrip("/"),
+            )
+        return _left(self._box.store.get(account, intent["object"], intent["id"]) or intent)
 
     def receipt(self, charge_id: str) -> Response:
         found = self._box.store.find(CHARGE, charge_id)
@@ -87,7 +91,7 @@ class IntentPages:
         return _state(200, "good", charge["status"], title, sentence)
 
     def _find(self, intent_id: str) -> tuple[str, Obj] | None:
-        found = self._box.store.find(INTENT, intent_id)
+        found = self._box.store.find(INTENT, intent_id) or self._box.store.find(setup_intents.KIND, intent_id)
         secret = request.args.get("client_secret", "")
         return found if found and compare_digest(secret, found[1]["client_secret"]) else None
 
@@ -114,9 +118,10 @@ def _leave(intent: Obj) -> Response:
     if not back:
         title = "Authentication complete" if paid else "Authentication failed"
         return _state(200, "good" if paid else "bad", intent["status"], title, "You can go back to the shop.")
+    kind = intent["object"]
     facts = {
-        "payment_intent": intent["id"],
-        "payment_intent_client_secret": intent["client_secret"],
+        kind: intent["id"],
+        f"{kind}_client_secret": intent["client_secret"],
         "redirect_status": "pending"
         if intent["status"] == "processing"
         else "succeeded"

@@ -28,6 +28,7 @@ PLAIN: Obj = {
     "receipt_number": None,
     "refunded": False,
     "review": None,
+    "source": None,
     "source_transfer": None,
     "statement_descriptor": None,
     "transfer_data": None,

@@ -14,6 +14,7 @@ from stripe_sandbox.box import Box
 from stripe_sandbox.core import ids
 from stripe_sandbox.core.errors import invalid, missing_object
 from stripe_sandbox.core.store import Obj
+from stripe_sandbox.resources import payment_methods
 from stripe_sandbox.resources.events import insert_new, save_changed
 from stripe_sandbox.server.routes import Call, Params, includable, listing, merge_metadata, route
 
@@ -41,7 +42,6 @@ ABSENT = (
     "default_bank_account",
     "default_card",
     "default_source",
-    "payment_method",
     "source",
     "tax",
     "tax_id_data",
@@ -88,8 +88,24 @@ def new_customer(box: Box, account: str, params: Params) -> Obj:
         "tax_exempt": "none",
         "test_clock": None,
     }
+    method = params.get("payment_method")
+    invoices = params.pop("invoice_settings", None) if method else None
     _apply(box, account, customer, params)
-    return insert_new(box, account, customer, "customer.created")
+    insert_new(box, account, customer, "customer.created")
+    if method:
+        _attach(box, account, customer, method, invoices or {})
+    return customer
+
+
+def _attach(box: Box, account: str, customer: Obj, id: str, invoices: Params) -> None:
+    """The `payment_method` that a customer is made with, which may be its default at once."""
+    method = payment_methods.for_payment(box, account, {"payment_method": id}, customer["id"])
+    assert method is not None  # noqa: S101 - an id was given
+    payment_methods.save_for(box, account, method, customer["id"])
+    if invoices.get("default_payment_method") == id:  # which may be a test id, such as pm_card_visa
+        invoices = {**invoices, "default_payment_method": method["id"]}
+    _apply_invoice_settings(box, account, customer, invoices)
+    box.store.save(account, customer)
 
 
 def _apply(box: Box, account: str, customer: Obj, params: Params) -> None:

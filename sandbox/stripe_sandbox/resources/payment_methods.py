@@ -10,15 +10,15 @@ from typing import Any
 
 from stripe_sandbox.box import Box
 from stripe_sandbox.core import errors, ids
-from stripe_sandbox.core.store import Obj
+from stripe_sandbox.core.errors import StripeError
+from stripe_sandbox.core.store import Obj, shown
 from stripe_sandbox.resources.events import save_changed
 from stripe_sandbox.rules import cards, debits
-from stripe_sandbox.rules.cards import Card, TestCard
+from stripe_sandbox.rules.cards import Card, Decline, TestCard
 from stripe_sandbox.rules.debits import BankAccount, TestDebit
 from stripe_sandbox.server.routes import Call, Params, fetch, listing, merge_metadata, route
 
 KIND = "payment_method"
-TOKENS = {"tok_visa": "pm_card_visa", "tok_mastercard": "pm_card_mastercard", "tok_amex": "pm_card_amex"}
 ADDRESS = ("city", "country", "line1", "line2", "postal_code", "state")
 
 
@@ -59,6 +59,59 @@ def resolve(box: Box, account: str, id: str, param: str = "payment_method") -> O
     method = _build(box, account, test_card, 12, _year(box) + 4, checked=False)
     box.store.insert(account, method)
     return method
+
+
+def for_payment(box: Box, account: str, params: Params, customer: str | None) -> Obj | None:
+    """The method that an intent's `payment_method` or `payment_method_data` gives, for that customer; None
+    where neither is there. Raises StripeError for one that belongs to somebody else, or is used up."""
+    if "payment_method" in params and "payment_method_data" in params:
+        raise errors.invalid(
+            "You may only specify one of these parameters: payment_method, payment_method_data."
+        )
+    if "payment_method_data" in params:
+        return from_data(box, account, params["payment_method_data"])
+    if not params.get("payment_method"):
+        return None
+    method = resolve(box, account, params["payment_method"])
+    if method["customer"] is None and method.get("_used_up"):
+        raise errors.invalid(
+            "The provided PaymentMethod was previously used with a PaymentIntent without Customer "
+            "attachment, or was detached from a Customer. It may not be used again. To use a PaymentMethod "
+            "multiple times, you must attach it to a Customer first."
+        )
+    if method["customer"] is not None and customer is None:
+        raise errors.invalid(
+            f"The payment method supplied ({method['id']}) belongs to a customer. Please include the "
+            "Customer in the `customer` parameter on the PaymentIntent.",
+            param="payment_method",
+        )
+    if method["customer"] not in (None, customer):
+        raise errors.invalid(
+            f"The customer does not have a payment method with the ID {method['id']}. The payment method "
+            "must be attached to the customer.",
+            code="resource_missing",
+            param="payment_method",
+        )
+    return method
+
+
+def save_for(box: Box, account: str, method: Obj, customer: str | None) -> Obj:
+    """Attach a method to a customer for later payments. Raises StripeError (402) where its bank says no."""
+    decline = behaviour(method).setup_decline if method["type"] == "card" else None
+    if decline:
+        raise card_refusal(decline, payment_method=shown(method))
+    method.update(customer=customer, _set_up=True)
+    return save_changed(box, account, method, "payment_method.attached")
+
+
+def card_refusal(decline: Decline, **extra: Any) -> StripeError:
+    """The 402 of a card that its bank refuses."""
+    known: dict[str, Any] = {
+        "advice_code": decline.advice_code,
+        "decline_code": decline.decline_code,
+        "network_decline_code": decline.network_decline_code,
+    }
+    return StripeError(402, "card_error", decline.message, code=decline.code, **known, **extra)
 
 
 def from_data(box: Box, account: str, data: Params) -> Obj:
@@ -104,10 +157,12 @@ def _of_iban(box: Box, account: str, data: Params) -> Obj:
 
 
 def _of_token(box: Box, account: str, token: str, data: Params) -> Obj:
-    if token not in TOKENS:
+    if token not in cards.TOKENS:
         raise errors.missing_object("token", token, "card[token]", status=400)
-    method = resolve(box, account, TOKENS[token])
+    method = resolve(box, account, cards.TOKENS[token])
     method["billing_details"] |= _billing(data.get("billing_details") or {})
+    method["metadata"] = data.get("metadata") or {}
+    method["allow_redisplay"] = data.get("allow_redisplay", "unspecified")
     box.store.save(account, method)
     return method
 
@@ -234,8 +289,7 @@ def attach(box: Box, account: str, params: Params, call: Call) -> Obj:
         raise errors.invalid(
             "The payment method you provided has already been attached to a customer.", param="payment_method"
         )
-    method["customer"] = customer
-    return save_changed(box, account, method, "payment_method.attached")
+    return save_for(box, account, method, customer)
 
 
 @route("POST", "/v1/payment_methods/{payment_method}/detach")
@@ -246,5 +300,20 @@ def detach(box: Box, account: str, params: Params, call: Call) -> Obj:
             "The payment method you provided is not attached to a customer so detachment is impossible.",
             param="payment_method",
         )
-    method["customer"] = None
+    method.update(customer=None, _used_up=True)
     return save_changed(box, account, method, "payment_method.detached")
+
+
+@route("GET", "/v1/customers/{customer}/payment_methods")
+def list_of_customer(box: Box, account: str, params: Params, call: Call) -> Obj:
+    fetch(box, account, "customer", call.args["customer"], "customer", "customer")
+    where = {"customer": call.args["customer"], "type": params.get("type")}
+    return listing(box, account, KIND, params, call, where=where)
+
+
+@route("GET", "/v1/customers/{customer}/payment_methods/{payment_method}")
+def retrieve_of_customer(box: Box, account: str, params: Params, call: Call) -> Obj:
+    method = fetch(box, account, KIND, call.args["payment_method"], "PaymentMethod", "payment_method")
+    if method["customer"] != call.args["customer"]:
+        raise errors.missing_object("PaymentMethod", method["id"], "payment_method")
+    return method

@@ -35,7 +35,9 @@ class Decline:
 
 @dataclass(frozen=True)
 class TestCard:
-    """A card of Stripe's list and how it behaves. `three_d_secure`: "", or "challenge" for those that ask."""
+    """A card of Stripe's list and how it behaves. `three_d_secure`: "", "challenge" for those that always
+    ask, "unless_set_up" for one that does not ask off-session once it is set up. `saved`: a card that
+    declines can be saved all the same."""
 
     __test__ = False  # not a class of tests, though pytest would think so
 
@@ -48,11 +50,18 @@ class TestCard:
     decline: Decline | None = None
     three_d_secure: str = ""
     refund: str = ""  # "pending" (succeeds later) or "failing" (succeeds, then fails)
+    saved: bool = False
     dispute: str = ""  # the dispute's reason; "inquiry" for an inquiry
 
     @property
     def last4(self) -> str:
         return self.number[-4:]
+
+    @property
+    def setup_decline(self) -> Decline | None:
+        """What saving the card meets. Cards with 3-D Secure and those that Radar blocks are saved."""
+        refused = self.decline and not (self.saved or self.three_d_secure or self.decline.blocked)
+        return self.decline if refused else None
 
 
 DECLINED = "Your card was declined."
@@ -73,6 +82,12 @@ NO_MONEY = Decline(
 )
 LOST = Decline("card_declined", DECLINED, "lost_card", "41", "do_not_try_again")
 STOLEN = Decline("card_declined", DECLINED, "stolen_card", "43", "do_not_try_again")
+AUTHENTICATION_REQUIRED = Decline(
+    "authentication_required",
+    "Your card was declined. This transaction requires authentication.",
+    "authentication_required",
+    "1A",
+)
 BLOCKED = Decline("card_declined", DECLINED, "fraudulent", blocked=True)
 NOT_A_TEST_CARD = Decline(
     "card_declined",
@@ -118,7 +133,7 @@ TEST_CARDS = (
         "4000002500003155",
         "3-D Secure unless set up",
         ("pm_card_authenticationRequiredOnSetup",),
-        three_d_secure="challenge",
+        three_d_secure="unless_set_up",
     ),
     TestCard(
         "4000002760003184",
@@ -139,6 +154,13 @@ TEST_CARDS = (
         decline=GENERIC,
         three_d_secure="challenge",
     ),
+    TestCard(
+        "4000000000000341",
+        "Saved, then declined",
+        ("pm_card_chargeCustomerFail",),
+        decline=GENERIC,
+        saved=True,
+    ),
     TestCard("4000000000007726", "Refund pending", ("pm_card_pendingRefund",), refund="pending"),
     TestCard("4000000000005126", "Refund fails", ("pm_card_refundFail",), refund="failing"),
     TestCard("4000000000000259", "Disputed as fraud", ("pm_card_createDispute",), dispute="fraudulent"),
@@ -153,6 +175,8 @@ TEST_CARDS = (
 )
 BY_NUMBER = {card.number: card for card in TEST_CARDS}
 BY_METHOD = {method: card for card in TEST_CARDS for method in card.methods}
+#: The ready-made tokens: `tok_visa` is the card of `pm_card_visa`.
+TOKENS = {method.replace("pm_card_", "tok_"): method for method in BY_METHOD}
 
 
 def luhn(number: str) -> bool:

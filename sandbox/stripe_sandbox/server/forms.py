@@ -149,9 +149,12 @@ def _any_of(options: list[Node], raw: str | Node, path: str) -> Any:
     options = [option for option in options if option.get("enum") != [""]]
     nested = [option for option in options if option.get("type") in ("object", "array") or "anyOf" in option]
     flat = [option for option in options if option not in nested]
-    for option in (nested if isinstance(raw, dict) else flat) or options:
-        return _value(option, raw, path)
-    raise invalid("Invalid value", param=path)
+    fitting = (nested if isinstance(raw, dict) else flat) or options
+    if not fitting:
+        raise invalid("Invalid value", param=path)
+    if isinstance(raw, dict):  # of several objects the one that knows most of what is given
+        fitting.sort(key=lambda option: len(raw.keys() - option.get("properties", raw).keys()))
+    return _value(fitting[0], raw, path)
 
 
 def _array(items: Node, raw: str | Node, path: str) -> list[Any]:

@@ -1,8 +1,9 @@
 """Cut the request parameters out of Stripe's OpenAPI file, with endive's differences, into `parameters.json`.
 
-    python -m stripe_sandbox.server.spec_parameters SPEC.json
+    python -m stripe_sandbox.server.spec_parameters SPEC.json FOLDER_OF_THE_STRIPE_LIBRARY
 
-Source of the differences: stripe-python 16.1.0 (API 2026-10-28.endive) against the spec of 2026-08-26.dahlia.
+The library has the parameters of methods that the file lacks (`sdk_parameters.py`). Source of the difference:
+stripe-python 16.1.0 (API 2026-10-28.endive) against the spec of 2026-08-26.dahlia.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import json
 import sys
 from pathlib import Path
 from typing import Any
+
+from stripe_sandbox.server import sdk_parameters
 
 Node = dict[str, Any]
 #: Text that a shop keeps at Stripe and may take away again with an empty value, though the spec does not say
@@ -95,7 +98,17 @@ def mark_unset(node: Node, answer: Node, schemas: Node) -> None:
             mark_unset(child, shown, schemas)
 
 
-def cut(spec: Node) -> dict[str, Node]:
+def apply_cards(methods: dict[str, Node]) -> None:
+    """Cards by number or token: Stripe takes them wherever a PaymentMethod is made."""
+    whole = methods["POST /v1/payment_methods"]["properties"]["card"]
+    for method in methods.values():
+        data = method["properties"].get("payment_method_data")
+        if data and "type" in data["properties"]:
+            data["properties"]["card"] = whole
+            data["properties"]["type"]["enum"].append("card")
+
+
+def cut(spec: Node, library: Path) -> dict[str, Node]:
     """`{"POST /v1/refunds": schema of its parameters}` for every method of the spec."""
     methods: dict[str, Node] = {}
     schemas = spec["components"]["schemas"]
@@ -110,12 +123,17 @@ def cut(spec: Node) -> dict[str, Node]:
                 for name, kind in MADE_WITH.items():  # shown in the object that is made along
                     mark_unset(node["properties"].get(name, {}), schemas[kind], schemas)
     apply_endive(methods)
+    methods |= sdk_parameters.read(library)
+    # What Stripe.js sends along; the library never does.
+    methods["POST /v1/setup_intents/{intent}/confirm"]["properties"]["client_secret"] = {"type": "string"}
+    apply_cards(methods)
     return methods
 
 
 def main() -> None:
     spec = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    TARGET.write_text(json.dumps(cut(spec), separators=(",", ":"), sort_keys=True) + "\n", encoding="utf-8")
+    methods = cut(spec, Path(sys.argv[2]))
+    TARGET.write_text(json.dumps(methods, separators=(",", ":"), sort_keys=True) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

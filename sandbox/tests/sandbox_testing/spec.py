@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 
 from jsonschema_rs import Draft202012, Draft202012Validator, Registry, ValidationError, ValidationErrorKind
 
-from sandbox_testing import endive
+from sandbox_testing import endive, sdk_schemas
 
 Node = dict[str, Any]
 FILE = Path(__file__).parent.parent / "data" / "openapi-2026-08-26.dahlia.json"
@@ -27,7 +27,7 @@ SCHEMAS = "urn:stripe#/$defs/"
 
 @cache
 def spec() -> Node:
-    return endive.apply(json.loads(FILE.read_text(encoding="utf-8")))
+    return sdk_schemas.apply(endive.apply(json.loads(FILE.read_text(encoding="utf-8"))))
 
 
 class Checked:

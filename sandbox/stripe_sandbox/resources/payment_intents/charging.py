@@ -5,7 +5,7 @@ Used by the API's confirm, by the hosted page and by /_sandbox/. Runs inside the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from stripe_sandbox.box import Box
@@ -14,7 +14,7 @@ from stripe_sandbox.core.store import Obj, shown
 from stripe_sandbox.resources import charges, disputes, payment_methods
 from stripe_sandbox.resources.balance_transactions import settle
 from stripe_sandbox.rules import debits
-from stripe_sandbox.rules.cards import Decline, TestCard
+from stripe_sandbox.rules.cards import AUTHENTICATION_REQUIRED, Decline, TestCard
 
 UNAUTHENTICATED = Decline(
     "payment_intent_authentication_failure",
@@ -44,21 +44,29 @@ def attempt(
     authenticated: bool | None,
     base_url: str,
     url: str = "",
+    off_session: bool = False,
+    asking_fails: bool = False,
 ) -> PayOutcome:
     """Try a payment method on an intent and save what comes of it, with all events. `authenticated` None
     means that nobody has been asked yet; `url` is where a challenge leads back to (then next_action is a
-    redirect)."""
+    redirect). `off_session`: there is nobody to ask; `asking_fails`: who is there shall not be asked."""
     if method["type"] == debits.TYPE:
         return _begin_debit(box, account, intent, method, base_url)
     test_card = payment_methods.behaviour(method)
-    if test_card.three_d_secure and authenticated is None:
+    asks = test_card.three_d_secure == "challenge" or (
+        test_card.three_d_secure != "" and not (off_session and method.get("_set_up"))
+    )
+    if asks and authenticated is None and (off_session or asking_fails):
+        test_card = replace(test_card, decline=AUTHENTICATION_REQUIRED)
+    elif asks and authenticated is None:
         _ask(box, account, intent, method, base_url, url)
         return PayOutcome("requires_action")
-    if test_card.three_d_secure and not authenticated:
+    elif asks and not authenticated:
         fail(box, account, intent, method, UNAUTHENTICATED, None)
         return PayOutcome("declined", UNAUTHENTICATED.message, UNAUTHENTICATED.code)
-    asked = bool(test_card.three_d_secure)
-    charge = charges.make(box, account, intent, method, test_card, authenticated=asked, base_url=base_url)
+    charge = charges.make(
+        box, account, intent, method, test_card, authenticated=bool(authenticated), base_url=base_url
+    )
     decline = test_card.decline
     if decline:
         fail(box, account, intent, method, decline, charge)
@@ -141,6 +149,15 @@ def fail(box: Box, account: str, intent: Obj, method: Obj, decline: Decline, cha
     box.emit(account, "payment_intent.payment_failed", intent)
 
 
+def keep_method(box: Box, account: str, intent: Obj, method: Obj) -> None:
+    """After a payment: saved for its customer where that was asked for, else used up by it."""
+    if intent["setup_future_usage"] and intent["customer"]:
+        if method["customer"] is None:
+            payment_methods.save_for(box, account, method, intent["customer"])
+    elif method["customer"] is None and not intent["setup_future_usage"]:
+        box.store.save(account, {**method, "_used_up": True})
+
+
 def _succeed(box: Box, account: str, intent: Obj, method: Obj, charge: Obj, test_card: TestCard) -> None:
     intent.update(
         latest_charge=charge["id"], payment_method=method["id"], next_action=None, last_payment_error=None
@@ -151,6 +168,7 @@ def _succeed(box: Box, account: str, intent: Obj, method: Obj, charge: Obj, test
     else:
         intent.update(status="requires_capture", amount_capturable=charge["amount"])
     box.store.save(account, intent)
+    keep_method(box, account, intent, method)
     box.emit(account, "charge.succeeded", charge)
     ending = "succeeded" if charge["captured"] else "amount_capturable_updated"
     box.emit(account, f"payment_intent.{ending}", intent)

@@ -273,6 +273,8 @@ def _confirm(box: Box, account: str, intent: Obj, params: Params, call: Call) ->
         base_url=call.base_url,
         # Stripe.js shows a challenge on the shop's own page; whoever else asks is led away and back.
         url="" if params.get("use_stripe_sdk") else params.get("return_url", ""),
+        off_session=bool(params.get("off_session")),
+        asking_fails=bool(params.get("error_on_requires_action")),
     )
     if outcome.kind == "declined":
         raise card_error(intent, outcome)
@@ -288,7 +290,8 @@ def _check_return_url(intent: Obj, params: Params) -> None:
         )
     automatic = intent["automatic_payment_methods"]
     only_cards = intent["allowed_payment_method_types"] == ["card"]
-    if automatic["allow_redirects"] == "always" and not only_cards and "return_url" not in params:
+    excused = only_cards or params.get("off_session") or "return_url" in params
+    if automatic["allow_redirects"] == "always" and not excused:
         raise errors.invalid(
             "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because "
             "some of these payment methods might redirect your customer off of your page, you must provide a "
@@ -319,15 +322,7 @@ def _check_params(box: Box, account: str, params: Params) -> None:
 
 def _take_method(box: Box, account: str, intent: Obj, params: Params) -> None:
     """Put the payment method that was given on the intent, if one was."""
-    if "payment_method" in params and "payment_method_data" in params:
-        raise errors.invalid(
-            "You may only specify one of these parameters: payment_method, payment_method_data."
-        )
-    method = None
-    if params.get("payment_method"):
-        method = payment_methods.resolve(box, account, params["payment_method"])
-    elif "payment_method_data" in params:
-        method = payment_methods.from_data(box, account, params["payment_method_data"])
+    method = payment_methods.for_payment(box, account, params, intent["customer"])
     if method and method["type"] not in intent["payment_method_types"]:
         raise errors.invalid(
             f"The PaymentMethod provided ({method['type']}) is not allowed for this PaymentIntent. Please "

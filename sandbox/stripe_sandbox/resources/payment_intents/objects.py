@@ -39,6 +39,7 @@ def build(box: Box, account: str, params: Params, *, session: str | None = None)
         "amount_received": 0,
         "automatic_payment_methods": _automatic(params),
         "capture_method": params.get("capture_method", "automatic_async"),
+        "source": None,
         "client_secret": f"{id}_secret_{ids.letters(25)}",
         "confirmation_method": params.get("confirmation_method", "automatic"),
         "created": box.clock.now(),

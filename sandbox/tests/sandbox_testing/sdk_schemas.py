@@ -1,0 +1,119 @@
+"""Methods and objects that the trimmed spec file lacks, for the checker: taken from Stripe's own library.
+
+The library's classes say what a field holds and whether it may be null, not which fields are always there.
+"""
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import stripe
+
+from sandbox_testing import endive
+from stripe_sandbox.server import sdk_parameters
+
+Node = dict[str, Any]
+LIBRARY = Path(stripe.__file__).parent
+#: Kind of object: its file and class.
+KINDS = {
+    "setup_intent": ("_setup_intent", "SetupIntent"),
+    "shipping_rate": ("_shipping_rate", "ShippingRate"),
+}
+PLAIN = {"str": "string", "int": "integer", "bool": "boolean", "float": "number"}
+
+
+def apply(spec: Node) -> Node:
+    """Add them to the spec, in place."""
+    schemas = spec["components"]["schemas"]
+    for kind, (file, name) in KINDS.items():
+        tree = ast.parse((LIBRARY / f"{file}.py").read_text(encoding="utf-8"))
+        schemas[kind] = _of_class(
+            next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == name)
+        )
+    for method, parameters in sdk_parameters.read(LIBRARY).items():
+        verb, _, path = method.partition(" ")
+        spec["paths"].setdefault(path, {})[verb.lower()] = _operation(verb, path, parameters)
+    card = endive.form(spec["paths"]["/v1/payment_methods"]["post"])["card"]
+    for path in ("", "/{intent}", "/{intent}/confirm"):
+        data = endive.form(spec["paths"][f"/v1/setup_intents{path}"]["post"])["payment_method_data"][
+            "properties"
+        ]
+        data["card"] = card
+        data["type"]["enum"].append("card")
+    # What Stripe.js sends along; the library never does.
+    endive.form(spec["paths"]["/v1/setup_intents/{intent}/confirm"]["post"])["client_secret"] = {
+        "type": "string"
+    }
+    return spec
+
+
+def _operation(verb: str, path: str, parameters: Node) -> Node:
+    kind = next(kind for kind in (*KINDS, "payment_method") if kind in path)
+    answer: Node = {"$ref": f"#/components/schemas/{kind}"}
+    if verb == "GET" and not path.endswith("}"):
+        answer = _listed(answer)
+    form = {"application/x-www-form-urlencoded": {"schema": _opened(parameters)}}
+    return {
+        "requestBody": {"content": form},
+        "responses": {"200": {"content": {"application/json": {"schema": answer}}}},
+    }
+
+
+def _listed(item: Node) -> Node:
+    properties = {
+        "object": {"enum": ["list"]},
+        "data": {"type": "array", "items": item},
+        "has_more": {"type": "boolean"},
+        "url": {"type": "string"},
+    }
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _opened(node: Any) -> Any:
+    """Our form of a parameter's schema as OpenAPI writes it."""
+    if isinstance(node, list):
+        return [_opened(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    return {"additionalProperties" if name == "map" else name: _opened(child) for name, child in node.items()}
+
+
+def _of_class(node: ast.ClassDef) -> Node:
+    inner = {child.name: child for child in node.body if isinstance(child, ast.ClassDef)}
+    properties: Node = {}
+    required = []
+    for line in node.body:
+        if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name):
+            name = line.target.id
+            if name.isupper():  # the class's own
+                continue
+            properties[name] = _of_kind(line.annotation, inner)
+            if not properties[name].get("nullable"):
+                required.append(name)
+    return {"type": "object", "properties": properties, "required": required}
+
+
+def _of_kind(node: ast.expr, inner: dict[str, ast.ClassDef]) -> Node:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        node = ast.parse(node.value, mode="eval").body
+    text = ast.unparse(node)
+    if text in inner:
+        return _of_class(inner[text])
+    if text in PLAIN:
+        return {"type": PLAIN[text]}
+    if not isinstance(node, ast.Subscript):
+        return {"x-omitted": text}
+    outer = ast.unparse(node.value)
+    if outer == "Optional":
+        return {**_of_kind(node.slice, inner), "nullable": True}
+    if outer == "Literal":
+        values = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        return {"enum": [ast.literal_eval(value) for value in values]}
+    if outer == "List":
+        return {"type": "array", "items": _of_kind(node.slice, inner)}
+    if outer == "Union":
+        assert isinstance(node.slice, ast.Tuple)
+        return _of_kind(node.slice.elts[0], inner)
+    if outer == "UntypedStripeObject":
+        return {"type": "object", "additionalProperties": {"type": "string"}}
+    return {"anyOf": [{"type": "string"}, {"type": "object"}]}  # an id, or its object
