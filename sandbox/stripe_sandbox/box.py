@@ -13,6 +13,8 @@ from stripe_sandbox.core.store import Obj, Store, shown
 from stripe_sandbox.versions.translate import NEWEST
 from stripe_sandbox.webhooks.delivery import Webhooks
 
+#: True while events are made that no endpoint shall hear of, such as those of a seed.
+quiet: ContextVar[bool] = ContextVar("quiet", default=False)
 # Who caused what happens now: {"id": "req_...", "idempotency_key": ...}; set for each API request by the
 # kernel.
 cause: ContextVar[dict[str, str | None] | None] = ContextVar("cause", default=None)
@@ -74,7 +76,10 @@ class Box:
         }
         with self.store.transaction():
             self.store.insert(account, event)
-            self.store.on_commit(lambda: self.webhooks.enqueue(account, event))
+            if quiet.get():
+                self.webhooks.log.mark_enqueued(event["id"])
+            else:
+                self.store.on_commit(lambda: self.webhooks.enqueue(account, event))
         return event
 
     def reset(self) -> None:

@@ -24,7 +24,7 @@ LOADED = """
     django.core.mail.backends.filebased
     django.contrib.staticfiles.storage kopeck.values kopeck.hosts kopeck.telemetry.tracing kopeck.abuse.rates
     kopeck.ops.serve    kopeck_local.place kopeck.ops.containers kopeck.stripe_api.accounts
-    sentry_sdk.integrations.django stripe_sandbox.__main__
+    sentry_sdk.integrations.django stripe_sandbox.command.serve
 """.split()
 
 
@@ -75,8 +75,8 @@ def containers(show: list[str]) -> dict[str, Any]:
 
 
 def sandbox(show: list[str]) -> dict[str, Any]:
-    found = importlib.import_module("stripe_sandbox.__main__").read_arguments([])
-    return dict.fromkeys(show, found.allowed)
+    found = importlib.import_module("stripe_sandbox.command.serve").names_of_environment()
+    return dict.fromkeys(show, found)
 
 
 BY: dict[str, Callable[[list[str]], dict[str, Any]]] = {

@@ -20,6 +20,7 @@ from stripe_sandbox.control.body import Json, Refused, body, field, limit, liste
 from stripe_sandbox.control.sweep import sweep
 from stripe_sandbox.core.errors import StripeError
 from stripe_sandbox.core.faults import SPEC, BadFault
+from stripe_sandbox.core.store import Obj
 from stripe_sandbox.resources import payment_methods
 from stripe_sandbox.resources.payment_intents import charging
 from stripe_sandbox.resources.payment_intents import objects as intent_objects
@@ -41,6 +42,7 @@ HELP = {
     "GET events": "newest events, each with account and deliveries; ?account= ?type= ?id=",
     "GET deliveries": "webhook deliveries with attempts; ?account= ?event= ?endpoint= ?status= ?event_type=",
     "GET webhook_endpoints": "who gets events, of every account; no secrets",
+    "PUT webhook_endpoints/{id}": "a secret of your own: {secret: whsec_...}",
     "POST webhook_endpoints/{id}/roll": "a new secret; the old one signs along for {expires_in: 86400} s",
     "POST webhooks/deliver": "send all pending deliveries now, in order; {event: id} sends that event again",
     "POST sessions/{id}/pay": "as a buyer: {card, or delayed: succeeds|fails, email, name, authenticate}",
@@ -70,6 +72,7 @@ def register(app: Flask, box: Box) -> None:
         ("GET", "/events"): control.events,
         ("GET", "/deliveries"): control.deliveries,
         ("GET", "/webhook_endpoints"): control.webhook_endpoints,
+        ("PUT", "/webhook_endpoints/<id>"): control.set_secret,
         ("POST", "/webhook_endpoints/<id>/roll"): control.roll,
         ("POST", "/webhooks/deliver"): control.deliver,
         ("POST", "/sessions/<id>/pay"): control.pay_session,
@@ -155,15 +158,30 @@ class Control:
     def webhook_endpoints(self) -> Json:
         return listed(*ledger.objects(self._box, {"type": endpoints.KIND}, limit()))
 
+    def set_secret(self, id: str) -> Json:
+        sent = body()
+        only(sent, "secret")
+        secret = field(sent, "secret", str) or ""
+        if not secret.startswith("whsec_"):
+            raise Refused(400, "bad_field", "secret is a text that begins with whsec_.")
+        with self._box.store.transaction():
+            account, endpoint = self._endpoint(id)
+            kept = {**endpoint, "_secrets": [{"secret": secret, "until": None}]}
+            self._box.store.save(account, kept)
+        return {"id": id, "secret": secret}
+
+    def _endpoint(self, id: str) -> tuple[str, Obj]:
+        found = self._box.store.find(endpoints.KIND, id)
+        if found is None:
+            raise Refused(404, "no_such_endpoint", f"No such webhook endpoint: {id}.")
+        return found
+
     def roll(self, id: str) -> Json:
         sent = body()
         only(sent, "expires_in")
         seconds = field(sent, "expires_in", int, 86400)
         with self._box.store.transaction():
-            found = self._box.store.find(endpoints.KIND, id)
-            if found is None:
-                raise Refused(404, "no_such_endpoint", f"No such webhook endpoint: {id}.")
-            secret = endpoints.roll(self._box.store, *found, self._box.clock.now(), seconds)
+            secret = endpoints.roll(self._box.store, *self._endpoint(id), self._box.clock.now(), seconds)
         return {"id": id, "secret": secret}
 
     def deliver(self) -> Json:

@@ -2,6 +2,9 @@
 
 import secrets
 import string
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 ALPHABET = string.digits + string.ascii_letters
 
@@ -9,8 +12,25 @@ ALPHABET = string.digits + string.ascii_letters
 _LENGTHS = {"cs_test": 60, "req": 14, "cus": 14, "prod": 14}
 
 
+_given: ContextVar[tuple[str, str] | None] = ContextVar("given", default=None)
+
+
+@contextmanager
+def given(prefix: str, id: str | None) -> Iterator[None]:
+    """Let the first new id of that prefix inside be this one."""
+    token = _given.set((prefix, id) if id else None)
+    try:
+        yield
+    finally:
+        _given.reset(token)
+
+
 def new(prefix: str) -> str:
     """A new id, as `pi_3Qd...`; `prefix` is without the underscore."""
+    wanted = _given.get()
+    if wanted and wanted[0] == prefix:
+        _given.set(None)
+        return wanted[1]
     return f"{prefix}_{letters(_LENGTHS.get(prefix, 24))}"
 
 
