@@ -1,5 +1,5 @@
 """Refunds, whoever asked for them, and disputes.
 
-Owns: `Refund`, `Dispute`. `allocation` (which line a refund is of) is pure arithmetic.
-`request` asks Stripe, `sync` writes what it says. Mail hears of it by `signals`.
+Owns: `Refund`, `Dispute`. `request` asks Stripe, `sync` writes what Stripe says; `review` says
+which payments need a decision. `allocation` is pure arithmetic. Mail hears of refunds by `signals`.
 """
