@@ -207,7 +207,7 @@ def _settle(world: World, say: Say) -> Verdict:
         found = world.reconcile()
         world.process_jobs()
         verdict = judge(read_stripe(world), read_shop(world.postgres.url), world.pieces)
-        verdict.stuck += [f"reconcile leaves {one}" for one in found["findings"] if not one["repaired"]]
+        verdict.stuck += [f"reconcile leaves {one}" for one in found["discrepancies"] if not one["repaired"]]
         say(f"  reconcile compared {found['checked']} and repaired {found['repaired']}")
         if not any(verdict.figures.values()):
             break

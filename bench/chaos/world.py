@@ -218,7 +218,7 @@ class World:
         return done.stdout.decode()
 
     def reconcile(self) -> dict[str, Any]:
-        """`manage.py reconcile`: `checked`, `repaired`, `left` and `findings`, as it prints them."""
+        """`manage.py reconcile`: `checked`, `repaired`, `left` and `discrepancies`, as it prints them."""
         told = self.manage("manage.py", "reconcile", "--all", "--json", accepted=(0, 1))
         found: dict[str, Any] = json.loads(told.splitlines()[-1])
         return found

@@ -14,11 +14,9 @@ from procrastinate.contrib.django import app
 
 from kopeck import stopping
 from kopeck.catalog.models import Discount, Tax
-from kopeck.mirror import drift
-from kopeck.mirror import models as mirror_checks
 from kopeck.mirror import sync as mirror
 from kopeck.mirror.described import kind_of
-from kopeck.mirror.models import MirrorCheck, StripeMirror
+from kopeck.mirror.models import StripeMirror
 from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
 
 log = logging.getLogger(__name__)
@@ -31,8 +29,6 @@ BACKOFF = RetryStrategy(
     retry_exceptions=(StripeUnavailable, StripeRefused, OperationalError, InterfaceError),
 )
 PATIENCE = timedelta(hours=1)
-#: Every coupon and tax rate is read again after this long, or at the next look while one differs.
-LOOK_AGAIN = timedelta(days=1)
 
 
 # No lock and no queueing lock: the one would let a job that waits for its retry hold back the next change,
@@ -68,30 +64,3 @@ def catch_up(timestamp: int) -> None:
         found = mirror.out_of_step(account_name, untouched_since=timezone.now() - PATIENCE)
         for kind, object_id in stopping.each(found):
             sync.defer(account_name=account_name, kind=str(kind), object_id=object_id)
-
-
-@app.periodic(cron="11,31,51 * * * *")
-@app.task(queueing_lock="mirror-look", pass_context=False)
-def look_for_drift(timestamp: int) -> None:
-    """Once a day, and every twenty minutes while something differs: what was changed at Stripe itself.
-
-    Nothing is repaired: the owner asks for that by `manage.py mirror --repair`. `/metrics` tells the number.
-    """
-    MirrorCheck.objects.exclude(account__in=settings.STRIPE_ACCOUNTS).delete()
-    recent = MirrorCheck.objects.filter(differences=0, checked__gt=timezone.now() - LOOK_AGAIN)
-    known = set(recent.values_list("account", "kind"))
-    for account_name in settings.STRIPE_ACCOUNTS:
-        for kind in StripeMirror.Kind:
-            if (account_name, str(kind)) not in known:
-                _look(account_name, kind)
-
-
-def _look(account_name: str, kind: StripeMirror.Kind) -> None:
-    try:
-        found = drift.compare(account_name, kind)
-    except (StripeUnavailable, StripeRefused) as trouble:
-        mirror_checks.keep_failed(account_name, kind)
-        log.warning("account %s: every %s could not be compared: %s", account_name, kind.label, trouble)
-        return
-    for difference in found:
-        log.warning("%s", difference)

@@ -19,14 +19,15 @@ from kopeck.ops import stripe_checks
 from kopeck.ops.readiness import HEARTBEAT
 from kopeck.ops.stripe_checks import Check
 from kopeck.payments.models import Payment
-from kopeck.reconcile.models import Difference, Run
+from kopeck.reconcile.compare import MIRRORED, latest_runs
+from kopeck.reconcile.models import Discrepancy
 from kopeck.webhooks.models import StripeEvent
 
 OLDEST_POSTGRESQL = 150_000  # as the server counts: 15.0
 #: A job that waits so much longer than due waits for nobody.
 OVERDUE = timedelta(minutes=10)
-#: The worker compares every hour.
-COMPARED = timedelta(hours=3)
+#: The worker compares everything every night.
+COMPARED = timedelta(hours=26)
 
 
 def examine() -> Iterator[Check]:
@@ -176,22 +177,22 @@ def _events() -> Iterator[Check]:
 
 
 def _compared() -> Check:
-    """The last comparison with Stripe, and what it left."""
-    last = Run.objects.first()
-    run = "manage.py reconcile"
-    if last is None:
+    """The last comparison of every kind of objects, and what it left."""
+    runs = [run for run in latest_runs().values() if run.account in settings.STRIPE_ACCOUNTS]
+    area = ("shop", "compared with Stripe")
+    if not runs:
         due = Payment.objects.filter(created__lt=timezone.now() - timedelta(hours=2)).exists()
-        said = "never yet: the worker does it every hour"
-        return Check("shop", "compared with Stripe", "warn" if due else "ok", said, run if due else "")
-    ago = timezone.now() - last.ended
-    left = Difference.objects.filter(gone=None).count()
+        said = "never yet: the worker does it within half an hour"
+        return Check(*area, "warn" if due else "ok", said, "manage.py reconcile" if due else "")
+    ago = timezone.now() - min(run.ended for run in runs)
+    left = Discrepancy.objects.filter(gone=None).exclude(kind__in=MIRRORED).count()
     when = f"{int(ago.total_seconds()) // 60} min ago"
     if left:
-        said = f"{left} difference{'s' if left > 1 else ''} left, as of {when}"
-        return Check("shop", "compared with Stripe", "warn", said, "see the admin (Payments, Differences)")
-    if last.trouble:
-        said = f"not wholly, {when}: {' '.join(last.trouble.split())}"
-        return Check("shop", "compared with Stripe", "warn", said, run)
+        said = f"{left} discrepanc{'ies' if left > 1 else 'y'} left, as of {when}"
+        return Check(*area, "warn", said, "see the admin (Comparison with Stripe, Discrepancies)")
+    if troubles := [run for run in runs if run.trouble]:
+        said = "; ".join(f"{run.account}: {' '.join(run.trouble.split())}" for run in troubles)
+        return Check(*area, "warn", f"not wholly, {when}: {said}", "manage.py reconcile")
     if ago > COMPARED:
-        return Check("shop", "compared with Stripe", "warn", f"last {when}", "look into the worker's log")
-    return Check("shop", "compared with Stripe", "ok", f"{when}, no difference")
+        return Check(*area, "warn", f"last {when}", "look into the worker's log")
+    return Check(*area, "ok", f"{when}, no discrepancy")

@@ -21,7 +21,7 @@ from procrastinate.jobs import Status
 from procrastinate.manager import JobManager
 
 from kopeck import stopping
-from kopeck.reconcile.models import Difference, Run
+from kopeck.reconcile.models import Discrepancy, Run
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ BATCH = 1000
 KEEP_DONE, KEEP_FAILED = timedelta(days=7), timedelta(days=90)
 #: Who logged in, and who could not; comparisons with Stripe that are over.
 KEEP_LOGINS = KEEP_RUNS = timedelta(days=90)
-#: Differences that are gone.
+#: Discrepancies that are gone.
 KEEP_GONE = timedelta(days=365)
 
 # A job has no time of its own: its events have. They go with it, by their foreign key.
@@ -69,7 +69,7 @@ def _ways() -> dict[str, Callable[[], int]]:
         "refused logins": AccessAttempt.objects.filter(attempt_time__lt=logins),
         "wrong passwords": AccessFailureLog.objects.filter(attempt_time__lt=logins),
         "comparisons": Run.objects.filter(started__lt=now - KEEP_RUNS),
-        "differences": Difference.objects.filter(gone__lt=gone),
+        "discrepancies": Discrepancy.objects.filter(gone__lt=gone),
     }
     return {
         "finished jobs": lambda: _forget_jobs(["succeeded", "cancelled", "aborted"], KEEP_DONE),

@@ -67,6 +67,12 @@ JOB_STATUSES = ("todo", "doing", "succeeded", "failed", "cancelled", "aborted")
 #: Asked once for both of its metrics.
 PAID = "SELECT currency, count(*), sum(total) FROM orders_order WHERE paid_at IS NOT NULL GROUP BY currency"
 
+COMPARED = """
+    SELECT CASE WHEN count(*) = count(whole) THEN extract(epoch FROM now() - min(whole)) END FROM (
+        SELECT max(ended) FILTER (WHERE trouble = '') AS whole FROM reconcile_run
+        WHERE kind {mirrored} ('coupon', 'tax_rate') GROUP BY account, kind
+    ) AS last"""
+
 QUESTIONS = (
     Question(
         "kopeck_orders",
@@ -138,14 +144,15 @@ QUESTIONS = (
         " WHERE status IN ('received', 'failed')",
     ),
     Question(
-        "kopeck_differences",
-        "What the comparison with Stripe left for a person.",
-        "SELECT count(*) FROM reconcile_difference WHERE gone IS NULL",
+        "kopeck_discrepancies",
+        "What the comparison with Stripe left for a person, without coupons and tax rates.",
+        "SELECT count(*) FROM reconcile_discrepancy WHERE gone IS NULL"
+        " AND kind NOT IN ('coupon', 'tax_rate')",
     ),
     Question(
         "kopeck_reconcile_age_seconds",
-        "Seconds since the last comparison with Stripe that had no trouble; absent where there was none.",
-        "SELECT extract(epoch FROM now() - max(ended)) FROM reconcile_run WHERE trouble = ''",
+        "Seconds since every kind of objects was compared with Stripe; absent while one never was.",
+        COMPARED.format(mirrored="NOT IN"),
     ),
     Question(
         "kopeck_copies",
@@ -159,16 +166,18 @@ QUESTIONS = (
         "SELECT count(*) FROM mirror_stripemirror WHERE problem <> ''",
     ),
     Question(
-        "kopeck_mirror_differences",
+        "kopeck_mirror_discrepancies",
         "Coupons and tax rates that were not those of the shop when Stripe was last asked for all of them.",
-        "SELECT account, kind, differences FROM mirror_mirrorcheck",
+        "SELECT account, kind, (SELECT count(*) FROM reconcile_discrepancy found WHERE found.gone IS NULL"
+        " AND found.account = run.account AND found.kind = run.kind)"
+        " FROM (SELECT DISTINCT account, kind FROM reconcile_run) AS run"
+        " WHERE kind IN ('coupon', 'tax_rate')",
         ("account", "kind"),
     ),
     Question(
         "kopeck_mirror_check_age_seconds",
         "Seconds since Stripe told all coupons and tax rates; absent while an account never answered.",
-        "SELECT CASE WHEN count(*) = count(checked) THEN extract(epoch FROM now() - min(checked)) END"
-        " FROM mirror_mirrorcheck",
+        COMPARED.format(mirrored="IN"),
     ),
     Question(
         "kopeck_jobs",

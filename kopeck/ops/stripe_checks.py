@@ -16,8 +16,7 @@ from typing import Any, Literal
 from django.conf import settings
 from django.db import DatabaseError
 
-from kopeck.mirror import drift
-from kopeck.mirror.models import StripeMirror
+from kopeck.reconcile.compare import MIRRORED, Scope, reconcile
 from kopeck.stripe_api.accounts import (
     PUBLISHABLE_KEY,
     SANDBOX_PUBLISHABLE_KEY,
@@ -67,7 +66,7 @@ def examine(*, with_database: bool) -> Iterator[Check]:
         yield _clock(wire)
         yield from _webhook(wire)
         if with_database:
-            yield _drift(account)
+            yield _mirrored(account)
     for holder, names in holders.items():
         if len(names) > 1:
             said = f"{' and '.join(names)} have keys of the same Stripe account, {holder}"
@@ -234,13 +233,20 @@ def _code(body: bytes) -> str:
         return ""
 
 
-def _drift(account: Account) -> Check:
+def _mirrored(account: Account) -> Check:
+    scope = Scope((account.name,), kinds=tuple(MIRRORED), repair=frozenset(), store=False)
     try:
-        count = sum(len(drift.differences(account.name, kind)) for kind in StripeMirror.Kind)
-    except (StripeRefused, StripeUnavailable, DatabaseError) as trouble:
-        do = "does the key reach coupons and tax rates?"
-        return Check(_area(account), "discounts and taxes", "fail", f"can't be compared: {trouble}", do)
-    if count:
-        said = f"{count} difference{'s' if count > 1 else ''} to Stripe's"
+        report = reconcile(scope)
+    except DatabaseError as trouble:
+        return _not_compared(account, str(trouble))
+    for said in report.troubles.values():
+        return _not_compared(account, said)
+    if count := len(report.left):
+        said = f"{count} discrepanc{'ies' if count > 1 else 'y'}"
         return Check(_area(account), "discounts and taxes", "warn", said, "manage.py mirror --repair")
     return Check(_area(account), "discounts and taxes", "ok", "the same at Stripe")
+
+
+def _not_compared(account: Account, trouble: str) -> Check:
+    do = "does the key reach coupons and tax rates?"
+    return Check(_area(account), "discounts and taxes", "fail", f"can't be compared: {trouble}", do)

@@ -1,4 +1,4 @@
-"""Differences between Stripe and the shop, and the comparisons that found them: to be read."""
+"""Discrepancies between Stripe and the shop, and the comparisons that found them: to be read."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from kopeck.reconcile.models import Difference, Run
+from kopeck.reconcile.models import Discrepancy, Run
 from kopeck.web.admin import ReadOnlyAdmin
 
 
@@ -36,20 +36,21 @@ class There(admin.SimpleListFilter):
         return queryset.filter(gone=None)
 
 
-@admin.register(Difference)
-class DifferenceAdmin(ReadOnlyAdmin):
+@admin.register(Discrepancy)
+class DiscrepancyAdmin(ReadOnlyAdmin):
     list_display = ["code", "said", "its_order", "account", "first_seen", "last_seen", "gone"]
     list_filter = [There, "code", "account"]
     search_fields = ["=object_id", "=order__id"]
 
     @admin.display(description=_("order"), ordering="order")
-    def its_order(self, difference: Difference) -> str:
-        if difference.order_id is None:
+    def its_order(self, discrepancy: Discrepancy) -> str:
+        if discrepancy.order_id is None:
             return "-"
-        link = reverse("admin:orders_order_why", args=[difference.order_id])
-        return format_html('<a href="{}">{}</a>', link, difference.order_id)
+        link = reverse("admin:orders_order_why", args=[discrepancy.order_id])
+        return format_html('<a href="{}">{}</a>', link, discrepancy.order_id)
 
 
 @admin.register(Run)
-class ReconcileRunAdmin(ReadOnlyAdmin):
-    list_display = ["started", "ended", "checked", "repaired", "left", "trouble"]
+class RunAdmin(ReadOnlyAdmin):
+    list_filter = ["account", "kind"]
+    list_display = ["account", "kind", "started", "ended", "checked", "repaired", "left", "trouble"]

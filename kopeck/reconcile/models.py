@@ -1,78 +1,27 @@
-"""What a comparison with Stripe found: differences that are left, runs, and how far each account was walked.
+"""Comparisons with Stripe, and the discrepancies that they found."""
 
-`Finding` is one difference as a run sees it; what no run could repair is kept as a `Difference` until a later
-run finds it gone.
-"""
-
-from dataclasses import asdict, dataclass
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
-from django.db import models
+from django.db import InterfaceError, OperationalError, models, transaction
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from kopeck import stopping
 from kopeck.orders.models import Order
+from kopeck.stripe_api.client import StripeUnavailable
+from kopeck.telemetry.redaction import scrub
+
+log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One difference. `code` names what it is, `kind` and `id` the object that it is about.
+class Discrepancy(models.Model):
+    """Something on which Stripe and the shop do not agree. What no run could repair waits for a person.
 
-    `repaired`: both sides agree by now. `order` is the order's number, None where there is none.
+    `code` names what it is, `kind` and `object_id` what it is about. `gone`: both sides agree since then.
     """
-
-    account: str
-    code: str
-    kind: str
-    id: str
-    said: str
-    order: int | None = None
-    repaired: bool = False
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-class Cursor(models.Model):
-    """Everything of this kind that the account made until `up_to`, by Stripe's clock, has been compared."""
-
-    account = models.CharField(_("Stripe account"), max_length=20)
-    kind = models.CharField(_("kind"), max_length=10)
-    up_to = models.DateTimeField(_("up to"))
-
-    objects: ClassVar[models.Manager["Cursor"]] = models.Manager()
-
-    class Meta:
-        verbose_name, verbose_name_plural = _("cursor"), _("cursors")
-        constraints = [
-            models.UniqueConstraint(fields=["account", "kind"], name="a_walk_has_one_cursor"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.account} {self.kind}"
-
-
-class Run(models.Model):
-    """One comparison with Stripe. `trouble`: why it, or a part of it, could not be done."""
-
-    started = models.DateTimeField(_("started"))
-    ended = models.DateTimeField(_("ended"))
-    checked = models.PositiveIntegerField(_("compared"), default=0)
-    repaired = models.PositiveIntegerField(_("repaired"), default=0)
-    left = models.PositiveIntegerField(_("left"), default=0)
-    trouble = models.TextField(_("trouble"), blank=True)
-
-    objects: ClassVar[models.Manager["Run"]] = models.Manager()
-
-    class Meta:
-        verbose_name, verbose_name_plural = _("comparison with Stripe"), _("comparisons with Stripe")
-        ordering = ["-pk"]
-
-    def __str__(self) -> str:
-        return f"{self.started:%Y-%m-%d %H:%M}"
-
-
-class Difference(models.Model):
-    """Something on which Stripe and the shop do not agree, and that a person has to look at."""
 
     account = models.CharField(_("Stripe account"), max_length=20, blank=True)
     code = models.CharField(_("what"), max_length=40)
@@ -86,16 +35,141 @@ class Difference(models.Model):
     last_seen = models.DateTimeField(_("last seen"))
     gone = models.DateTimeField(_("gone"), null=True, blank=True)
 
-    objects: ClassVar[models.Manager["Difference"]] = models.Manager()
+    objects: ClassVar[models.Manager["Discrepancy"]] = models.Manager()
 
     class Meta:
-        verbose_name, verbose_name_plural = _("difference"), _("differences")
+        verbose_name, verbose_name_plural = _("discrepancy"), _("discrepancies")
         ordering = ["-last_seen", "-pk"]
         constraints = [
             models.UniqueConstraint(
-                fields=["account", "kind", "object_id", "code"], name="a_difference_is_kept_once"
+                fields=["account", "kind", "object_id", "code"], name="a_discrepancy_is_kept_once"
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.code} {self.object_id}"
+
+    @property
+    def name(self) -> tuple[str, str, str, str]:
+        """The same discrepancy of two runs has the same name."""
+        return self.account, self.kind, self.object_id, self.code
+
+    @property
+    def is_repaired(self) -> bool:
+        return self.gone is not None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "account": self.account,
+            "code": self.code,
+            "kind": self.kind,
+            "id": self.object_id,
+            "said": self.said,
+            "order": self.order_id,
+            "repaired": self.is_repaired,
+        }
+
+    def keep(self) -> int:
+        """Stores what is left; the row's number. It keeps since when it is there."""
+        known = Discrepancy.objects.filter(
+            account=self.account, kind=self.kind, object_id=self.object_id, code=self.code
+        ).first()
+        if known is not None:
+            self.pk, self.first_seen = known.pk, known.first_seen
+        self.save()
+        return int(self.pk)
+
+
+class Run(models.Model):
+    """One comparison of one kind of objects of one account, and what it carries along.
+
+    `up_to`: everything that Stripe made until then, by its clock, has been compared by this run or an earlier
+    one. `trouble`: why it, or a part of it, could not be done.
+    """
+
+    account = models.CharField(_("Stripe account"), max_length=20)
+    kind = models.CharField(_("kind"), max_length=10)
+    started = models.DateTimeField(_("started"))
+    ended = models.DateTimeField(_("ended"))
+    up_to = models.DateTimeField(_("up to"), null=True, blank=True)
+    checked = models.PositiveIntegerField(_("compared"), default=0)
+    repaired = models.PositiveIntegerField(_("repaired"), default=0)
+    left = models.PositiveIntegerField(_("left"), default=0)
+    trouble = models.TextField(_("trouble"), blank=True)
+
+    objects: ClassVar[models.Manager["Run"]] = models.Manager()
+
+    #: Whether it may change something, here or at Stripe.
+    may_repair: bool
+    #: Ids of the objects that were compared.
+    seen: set[str]
+    found: dict[tuple[str, str, str, str], Discrepancy]
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("comparison with Stripe"), _("comparisons with Stripe")
+        ordering = ["-pk"]
+        indexes = [models.Index(fields=["account", "kind", "-id"], name="runs_of_a_kind")]
+
+    def __str__(self) -> str:
+        return f"{self.account} {self.kind} {self.started:%Y-%m-%d %H:%M}"
+
+    @classmethod
+    def begin(cls, account: str, kind: str, *, may_repair: bool = True) -> "Run":
+        run = cls(account=account, kind=kind, started=timezone.now())
+        run.may_repair, run.seen, run.found = may_repair, set(), {}
+        return run
+
+    @contextmanager
+    def at(self, id: str) -> Iterator[None]:
+        """Around the comparison of one object: what fails with it is told, and stops none of the others."""
+        stopping.check()
+        self.checked += 1
+        self.seen.add(id)
+        try:
+            yield
+        except (StripeUnavailable, OperationalError, InterfaceError):
+            raise
+        except Exception as error:
+            log.exception("%s %s of account %s can't be compared", self.kind, id, self.account)
+            self.find("cannot_compare", id, f"{id} can't be compared: {type(error).__name__}: {error}")
+
+    def find(
+        self,
+        code: str,
+        id: str,
+        said: str,
+        *,
+        kind: str = "",
+        order: int | None = None,
+        repaired: bool = False,
+    ) -> None:
+        """Notes a discrepancy; the same one is noted once, and as left if it is left."""
+        now = timezone.now()
+        discrepancy = Discrepancy(
+            account=self.account,
+            code=code,
+            kind=kind or self.kind,
+            object_id=id[:255],
+            order_id=order,
+            said=scrub(said),
+            first_seen=now,
+            last_seen=now,
+            gone=now if repaired else None,
+        )
+        known = self.found.get(discrepancy.name)
+        if known is None or known.is_repaired:
+            self.found[discrepancy.name] = discrepancy
+
+    def end(self, *, store: bool) -> None:
+        """Counts; where `store`, keeps itself and what is left. What a whole run did not find is gone."""
+        left = [one for one in self.found.values() if not one.is_repaired]
+        self.ended, self.left, self.repaired = timezone.now(), len(left), len(self.found) - len(left)
+        if not store:
+            return
+        with transaction.atomic():
+            kept = [one.keep() for one in left]
+            if not self.trouble:
+                there = Discrepancy.objects.filter(account=self.account, kind=self.kind, gone=None)
+                there.exclude(pk__in=kept).update(gone=self.ended)
+            self.save()

@@ -4,9 +4,8 @@ Every repair goes through `sync.apply`, as a webhook does. What could still be p
 closed at Stripe first.
 """
 
-import logging
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -18,78 +17,96 @@ from kopeck.payments import sync
 from kopeck.payments.inputs import key_in
 from kopeck.payments.models import Payment
 from kopeck.payments.sync import Truth
-from kopeck.reconcile.look import Look, look_up
-from kopeck.refunds import sync as refund_news
+from kopeck.reconcile.kinds import Listed
+from kopeck.reconcile.models import Run
+from kopeck.reconcile.orders import back
+from kopeck.refunds import sync as refund_sync
 from kopeck.refunds.models import refunded
 from kopeck.refunds.review import left_at_stripe
 from kopeck.stripe_api.client import gateway, shop_mark
 
-log = logging.getLogger(__name__)
 Status, Kind = Payment.Status, Payment.Kind
 #: Our payments' kinds by what Stripe's objects are called here.
 KINDS = {"session": Kind.CHECKOUT, "intent": Kind.INTENT}
 NAMES = {kind: name for name, kind in KINDS.items()}
+SETTLED = (Status.PAID, Status.NEEDS_REVIEW)
 #: Longer than the two calls that close an object together.
 LEASE = timedelta(seconds=60)
 
 
-def examine(look: Look, kind: str, objects: list[dict[str, Any]]) -> None:
-    """Compares a page of sessions or intents. StripeUnavailable."""
-    ours = _Ours(look.account, objects)
-    for now in objects:
-        with look.at(kind, now["id"]):
-            _examine(look, kind, ours.of(now), now)
+class _Payable(Listed):
+    """What a buyer can pay."""
 
-
-def _examine(look: Look, kind: str, payment: Payment | None, now: dict[str, Any]) -> None:
-    if payment is None:
-        _stray(look, kind, now)
-    elif KINDS[kind] != payment.kind:
-        _intent_of_session(look, payment, now)
-    elif payment.stripe_id not in (None, now["id"]):
-        _twin(look, kind, payment, now)
-    else:
-        compare(look, payment, now)
-        if kind == "intent":
-            _refunds_add_up(look, payment, now)
-
-
-class _Ours:
-    """Our payments of some objects: by Stripe's id, by the intent's, by our key in the metadata."""
-
-    def __init__(self, account: str, objects: list[dict[str, Any]]) -> None:
-        ids = [now["id"] for now in objects]
-        keys = [key for now in objects if (key := key_in(now.get("metadata")))]
+    def ours(self, account: str, objects: list[dict[str, Any]]) -> dict[str, Payment]:
+        """By Stripe's id, by the intent's, by our key in the metadata."""
+        keys = {now["id"]: key_in(now.get("metadata")) for now in objects}
         found = Payment.objects.filter(
-            Q(stripe_id__in=ids) | Q(payment_intent__in=ids) | Q(key__in=keys), account=account
-        ).select_related("order")
-        self._known: dict[Any, Payment] = {}
-        for payment in found:
-            self._known[payment.key] = payment
-            if payment.payment_intent:
-                self._known.setdefault(payment.payment_intent, payment)
-        self._known |= {payment.stripe_id: payment for payment in self._known.values() if payment.stripe_id}
+            Q(stripe_id__in=keys) | Q(payment_intent__in=keys) | Q(key__in=filter(None, keys.values())),
+            account=account,
+        )
+        found = found.select_related("order").annotate(back=back())
+        known: dict[Any, Payment] = {payment.payment_intent: payment for payment in found}
+        known |= {payment.key: payment for payment in found}
+        known |= {payment.stripe_id: payment for payment in found}
+        pairs = ((stripe_id, known.get(stripe_id) or known.get(key)) for stripe_id, key in keys.items())
+        return {stripe_id: payment for stripe_id, payment in pairs if payment}
 
-    def of(self, now: dict[str, Any]) -> Payment | None:
-        return self._known.get(now["id"]) or self._known.get(key_in(now.get("metadata")))
+    def check_one(self, run: Run, row: Payment | None, now: dict[str, Any]) -> None:
+        if row is None:
+            _stray(run, now)
+        elif KINDS[self.name] != row.kind:
+            _intent_of_session(run, row, now)
+        elif row.stripe_id not in (None, now["id"]):
+            _twin(run, row, now)
+        else:
+            compare(run, row, now)
+            if row.kind == Kind.INTENT:
+                _refunds_add_up(run, row, now)
+
+    def unseen(self, account: str, begin: datetime) -> Iterable[str]:
+        mine = Payment.objects.filter(account=account, kind=KINDS[self.name], stripe_id__isnull=False)
+        found = mine.filter(Q(status__in=Payment.LIVE) | Q(status__in=SETTLED, created__gte=begin))
+        return [str(stripe_id) for stripe_id in found.values_list("stripe_id", flat=True)]
+
+    def missing(self, run: Run, stripe_id: str) -> None:
+        statuses = (*Payment.LIVE, *SETTLED)
+        found = Payment.objects.filter(account=run.account, stripe_id=stripe_id, status__in=statuses)
+        if (payment := found.first()) is None:
+            return
+        said = f"Order {payment.order_id}: {stripe_id} is {payment.status} here, "
+        said += "and Stripe knows no such object"
+        repaired = False
+        if payment.is_live and run.may_repair:
+            payment = sync.refresh(payment)
+            said, repaired = f"{said}; now it is {payment.status}.", not payment.is_live
+        else:
+            said = f"{said}. Are these the keys of another account?"
+        run.find("unknown_at_stripe", stripe_id, said, order=payment.order_id, repaired=repaired)
 
 
-def compare(look: Look, payment: Payment, now: dict[str, Any], *, mine: bool = False) -> None:
-    """One payment against what a list said of it; asked again before anything is made of a difference.
+class Sessions(_Payable):
+    name = "session"
+
+
+class Intents(_Payable):
+    name = "intent"
+
+
+def compare(run: Run, payment: Payment, now: dict[str, Any], *, mine: bool = False) -> None:
+    """One payment against what a list said of it; asked again before anything is made of a discrepancy.
 
     `mine`: the caller holds the lease of an attempt without an id.
     """
     if _agrees(payment, _read(payment, now)):
-        return _figures(look, payment, _read(payment, now))
-    name = NAMES[Kind(payment.kind)]
-    now = gateway(payment.account).retrieve(name, now["id"])
+        return _amounts(run, payment, _read(payment, now))
+    now = gateway(payment.account).retrieve(payment.kind, now["id"])
     payment = Payment.objects.select_related("order").get(pk=payment.pk)  # it may have moved meanwhile
     truth = _read(payment, now)
     if _agrees(payment, truth):
-        return _figures(look, payment, truth)
-    code, said = _difference(payment, truth, now["id"])
-    if look.dry_run:
-        return look.find(code, name, now["id"], said, order=payment.order_id)
+        return _amounts(run, payment, truth)
+    name, (code, said) = NAMES[Kind(payment.kind)], _what_differs(payment, truth, now["id"])
+    if not run.may_repair:
+        return run.find(code, now["id"], said, kind=name, order=payment.order_id)
     if not payment.stripe_id and not mine and not _claim(payment):
         return None  # a request is at it this very moment
     claimed = payment
@@ -99,10 +116,9 @@ def compare(look: Look, payment: Payment, now: dict[str, Any], *, mine: bool = F
         if not mine:
             claimed.release()
     agreed = _agrees(payment, truth)
-    end = (
-        f"now it is {payment.status}" if agreed else f"it stays {payment.status}, a person has to look at it"
-    )
-    look.find(code, name, now["id"], f"{said}; {end}.", order=payment.order_id, repaired=agreed)
+    end = "now it is" if agreed else "a person has to look at it: it stays"
+    said = f"{said}; {end} {payment.status}."
+    run.find(code, now["id"], said, kind=name, order=payment.order_id, repaired=agreed)
     return None
 
 
@@ -116,7 +132,7 @@ def _agrees(payment: Payment, truth: Truth) -> bool:
         return False
     match truth.status:
         case Status.PAID:
-            return payment.status in (Status.PAID, Status.NEEDS_REVIEW)
+            return payment.status in SETTLED
         case Status.OPEN | Status.FAILED if _payable(payment, truth):
             return payment.status == Status.OPEN and not _must_close(payment, truth)
     return payment.status == truth.status
@@ -140,7 +156,8 @@ def _must_close(payment: Payment, truth: Truth) -> bool:
     )
 
 
-def _difference(payment: Payment, truth: Truth, stripe_id: str) -> tuple[str, str]:
+def _what_differs(payment: Payment, truth: Truth, stripe_id: str) -> tuple[str, str]:
+    """A code, and the beginning of a sentence."""
     at_stripe = f"Order {payment.order_id}: at Stripe {stripe_id} is {truth.status}"
     if not payment.stripe_id:
         return "id_not_stored", f"{at_stripe}, and its id was never stored here"
@@ -148,8 +165,7 @@ def _difference(payment: Payment, truth: Truth, stripe_id: str) -> tuple[str, st
         return "status_differs", f"{at_stripe}, here it was {payment.status}"
     if payment.is_live and (truth.amount, truth.currency) != (payment.amount, payment.currency):
         theirs, mine = in_words(truth.amount, truth.currency), in_words(payment.amount, payment.currency)
-        said = f"{at_stripe} at {theirs}, here it costs {mine}"
-        return "amount_differs", said
+        return "amount_differs", f"{at_stripe} at {theirs}, here it costs {mine}"
     return "still_payable", f"{at_stripe}, here the order was {payment.order.status} and it {payment.status}"
 
 
@@ -167,139 +183,102 @@ def _repair(payment: Payment, truth: Truth, now: dict[str, Any]) -> tuple[Paymen
     return payment, _read(payment, now)
 
 
-def _figures(look: Look, payment: Payment, truth: Truth) -> None:
+def _amounts(run: Run, payment: Payment, truth: Truth) -> None:
     """Amounts, currency and intent of what both sides call paid, or on its way."""
     if truth.status not in (Status.PAID, Status.PROCESSING) or payment.status == Status.NEEDS_REVIEW:
-        return  # a held one is told of until its money is refunded
+        return  # one that needs review is told of until its money is refunded
     name, id = NAMES[Kind(payment.kind)], payment.stripe_id or ""
     if (truth.amount, truth.currency) != (payment.amount, payment.currency):
         theirs, mine = in_words(truth.amount, truth.currency), in_words(payment.amount, payment.currency)
         said = f"Order {payment.order_id}: Stripe took {theirs} by {id}, here it is {mine}."
-        look.find("amount_differs", name, id, said, order=payment.order_id)
+        run.find("amount_differs", id, said, kind=name, order=payment.order_id)
     if truth.status == Status.PAID and truth.payment_intent != payment.payment_intent:
         said = f"Order {payment.order_id}: {id} was paid by {truth.payment_intent or 'no intent'}, "
         said += f"here by {payment.payment_intent or 'none'}."
-        look.find("intent_differs", name, id, said, order=payment.order_id)
+        run.find("intent_differs", id, said, kind=name, order=payment.order_id)
 
 
-def _intent_of_session(look: Look, payment: Payment, intent: dict[str, Any]) -> None:
+def _intent_of_session(run: Run, payment: Payment, intent: dict[str, Any]) -> None:
     """An intent that belongs to a Checkout Session of ours: the session tells, the intent shows the money."""
     if intent["status"] != "succeeded":
         return
-    if payment.status not in (Status.PAID, Status.NEEDS_REVIEW):
-        for session in _sessions_of(look.account, intent["id"]):
-            compare(look, payment, session)
+    if payment.status not in SETTLED:
+        for session in _sessions_of(run.account, intent["id"]):
+            compare(run, payment, session)
     elif payment.payment_intent != intent["id"]:
-        _twin(look, "intent", payment, intent)
+        _twin(run, payment, intent)
     else:
-        _refunds_add_up(look, payment, intent)
+        _refunds_add_up(run, payment, intent)
 
 
 def _sessions_of(account: str, intent: str) -> list[dict[str, Any]]:
     return gateway(account).page("session", payment_intent=intent)[0]
 
 
-def _twin(look: Look, kind: str, payment: Payment, now: dict[str, Any]) -> None:
+def _twin(run: Run, payment: Payment, now: dict[str, Any]) -> None:
     """A second object of one attempt: Stripe was asked twice, with its idempotency key forgotten between."""
     said = f"Order {payment.order_id}: {now['id']} was made besides {payment.stripe_id}"
-    _close_or_tell(look, kind, now, "second_object", said, payment.order_id)
+    _close_or_tell(run, now, "second_object", said, payment.order_id)
 
 
-def _stray(look: Look, kind: str, now: dict[str, Any]) -> None:
+def _stray(run: Run, now: dict[str, Any]) -> None:
     """An object with our mark that has no row: a database from before it was made."""
     metadata = now.get("metadata") or {}
     if metadata.get("kopeck_shop") != shop_mark():
         return
-    if kind == "intent" and _sessions_of(look.account, now["id"]):
+    if run.kind == "intent" and _sessions_of(run.account, now["id"]):
         return  # its session is told of
     number = str(metadata.get("kopeck_order", ""))
     known = number.isdecimal() and len(number) < 19
     order = Order.objects.filter(pk=number).first() if known else None
     if order is None:
         said = f"{now['id']} is of order {number or '?'}, which is not known here"
-        _close_or_tell(look, kind, now, "unknown_order", said, None)
+        _close_or_tell(run, now, "unknown_order", said, None)
     else:
         said = f"Order {order.pk}: {now['id']} is of an attempt that is not known here"
-        _close_or_tell(look, kind, now, "unknown_attempt", said, order.pk)
+        _close_or_tell(run, now, "unknown_attempt", said, order.pk)
 
 
-def _close_or_tell(
-    look: Look, kind: str, now: dict[str, Any], code: str, said: str, order: int | None
-) -> None:
+def _close_or_tell(run: Run, now: dict[str, Any], code: str, said: str, order: int | None) -> None:
     """What can still be paid is closed; what was paid is told of until its money is refunded."""
-    read = sync.read_session if kind == "session" else sync.read_intent
-    truth = read(now)
-    wire = gateway(look.account)
+    read = sync.read_session if run.kind == "session" else sync.read_intent
+    truth, wire = read(now), gateway(run.account)
     if truth.status in (Status.OPEN, Status.FAILED) and now["status"] != "complete":
-        if look.dry_run:
-            return look.find(code, kind, now["id"], f"{said}, and can be paid", order=order)
-        truth = read(wire.expire(KINDS[kind], now["id"]))
+        if not run.may_repair:
+            return run.find(code, now["id"], f"{said}, and can be paid", order=order)
+        truth = read(wire.expire(run.kind, now["id"]))
         if truth.status == Status.EXPIRED:
             said = f"{said}; it could be paid and is closed now."
-            return look.find(code, kind, now["id"], said, order=order, repaired=True)
+            return run.find(code, now["id"], said, order=order, repaired=True)
     if truth.status not in (Status.PAID, Status.PROCESSING):
         return None
-    now = wire.retrieve(kind, now["id"])
+    now = wire.retrieve(run.kind, now["id"])
     if truth.status == Status.PAID and not left_at_stripe(now.get("payment_intent", now)):
         return None
     money = in_words(truth.amount, truth.currency)
     said = f"{said}; it is {truth.status} at Stripe: {money}. Refund it in Stripe's Dashboard."
-    return look.find(code, kind, now["id"], said, order=order)
+    return run.find(code, now["id"], said, order=order)
 
 
-def _refunds_add_up(look: Look, payment: Payment, intent: dict[str, Any]) -> None:
-    """What Stripe says went back of a charge, against the sum of our refunds."""
-    settled = payment.status in (Status.PAID, Status.NEEDS_REVIEW) and payment.payment_intent == intent["id"]
-    if not settled or _back(intent) == refunded(payment):
+def _refunds_add_up(run: Run, payment: Any, intent: dict[str, Any]) -> None:
+    """What Stripe says went back of a charge, against the sum of our refunds (`back`, of `_Payable.ours`)."""
+    settled = payment.status in SETTLED and payment.payment_intent == intent["id"]
+    if not settled or _back(intent) == payment.back:
         return
-    intent = gateway(payment.account).retrieve("intent", intent["id"])
-    mine, theirs, id = refunded(payment), _back(intent), intent["id"]
+    id, wire = intent["id"], gateway(payment.account)
+    theirs, mine = _back(wire.retrieve("intent", id)), refunded(payment)
     if mine == theirs:
         return
     said = f"Order {payment.order_id}: {in_words(theirs, payment.currency)} went back at Stripe, "
     said += f"here {in_words(mine, payment.currency)}"
-    if not look.dry_run:
-        refund_news.learn_payment(payment)
-        theirs = _back(gateway(payment.account).retrieve("intent", id))
+    if run.may_repair:
+        refund_sync.learn_payment(payment)
+        theirs = _back(wire.retrieve("intent", id))
     agreed = refunded(payment) == theirs
     end = "; here as well now." if agreed else f" ({id}). Look at its refunds in Stripe's Dashboard."
-    look.find("refunds_differ", "intent", id, f"{said}{end}", order=payment.order_id, repaired=agreed)
+    run.find("refunds_differ", id, f"{said}{end}", order=payment.order_id, repaired=agreed)
 
 
 def _back(intent: dict[str, Any]) -> int:
     charge = intent.get("latest_charge")
     return int(charge["amount_refunded"]) if isinstance(charge, dict) else 0
-
-
-def unseen(look: Look, kind: str, since: Any) -> Iterator[tuple[int, str]]:
-    """(pk, Stripe's id) of our payments that the walk should have met, and of all that are still live."""
-    mine = Payment.objects.filter(account=look.account, kind=KINDS[kind], stripe_id__isnull=False)
-    mine = mine.filter(
-        Q(status__in=Payment.LIVE) | Q(status__in=["paid", "needs_review"], created__gte=since)
-    )
-    for pk, stripe_id in list(mine.values_list("pk", "stripe_id")):
-        if stripe_id and stripe_id not in look.seen:
-            yield pk, stripe_id
-
-
-def ask(look: Look, kind: str, stripe_id: str) -> None:
-    """Compares one session or intent that no list has shown."""
-    if now := look_up(look.account, kind, stripe_id):
-        return examine(look, kind, [now])
-    with look.at(kind, stripe_id):
-        _missing(look, kind, stripe_id)
-    return None
-
-
-def _missing(look: Look, kind: str, stripe_id: str) -> None:
-    payment = Payment.objects.filter(account=look.account, stripe_id=stripe_id).first()
-    if payment is None or not (payment.is_live or payment.status in (Status.PAID, Status.NEEDS_REVIEW)):
-        return
-    said = f"Order {payment.order_id}: {stripe_id} is {payment.status} here, and Stripe knows no such object"
-    if payment.is_live and not look.dry_run:
-        payment = sync.refresh(payment)
-        said = f"{said}; now it is {payment.status}."
-        repaired = not payment.is_live
-    else:
-        said, repaired = f"{said}. Are these the keys of another account?", False
-    look.find("unknown_at_stripe", kind, stripe_id, said, order=payment.order_id, repaired=repaired)

@@ -14,11 +14,12 @@ from django.utils import timezone
 
 from kopeck.leases import is_free
 from kopeck.orders.models import Order
+from kopeck.payments.inputs import key_in
 from kopeck.payments.models import Payment
-from kopeck.reconcile import payments as reconcile_payments
-from kopeck.reconcile.look import Look
-from kopeck.reconcile.payments import NAMES
-from kopeck.stripe_api.client import StripeRefused, StripeUnavailable, gateway
+from kopeck.reconcile.models import Run
+from kopeck.reconcile.payments import NAMES, compare
+from kopeck.stripe_api import listing
+from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
 
 log = logging.getLogger(__name__)
 #: A session that nobody was handed can't be paid long before; until then the buyer's next try may find it.
@@ -64,20 +65,18 @@ def _claim(payment: Payment) -> bool:
 
 def _take_up(account: str, kind: Payment.Kind, claimed: list[Payment]) -> None:
     """Finds at Stripe what was made of these attempts: it is closed, or taken as what it is."""
-    wanted = {str(payment.key): payment for payment in claimed}
+    wanted = {payment.key: payment for payment in claimed}
     if not wanted:
         return
+    run = Run.begin(account, NAMES[kind])
     since = min(payment.created for payment in claimed) - SKEW
-    asked = {"created": {"gte": int(since.timestamp())}}
-    has_more = True
-    while has_more and wanted:
-        objects, has_more = gateway(account).page(NAMES[kind], **asked)
+    for objects, _has_more in listing.pages(account, run.kind, since):
         for now in objects:
-            payment = wanted.pop(str((now.get("metadata") or {}).get("kopeck_payment")), None)
-            if payment is not None:
-                reconcile_payments.compare(Look(account), payment, now, mine=True)
-        if objects:
-            asked = {**asked, "starting_after": objects[-1]["id"]}
+            key = key_in(now.get("metadata"))
+            if key in wanted:
+                compare(run, wanted.pop(key), now, mine=True)
+        if not wanted:
+            return
 
 
 def _close(payment: Payment) -> bool:

@@ -1,10 +1,10 @@
 """What an account has of one kind of objects, page by page, and what time it is at Stripe."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from django.utils import timezone
 
@@ -12,13 +12,14 @@ from kopeck import stopping
 from kopeck.stripe_api.client import StripeUnavailable, gateway
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 #: Waits before a page is asked for again, in seconds: the library does not retry "too many requests".
 PAUSES = (1.0, 4.0)
 
 
 def clock(account: str) -> datetime:
     """Stripe's own time where it tells, else ours. StripeUnavailable, StripeRefused."""
-    told = gateway(account).server_time()
+    told = _patiently(gateway(account).server_time)
     return datetime.fromtimestamp(told, UTC) if told else timezone.now()
 
 
@@ -39,12 +40,12 @@ def pages(
         yield objects, has_more
 
 
-def _patiently(ask: "partial[tuple[list[dict[str, Any]], bool]]") -> tuple[list[dict[str, Any]], bool]:
+def _patiently(ask: Callable[[], T]) -> T:
     """The answer, asked for again after a while where Stripe is busy: a long walk should not end for it."""
     for pause in PAUSES:
         try:
             return ask()
         except StripeUnavailable as trouble:
-            log.info("%s are listed again in %s s: %s", ask.args[0], pause, trouble)
+            log.info("Stripe is asked again in %s s: %s", pause, trouble)
             stopping.sleep(pause)
     return ask()

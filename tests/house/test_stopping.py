@@ -13,7 +13,6 @@ from django.utils import timezone
 from kopeck import stopping
 from kopeck.mail import jobs as mail_jobs
 from kopeck.mail.models import Mail
-from kopeck.mirror import jobs as mirror_jobs
 from kopeck.ops import jobs as tidy_jobs
 from kopeck.orders.models import Order
 from kopeck.payments import jobs
@@ -55,9 +54,9 @@ WORK: dict[str, Callable[[], object]] = {
     "payments": jobs.ask_about_payments,
     "mails": lambda: mail_jobs.send_due(0),
     "rows past their time": tidy_jobs.forget,
-    "comparison": lambda: reconcile_jobs.compare_the_last_hours(0),
+    "comparison": lambda: reconcile_jobs.compare_nightly(0),
     "events that never arrived": webhook_jobs.recover,
-    "drift": lambda: mirror_jobs.look_for_drift(0),
+    "comparison of what is left": lambda: reconcile_jobs.compare_again(0),
 }
 
 

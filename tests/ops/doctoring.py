@@ -67,7 +67,7 @@ def patient(sandbox: ShopSandbox, live_server: Any, settings: Any) -> Iterator[P
     well.account(webhook_secrets=(made.secret,))
     work("TRUNCATE procrastinate_jobs, procrastinate_workers CASCADE")
     heartbeat(0)
-    Run.objects.create(started=timezone.now(), ended=timezone.now())
+    Run.objects.create(account="default", kind="session", started=timezone.now(), ended=timezone.now())
     yield well
     work("TRUNCATE procrastinate_jobs, procrastinate_workers CASCADE")
 

@@ -18,7 +18,7 @@ from django.utils import timezone
 from kopeck.orders import placing
 from kopeck.orders.wanted import Wanted
 from kopeck.payments.models import Payment
-from kopeck.reconcile.models import Difference, Run
+from kopeck.reconcile.models import Discrepancy, Run
 from kopeck.webhooks.models import StripeEvent
 from tests.ops.doctoring import Patient, heartbeat, job, work
 from tests.ops.doctoring import patient as patient
@@ -154,22 +154,22 @@ def test_events_that_failed_or_were_of_another_mode_are_counted(patient: Patient
 def test_the_last_comparison_with_stripe_is_told(patient: Patient) -> None:
     """pain 1"""
     here, now = ("shop", "compared with Stripe"), timezone.now()
-    assert patient.examine()[here] == ("ok", "0 min ago, no difference")
-    Run.objects.update(ended=now - timedelta(minutes=200))
-    assert patient.examine()[here] == ("warn", "last 200 min ago")
-    Run.objects.update(ended=now, trouble="default: no answer")
+    assert patient.examine()[here] == ("ok", "0 min ago, no discrepancy")
+    Run.objects.update(ended=now - timedelta(minutes=2000))
+    assert patient.examine()[here] == ("warn", "last 2000 min ago")
+    Run.objects.update(ended=now, trouble="no answer")
     assert patient.examine()[here] == ("warn", "not wholly, 0 min ago: default: no answer")
-    difference = Difference.objects.create(
+    discrepancy = Discrepancy.objects.create(
         account="default",
         code="needs_review",
-        kind="payment",
+        kind="order",
         object_id="cs_1",
         said="...",
         first_seen=now,
         last_seen=now,
     )
-    assert patient.examine()[here] == ("warn", "1 difference left, as of 0 min ago")
-    difference.delete()
+    assert patient.examine()[here] == ("warn", "1 discrepancy left, as of 0 min ago")
+    discrepancy.delete()
     Run.objects.all().delete()
     assert patient.examine()[here][0] == "ok"  # a shop that has just opened
     order = placing.place([Wanted(make_item(), 1)], visitor="v" * 64)

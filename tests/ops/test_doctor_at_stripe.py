@@ -221,4 +221,4 @@ def test_drift_is_counted(patient: Patient) -> None:
     assert patient.examine()[AT, "discounts and taxes"] == ("ok", "the same at Stripe")
     (rate,) = rates(patient.sandbox.stripe)
     patient.sandbox.stripe.v1.tax_rates.update(rate.id, {"active": False})
-    assert patient.examine()[AT, "discounts and taxes"] == ("warn", "1 difference to Stripe's")
+    assert patient.examine()[AT, "discounts and taxes"] == ("warn", "1 discrepancy")

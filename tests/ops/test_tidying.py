@@ -11,7 +11,7 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from kopeck.ops import jobs as tidy_jobs
-from kopeck.reconcile.models import Difference, Run
+from kopeck.reconcile.models import Discrepancy, Run
 from tests.support.mirroring import forget_jobs, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -105,12 +105,12 @@ def test_sessions_log_ins_and_comparisons_go_when_they_are_old(monkeypatch: pyte
     for number in range(5):
         make_old_and_young(number, now)
     assert tidy_jobs.forget() == {
-        "sessions": 5, "logins": 5, "refused logins": 5, "comparisons": 5, "differences": 5,
+        "sessions": 5, "logins": 5, "refused logins": 5, "comparisons": 5, "discrepancies": 5,
     }  # fmt: skip
     kept = (Session, AccessLog, AccessAttempt, Run)
     assert [model.objects.count() for model in kept] == [5, 5, 5, 5]
     # What is gone for a month only, and what nobody has repaired for years.
-    assert Difference.objects.count() == 10
+    assert Discrepancy.objects.count() == 10
     assert tidy_jobs.forget() == {}
 
 
@@ -127,7 +127,7 @@ def make_old_and_young(number: int, now: datetime) -> None:
     Session.objects.create(session_key=f"old{number}", session_data="", expire_date=now - days)
     Session.objects.create(session_key=f"young{number}", session_data="", expire_date=now + days)
     for gone, name in ((now - 366 * days, "old"), (now - 30 * days, "young"), (None, "open")):
-        Difference.objects.create(
+        Discrepancy.objects.create(
             code="status_differs", kind="session", object_id=f"{name}{number}", said="Something",
             first_seen=now - 999 * days, last_seen=now - 998 * days, gone=gone,
         )  # fmt: skip

@@ -76,7 +76,7 @@ def an_hour_of_business(sandbox: ShopSandbox) -> dict[int, str]:
     return fate
 
 
-def test_webhooks_off_for_an_hour_and_one_run_leaves_no_difference(
+def test_webhooks_off_for_an_hour_and_one_run_leaves_no_discrepancy(
     sandbox: ShopSandbox, settings: Any
 ) -> None:
     """pain 1"""
@@ -87,13 +87,13 @@ def test_webhooks_off_for_an_hour_and_one_run_leaves_no_difference(
     # The shop's own clock goes on as well: intents do not end by themselves, the sweep closes them.
     Payment.objects.update(expires_at=timezone.now() - timedelta(minutes=25))
     told = run()
-    assert told["code"] == 0, [finding for finding in told["findings"] if not finding["repaired"]]
+    assert told["code"] == 0, [one for one in told["discrepancies"] if not one["repaired"]]
     assert told["repaired"] >= len(fate)
     jobs.ask_about_payments()
     for order in Order.objects.all():
         assert order.status in EXPECTED[fate[order.pk]], fate[order.pk]
     assert codes(run(), repaired=True) == []  # nothing but the events of what the sweep closed
-    assert run()["findings"] == []
+    assert run()["discrepancies"] == []
     books_agree(sandbox)
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
-from kopeck.reconcile.models import Difference
+from kopeck.reconcile.models import Discrepancy, Run
 from kopeck.refunds.models import Refund
 from kopeck.webhooks.models import StripeEvent
 from tests.support.comparing import bought, charge_of, codes, leaves, pay, run
@@ -21,8 +21,8 @@ from tests.support.shop import ShopSandbox
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def open_differences() -> list[str]:
-    return sorted(Difference.objects.filter(gone=None).values_list("code", flat=True))
+def open_discrepancies() -> list[str]:
+    return sorted(Discrepancy.objects.filter(gone=None).values_list("code", flat=True))
 
 
 def test_a_payment_of_another_amount_than_its_row_says(
@@ -31,11 +31,11 @@ def test_a_payment_of_another_amount_than_its_row_says(
     order = paid_order(sandbox, buyer, deliver)
     Payment.objects.update(amount=1)
     assert leaves() == ["amount_differs", "order_differs"]
-    assert Difference.objects.get(code="amount_differs").order == order
+    assert Discrepancy.objects.get(code="amount_differs").order == order
     Payment.objects.update(amount=4820)
     told = run()
-    assert (told["code"], open_differences()) == (0, [])
-    assert Difference.objects.get(code="amount_differs").gone is not None
+    assert (told["code"], open_discrepancies()) == (0, [])
+    assert Discrepancy.objects.get(code="amount_differs").gone is not None
 
 
 def test_a_payment_by_another_intent(sandbox: ShopSandbox, buyer: Client, deliver: Any) -> None:
@@ -49,18 +49,18 @@ def test_a_held_payment_until_its_money_is_refunded(sandbox: ShopSandbox, buyer:
     pay(sandbox, payment)
     Payment.objects.update(amount=1)
     assert leaves() == ["needs_review"]
-    difference = Difference.objects.get()
-    assert difference.object_id == payment.stripe_id
-    assert "Stripe took 48.20 USD, not 0.01 USD. 48.20 USD is not refunded" in difference.said
+    found = Discrepancy.objects.get()
+    assert found.object_id == payment.stripe_id
+    assert "Stripe took 48.20 USD, not 0.01 USD. 48.20 USD is not refunded" in found.said
     sandbox.control("POST", f"charges/{charge_of(sandbox, payment)}/refund", {"amount": 4000})
     run()
-    assert open_differences() == ["needs_review"]
-    assert "8.20 USD is not refunded" in Difference.objects.get().said
+    assert open_discrepancies() == ["needs_review"]
+    assert "8.20 USD is not refunded" in Discrepancy.objects.get().said
     sandbox.control("POST", f"charges/{charge_of(sandbox, payment)}/refund", {})
     told = run()
     # With the money gone, the order waits for nothing any more.
     assert "waits_for_nothing" in codes(told, repaired=True)
-    assert (told["code"], open_differences(), Order.objects.get().status) == (0, [], "open")
+    assert (told["code"], open_discrepancies(), Order.objects.get().status) == (0, [], "open")
 
 
 def test_a_second_payment_that_is_not_refunded_yet(sandbox: ShopSandbox, buyer: Client, deliver: Any) -> None:
@@ -76,7 +76,7 @@ def test_a_second_payment_that_is_not_refunded_yet(sandbox: ShopSandbox, buyer: 
     assert leaves() == ["needs_review"]
     work()
     told = run()
-    assert (told["code"], open_differences()) == (0, [])
+    assert (told["code"], open_discrepancies()) == (0, [])
     assert Refund.objects.get().status == "succeeded"
 
 
@@ -91,12 +91,12 @@ def test_a_paid_one_whose_row_is_lost(sandbox: ShopSandbox, buyer: Client, way: 
         payment.order.lines.all().delete()
         Order.objects.all().delete()
     assert leaves() == ["unknown_order" if order_too else "unknown_attempt"]
-    difference = Difference.objects.get()
-    assert "48.20 USD" in difference.said
-    assert (difference.order is None) == order_too
+    found = Discrepancy.objects.get()
+    assert "48.20 USD" in found.said
+    assert (found.order is None) == order_too
     sandbox.control("POST", f"charges/{charge_of(sandbox, payment)}/refund", {})
     assert run()["code"] == 0
-    assert open_differences() == []
+    assert open_discrepancies() == []
 
 
 @pytest.mark.parametrize("way", ["buy", "intent"])
@@ -176,7 +176,7 @@ def test_one_object_that_cannot_be_compared_stops_none_of_the_others(
     assert [Order.objects.get(pk=payment.order_id).status for payment in payments] == ["paid", "open", "paid"]
 
 
-def test_a_difference_is_not_gone_because_it_is_too_old_for_the_window(
+def test_a_discrepancy_is_not_gone_because_it_is_too_old_for_the_window(
     sandbox: ShopSandbox, buyer: Client
 ) -> None:
     payment = bought(buyer)
@@ -189,8 +189,6 @@ def test_a_difference_is_not_gone_because_it_is_too_old_for_the_window(
         "UPDATE objects SET created = created - ?, body = json_set(body, '$.created', created - ?)",
         (past, past),
     )
-    from kopeck.reconcile.models import Cursor
-
-    assert Cursor.objects.count() == 5
+    assert Run.objects.filter(kind="session", up_to__isnull=False).exists()
     told = run()
-    assert (told["code"], open_differences()) == (1, ["unknown_attempt"])
+    assert (told["code"], open_discrepancies()) == (1, ["unknown_attempt"])

@@ -1,4 +1,4 @@
-"""What a comparison with Stripe repairs by itself: each difference is real, and gone afterwards."""
+"""What a comparison with Stripe repairs by itself: each discrepancy is real, and gone afterwards."""
 
 from datetime import timedelta
 from typing import Any
@@ -10,6 +10,10 @@ from django.utils import timezone
 from kopeck.orders.models import Order
 from kopeck.payments import sync
 from kopeck.payments.models import Payment
+from kopeck.reconcile import jobs as reconcile_jobs
+from kopeck.reconcile.models import Discrepancy, Run
+from kopeck.reconcile.orders import wrong_states
+from kopeck.reconcile.payments import Sessions
 from kopeck.refunds.models import Dispute, Refund
 from kopeck.webhooks.models import StripeEvent
 from tests.support.comparing import bought, charge_of, codes, leaves, pay, repairs, run, states
@@ -80,7 +84,7 @@ def test_an_attempt_that_a_request_is_making_this_very_moment_is_left_alone(
     payment = bought(buyer)
     soon = timezone.now() + timedelta(seconds=30)
     Payment.objects.update(status="creating", stripe_id=None, url="", lease_until=soon)
-    assert run()["findings"] == []
+    assert run()["discrepancies"] == []
     assert at_stripe(sandbox, payment) == "open"
     assert Payment.objects.get().lease_until == soon
 
@@ -151,7 +155,7 @@ def test_what_another_shop_made_in_the_same_account_is_left_alone(
     payment = bought(buyer)
     Payment.objects.all().delete()
     settings.SECRET_KEY = "another shop's"
-    assert run()["findings"] == []
+    assert run()["discrepancies"] == []
     assert at_stripe(sandbox, payment) == "open"
 
 
@@ -226,16 +230,14 @@ def test_an_event_that_never_arrived_and_one_that_failed(
     assert deliver(completed, client=Client(raise_request_exception=False)).status_code == 500
     told = run()
     assert told["code"] == 0
-    found = {(finding["code"], finding["id"]) for finding in told["findings"]}
+    found = {(one["code"], one["id"]) for one in told["discrepancies"]}
     assert ("event_failed", completed["id"]) in found
     assert "event_missing" in {code for code, _ in found}
     assert set(StripeEvent.objects.values_list("status", flat=True)) <= {"done", "ignored"}
-    assert run("--all")["findings"] == []
+    assert run("--all")["discrepancies"] == []
 
 
 def test_nothing_is_touched_by_a_dry_run(sandbox: ShopSandbox, buyer: Client) -> None:
-    from kopeck.reconcile.models import Cursor, Difference, Run
-
     paid, doubled = bought(buyer), bought(Client())
     pay(sandbox, paid)
     Payment.objects.filter(pk=doubled.pk).update(status="expired")
@@ -245,28 +247,25 @@ def test_nothing_is_touched_by_a_dry_run(sandbox: ShopSandbox, buyer: Client) ->
     assert codes(told, repaired=False) == ["status_differs", "still_payable"]
     assert list(Payment.objects.order_by("pk").values()) == before
     assert at_stripe(sandbox, doubled) == "open"
-    for model in (StripeEvent, Difference, Cursor, Run):
+    for model in (StripeEvent, Discrepancy, Run):
         assert not model.objects.exists()  # type: ignore[attr-defined]
 
 
-def test_a_payment_that_is_settled_while_it_is_compared_is_no_difference(
+def test_a_payment_that_is_settled_while_it_is_compared_is_no_discrepancy(
     sandbox: ShopSandbox, buyer: Client, deliver: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The list is older than the row by then: only what Stripe says now counts."""
-    from kopeck.reconcile import payments as reconcile_payments
-
     payment = bought(buyer)
-    examine = reconcile_payments.examine
+    check = Sessions.check
 
-    def late(look: Any, kind: str, objects: list[Any]) -> None:
-        if kind == "session":
-            pay(sandbox, payment)
-            for event in sandbox.events():
-                deliver(event)
-        examine(look, kind, objects)
+    def late(self: Sessions, run: Run, objects: list[Any]) -> None:
+        pay(sandbox, payment)
+        for event in sandbox.events():
+            deliver(event)
+        check(self, run, objects)
 
-    monkeypatch.setattr(reconcile_payments, "examine", late)
-    assert [f for f in run()["findings"] if f["kind"] in ("session", "intent")] == []
+    monkeypatch.setattr(Sessions, "check", late)
+    assert [f for f in run()["discrepancies"] if f["kind"] in ("session", "intent")] == []
     assert states(payment.order) == ("paid", ["paid"])
 
 
@@ -329,3 +328,83 @@ def test_an_old_answer_of_a_webhook_revives_nothing(sandbox: ShopSandbox, buyer:
     taken_for_lost(sandbox, payment)
     sync.refresh(payment)
     assert states(payment.order) == ("expired", ["expired"])
+
+
+def test_a_refund_of_two_months_ago_that_failed_is_repaired_at_night(
+    sandbox: ShopSandbox, buyer: Client, deliver: Any
+) -> None:
+    """Its event is older than Stripe keeps events."""
+    order = paid_order(sandbox, buyer, deliver, "4000000000005126")
+    sandbox.stripe.v1.refunds.create({"charge": charge_of(sandbox, order.payments.get())})
+    run()
+    assert states(order)[0] == "refunded"
+    sandbox.control("POST", "clock/advance", {"seconds": 120})
+    grow_old(sandbox, timedelta(days=60))
+    reconcile_jobs.compare_nightly(0)
+    assert (states(order)[0], Refund.objects.get().status) == ("paid", "failed")
+
+
+def test_an_open_dispute_is_asked_about_at_any_age(sandbox: ShopSandbox, buyer: Client, deliver: Any) -> None:
+    paid_order(sandbox, buyer, deliver, "4000000000000259")
+    run()
+    assert Dispute.objects.get().status == "needs_response"
+    sandbox.stripe.v1.disputes.close(sandbox.stripe.v1.disputes.list().data[0].id)
+    grow_old(sandbox, timedelta(days=300))
+    reconcile_jobs.compare_nightly(0)
+    assert Dispute.objects.get().status == "lost"
+
+
+def grow_old(sandbox: ShopSandbox, past: timedelta) -> None:
+    """All that is at Stripe was made so much earlier."""
+    seconds = int(past.total_seconds())
+    sandbox.box.store.sql(
+        "UPDATE objects SET created = created - ?, body = json_set(body, '$.created', created - ?)",
+        (seconds, seconds),
+    )
+
+
+def test_old_refunds_cost_no_queries(
+    sandbox: ShopSandbox, buyer: Client, deliver: Any, django_assert_max_num_queries: Any
+) -> None:
+    """One query finds the orders whose state is wrong, however many refunds there ever were."""
+    orders = [paid_order(sandbox, Client(), deliver) for _n in range(3)]
+    for order in orders:
+        Refund.objects.create(
+            order=order, payment=order.payments.get(), account="default", stripe_id=f"re_{order.pk}",
+            status="succeeded", amount=820, currency="usd", source="stripe", created=timezone.now(),
+        )  # fmt: skip
+        Order.objects.filter(pk=order.pk).update(status="partly_refunded")
+    with django_assert_max_num_queries(1):
+        assert list(wrong_states("default")) == []
+    for refunds, status, sold_out in (
+        (4820, "partly_refunded", ""), (820, "refunded", ""), (820, "paid", ""), (4820, "paid", ""),
+        (0, "refunded", ""), (0, "partly_refunded", ""), (4000, "refunded", "Moka pot"),
+    ):  # fmt: skip
+        Refund.objects.filter(order=orders[0]).update(
+            amount=refunds or 1, status="succeeded" if refunds else "failed"
+        )
+        Order.objects.filter(pk=orders[0].pk).update(status=status, sold_out=sold_out)
+        (wrong,) = wrong_states("default")
+        assert wrong.order_id == orders[0].pk
+        assert wrong.order.status_with(refunds) != status
+
+
+@pytest.mark.parametrize("total", [0, 4820])
+@pytest.mark.parametrize("sold_out", ["", "Moka pot"])
+@pytest.mark.parametrize("back", [0, 1, 4819, 4820])
+def test_the_state_that_refunds_give_is_the_same_in_sql_as_on_the_order(
+    sandbox: ShopSandbox, buyer: Client, deliver: Any, total: int, sold_out: str, back: int
+) -> None:
+    order = paid_order(sandbox, buyer, deliver)
+    Refund.objects.create(
+        order=order, payment=order.payments.get(), account="default", stripe_id="re_1",
+        status="succeeded" if back else "failed", amount=back or 1, currency="usd", source="stripe",
+        created=timezone.now(),
+    )  # fmt: skip
+    for status in Order.WAS_PAID:
+        Order.objects.update(status=status, sold_out=sold_out, subtotal=total, total=total)
+        order.refresh_from_db()
+        is_wrong = wrong_states("default").exists()
+        # What was never refunded and is called paid is not looked at: nothing went back of it.
+        expected = order.status_with(back) != status and (back > 0 or status != "paid")
+        assert is_wrong == expected, status

@@ -12,7 +12,7 @@ from django.utils import timezone
 from kopeck.mail.models import Mail
 from kopeck.mail.texts import write
 from kopeck.payments.models import Payment
-from kopeck.reconcile.models import Difference
+from kopeck.reconcile.models import Discrepancy
 from kopeck.refunds.models import Refund
 from tests.support.comparing import bought, pay, run, states
 from tests.support.mirroring import work
@@ -62,7 +62,7 @@ def test_the_owner_sees_what_stripe_has_and_refunds_it(
         assert address(payment) not in owner.get(page).content.decode()
     assert states(payment.order) == ("open", ["needs_review"])
     assert run()["code"] == 0
-    assert not Difference.objects.filter(gone=None).exists()
+    assert not Discrepancy.objects.filter(gone=None).exists()
     session_id = buyer.get(f"/order/{payment.order_id}/buy").json()["session_id"]
     sandbox.pay(session_id)
     run()

@@ -24,15 +24,15 @@ def run(*options: str) -> dict[str, Any]:
         return {"code": refusal.returncode, "said": str(refusal)}
     told: dict[str, Any] = json.loads(out.getvalue().splitlines()[-1])
     assert code == (2 if told["troubles"] else 1 if told["left"] else 0)
-    assert told["repaired"] == sum(finding["repaired"] for finding in told["findings"])
-    assert told["left"] == len(told["findings"]) - told["repaired"]
+    assert told["repaired"] == sum(one["repaired"] for one in told["discrepancies"])
+    assert told["left"] == len(told["discrepancies"]) - told["repaired"]
     return {**told, "code": code}
 
 
 def codes(told: dict[str, Any], *, repaired: bool) -> list[str]:
     """What was found, but for events that never arrived: every test here delivers none."""
-    found = [finding for finding in told["findings"] if finding["repaired"] is repaired]
-    return sorted(finding["code"] for finding in found if finding["code"] != "event_missing")
+    found = [one for one in told["discrepancies"] if one["repaired"] is repaired]
+    return sorted(one["code"] for one in found if one["code"] != "event_missing")
 
 
 def repairs(*options: str) -> list[str]:
@@ -40,7 +40,7 @@ def repairs(*options: str) -> list[str]:
     told = run(*options)
     assert told["code"] == 0, told
     again = run("--all")
-    assert (again["code"], again["findings"]) == (0, []), again
+    assert (again["code"], again["discrepancies"]) == (0, []), again
     return codes(told, repaired=True)
 
 

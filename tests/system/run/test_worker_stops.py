@@ -31,7 +31,7 @@ from tests.system.run.test_restarts import wait_for
 SECONDS = 20
 NOT_FOUND = b'{"error": {"type": "invalid_request_error", "code": "resource_missing", "message": "No such."}}'
 SWEEP = "kopeck.payments.jobs.sweep"
-COMPARE = "kopeck.reconcile.jobs.compare_the_last_hours"
+COMPARE = "kopeck.reconcile.jobs.compare_nightly"
 SEND = "kopeck.mail.jobs.send"
 
 MAKE_PAYMENTS = """

@@ -13,12 +13,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
 from kopeck.progress import Bar
-from kopeck.reconcile.compare import Report, Scope, reconcile
-from kopeck.reconcile.models import Finding
+from kopeck.reconcile.compare import KINDS, Report, Scope, reconcile
+from kopeck.reconcile.models import Discrepancy
 
 
 class Command(BaseCommand):
-    help = "Compares Stripe's sessions, intents, refunds, disputes and events with the shop, both ways."
+    help = "Compares Stripe with the shop, both ways: payments, refunds, disputes, events, discounts, taxes."
 
     def add_arguments(self, parser: CommandParser) -> None:
         since = parser.add_mutually_exclusive_group()
@@ -34,38 +34,47 @@ class Command(BaseCommand):
             if options["account"] not in accounts:
                 raise CommandError(f"There is no account {options['account']}: {', '.join(accounts)}.")
             accounts = (options["account"],)
-        scope = Scope(accounts, _day(options["since"]), everything=options["all"], dry_run=options["dry_run"])
-        try:
-            report = self.compare(scope)
-        except DatabaseError as problem:
-            said = " ".join(str(problem).split()) or type(problem).__name__
-            raise CommandError(f"The database failed: {said}", returncode=2) from None
+        report = self.compare(
+            Scope(
+                accounts,
+                since=_day(options["since"]),
+                everything=options["all"],
+                repair=frozenset() if options["dry_run"] else frozenset(KINDS),
+                store=not options["dry_run"],
+            )
+        )
         if options["json"]:
-            self.stdout.write(json.dumps(_as_dict(report, scope), ensure_ascii=False))
+            self.stdout.write(json.dumps(_as_dict(report, dry_run=options["dry_run"]), ensure_ascii=False))
         else:
-            self.show(report, scope)
+            self.show(report, dry_run=options["dry_run"])
         if report.troubles:
             raise SystemExit(2)
         if report.left:
             raise SystemExit(1)
 
     def compare(self, scope: Scope) -> Report:
-        with Bar(self.stderr) as bar:
+        """With a bar for who waits. CommandError where the database is away."""
+        try:
+            with Bar(self.stderr) as bar:
 
-            def tell(done: int, total: int, what: str) -> None:
-                bar.done, bar.total = done, total
-                bar.step(what)
+                def tell(done: int, total: int, what: str) -> None:
+                    bar.done, bar.total = done, total
+                    bar.step(what)
 
-            return reconcile(scope, tell)
+                return reconcile(scope, tell)
+        except DatabaseError as problem:
+            said = " ".join(str(problem).split()) or type(problem).__name__
+            raise CommandError(f"The database failed: {said}", returncode=2) from None
 
-    def show(self, report: Report, scope: Scope) -> None:
-        for finding in sorted(report.findings, key=lambda finding: finding.repaired):
-            self.stdout.write(_row(finding), None if finding.repaired else self.style.ERROR)
+    def show(self, report: Report, *, dry_run: bool) -> None:
+        for found in sorted(report.discrepancies, key=lambda found: found.is_repaired):
+            self.stdout.write(_row(found), None if found.is_repaired else self.style.ERROR)
         for account, trouble in report.troubles.items():
             self.stderr.write(f"{account}: Stripe could not be asked about everything: {trouble}")
-        names = ", ".join(report.accounts)
-        said = f"{names}: {report.checked} compared, {report.repaired} repaired, {len(report.left)} left"
-        self.stdout.write(f"{said} ({report.seconds:.1f} s{', nothing was changed' * scope.dry_run}).")
+        names, left = ", ".join(report.accounts), len(report.left)
+        repaired = len(report.discrepancies) - left
+        said = f"{names}: {report.checked} compared, {repaired} repaired, {left} left"
+        self.stdout.write(f"{said} ({report.seconds:.1f} s{', nothing was changed' * dry_run}).")
 
 
 def _day(text: str | None) -> datetime | None:
@@ -78,19 +87,19 @@ def _day(text: str | None) -> datetime | None:
         raise CommandError(f"--since should be a day, such as 2026-11-01, not {text!r}.") from None
 
 
-def _row(finding: Finding) -> str:
-    mark = "✓" if finding.repaired else "✗"
-    return f"{mark} {finding.account:8} {finding.code:22} {finding.said}"
+def _row(found: Discrepancy) -> str:
+    mark = "✓" if found.is_repaired else "✗"
+    return f"{mark} {found.account:8} {found.code:22} {found.said}"
 
 
-def _as_dict(report: Report, scope: Scope) -> dict[str, Any]:
+def _as_dict(report: Report, *, dry_run: bool) -> dict[str, Any]:
     return {
         "accounts": list(report.accounts),
         "checked": report.checked,
-        "repaired": report.repaired,
+        "repaired": len(report.discrepancies) - len(report.left),
         "left": len(report.left),
-        "findings": [finding.as_dict() for finding in report.findings],
+        "discrepancies": [found.as_dict() for found in report.discrepancies],
         "troubles": report.troubles,
-        "dry_run": scope.dry_run,
+        "dry_run": dry_run,
         "seconds": round(report.seconds, 2),
     }

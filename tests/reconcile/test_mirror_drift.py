@@ -1,6 +1,7 @@
 """What was changed at Stripe itself is noticed by the worker within a day and told by `/metrics`."""
 
 import logging
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -12,8 +13,10 @@ from procrastinate.contrib.django import app
 from prometheus_client.parser import text_string_to_metric_families
 
 from kopeck.mirror import jobs as mirror_jobs
-from kopeck.mirror.models import MirrorCheck, StripeMirror
+from kopeck.mirror.models import StripeMirror
 from kopeck.ops import metrics_page
+from kopeck.reconcile import jobs as reconcile_jobs
+from kopeck.reconcile.models import Run
 from tests.support.mirroring import (
     copy_of,
     coupons,
@@ -30,31 +33,33 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def told() -> tuple[dict[str, float], float | None]:
-    """Differences by account and kind, and the age of the comparison, as `/metrics` tells them."""
+    """Discrepancies by account and kind, and the age of the comparison, as `/metrics` tells them."""
     metrics_page.shop.asked = float("-inf")
     text = Client().get("/metrics").content.decode()
     metrics_page.shop.asked = float("-inf")
     samples = [s for family in text_string_to_metric_families(text) for s in family.samples]
     found = {f"{s.labels['account']} {s.labels['kind']}": s.value for s in samples
-             if s.name == "kopeck_mirror_differences"}  # fmt: skip
+             if s.name == "kopeck_mirror_discrepancies"}  # fmt: skip
     ages = [s.value for s in samples if s.name == "kopeck_mirror_check_age_seconds"]
     return found, ages[0] if ages else None
 
 
 def a_day_goes_by() -> None:
-    MirrorCheck.objects.update(checked=timezone.now() - timedelta(days=1, seconds=1))
+    Run.objects.update(ended=timezone.now() - reconcile_jobs.OVERDUE - timedelta(seconds=1))
 
 
 def asked_for_lists(caplog: pytest.LogCaptureFixture) -> int:
-    return len([r for r in caplog.records if r.name == "kopeck.stripe" and ".list " in r.getMessage()])
+    """How often the coupons, or the tax rates, of an account were read."""
+    calls = [record.getMessage() for record in caplog.records if record.name == "kopeck.stripe"]
+    return len([call for call in calls if re.search(r"(coupons|tax_rates)\.list ", call)])
 
 
-def test_a_coupon_deleted_at_stripe_is_told_within_a_day_and_until_it_is_mended(
+def test_a_coupon_deleted_at_stripe_is_told_within_a_day_and_until_it_is_repaired(
     sandbox: ShopSandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     discount = make_discount()
     sync(discount)
-    mirror_jobs.look_for_drift(0)
+    reconcile_jobs.compare_again(0)
     none = {"default coupon": 0, "default tax_rate": 0}
     assert told()[0] == none
     deleted = copy_of(discount).stripe_id or ""
@@ -63,7 +68,7 @@ def test_a_coupon_deleted_at_stripe_is_told_within_a_day_and_until_it_is_mended(
     assert StripeMirror.objects.get().status == "current"
     a_day_goes_by()
     with caplog.at_level(logging.WARNING):
-        mirror_jobs.look_for_drift(0)
+        reconcile_jobs.compare_again(0)
     assert told()[0] == none | {"default coupon": 1}
     assert f"{deleted}): Stripe knows it no more" in caplog.text
     assert coupons(sandbox.stripe) == []  # looking changes nothing
@@ -78,20 +83,20 @@ def test_stripe_is_read_once_a_day_and_at_every_look_while_something_differs(
     discount = make_discount()
     sync(discount)
     with caplog.at_level(logging.INFO, "kopeck.stripe"):
-        mirror_jobs.look_for_drift(0)
+        reconcile_jobs.compare_again(0)
         assert asked_for_lists(caplog) == 2  # coupons, tax rates
-        mirror_jobs.look_for_drift(0)
+        reconcile_jobs.compare_again(0)
         assert asked_for_lists(caplog) == 2
         sandbox.stripe.v1.coupons.delete(copy_of(discount).stripe_id or "")
         a_day_goes_by()
-        mirror_jobs.look_for_drift(0)
+        reconcile_jobs.compare_again(0)
         assert asked_for_lists(caplog) == 4
-        mirror_jobs.look_for_drift(0)
+        reconcile_jobs.compare_again(0)
         assert asked_for_lists(caplog) == 5  # coupons, of which one is missing
         StripeMirror.objects.update(status="doubtful")
         sync(discount)
-        mirror_jobs.look_for_drift(0)
-        mirror_jobs.look_for_drift(0)
+        reconcile_jobs.compare_again(0)
+        reconcile_jobs.compare_again(0)
         assert asked_for_lists(caplog) == 6
     assert told()[0] == {"default coupon": 0, "default tax_rate": 0}
 
@@ -99,29 +104,29 @@ def test_stripe_is_read_once_a_day_and_at_every_look_while_something_differs(
 def test_while_one_account_never_answered_no_age_is_told(sandbox: ShopSandbox, settings: Any) -> None:
     assert told() == ({}, None)
     down(sandbox)
-    mirror_jobs.look_for_drift(0)
+    reconcile_jobs.compare_again(0)
     assert told()[1] is None
     down(sandbox, 0)
-    mirror_jobs.look_for_drift(0)
+    reconcile_jobs.compare_again(0)
     age = told()[1]
     assert age is not None
     assert age < 600
     two_accounts(sandbox, settings)
     down(sandbox)
-    mirror_jobs.look_for_drift(0)
+    reconcile_jobs.compare_again(0)
     assert told()[1] is None
     down(sandbox, 0)
-    mirror_jobs.look_for_drift(0)
+    reconcile_jobs.compare_again(0)
     assert told()[1] is not None
 
 
 def test_an_account_that_stops_answering_ages_with_what_was_found(sandbox: ShopSandbox) -> None:
     sync(make_discount())
     sandbox.stripe.v1.coupons.delete(StripeMirror.objects.get().stripe_id or "")
-    mirror_jobs.look_for_drift(0)
+    reconcile_jobs.compare_again(0)
     a_day_goes_by()
     down(sandbox)
-    mirror_jobs.look_for_drift(0)
+    reconcile_jobs.compare_again(0)
     found, age = told()
     assert found["default coupon"] == 1
     assert age is not None
@@ -133,19 +138,19 @@ def test_an_account_that_is_not_configured_any_more_is_told_no_more(
 ) -> None:
     default = settings.STRIPE_ACCOUNTS
     two_accounts(sandbox, settings)
-    mirror_jobs.look_for_drift(0)
+    reconcile_jobs.compare_again(0)
     assert set(told()[0]) == {"default coupon", "default tax_rate", "eur coupon", "eur tax_rate"}
     settings.STRIPE_ACCOUNTS = default
-    mirror_jobs.look_for_drift(0)
+    reconcile_jobs.compare_again(0)
     assert set(told()[0]) == {"default coupon", "default tax_rate"}
 
 
 def test_the_look_is_a_periodic_job_of_the_worker(sandbox: ShopSandbox) -> None:
     crons = [found.cron for found in app.periodic_registry.periodic_tasks.values()
-             if found.task.name == "kopeck.mirror.jobs.look_for_drift"]  # fmt: skip
+             if found.task.name == "kopeck.reconcile.jobs.compare_again"]  # fmt: skip
     assert crons == ["11,31,51 * * * *"]
     forget_jobs()
-    mirror_jobs.look_for_drift.defer(timestamp=0)
+    reconcile_jobs.compare_again.defer(timestamp=0)
     work()
     assert set(told()[0]) == {"default coupon", "default tax_rate"}
     forget_jobs()

@@ -1,0 +1,140 @@
+"""The shop's own orders, payments and refunds against each other, and payments that need review.
+
+Stripe is only asked about payments that need review: how much of their money is still there.
+"""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from kopeck.money import in_words
+from kopeck.orders.models import Order
+from kopeck.payments.models import Payment
+from kopeck.reconcile.kinds import Kind
+from kopeck.reconcile.models import Discrepancy, Run
+from kopeck.refunds import review
+from kopeck.refunds.models import Dispute, Refund, refunded
+
+Status = Payment.Status
+#: Payments that need review and were refunded are asked about for so long.
+REMEMBERED = timedelta(days=30)
+
+
+class Orders(Kind):
+    name = "order"
+
+    def compare(self, run: Run, since: datetime, until: datetime | None) -> datetime | None:
+        for check in (_in_review, _waiting_for_nothing, _without_payment, _without_order, _states, _kept):
+            check(run)
+        return None
+
+
+def back() -> Coalesce:
+    """What went back of a payment, in minor units."""
+    made = Refund.objects.filter(payment=OuterRef("pk"), status__in=Refund.MADE).values("payment")
+    return Coalesce(made.annotate(sum=Sum("amount")).values("sum"), 0)
+
+
+def _in_review(run: Run) -> None:
+    """Money that came on top, or in another amount, is told of until it is refunded."""
+    told = Discrepancy.objects.filter(
+        code="needs_review", object_id=OuterRef("stripe_id"), account=OuterRef("account"), gone=None
+    )
+    payments = Payment.objects.filter(account=run.account, status=Status.NEEDS_REVIEW).annotate(back=back())
+    recent = Q(created__gt=timezone.now() - REMEMBERED)
+    for payment in list(payments.filter(Q(back__lt=F("amount")) | recent | Exists(told))):
+        with run.at(payment.stripe_id or ""):
+            money_there = review.at_stripe(payment)
+            if money_there.left:
+                money = in_words(money_there.left, money_there.currency)
+                said = f"Order {payment.order_id}: {payment.problem} {money} is not refunded."
+                run.find("needs_review", payment.stripe_id or "", said, order=payment.order_id)
+
+
+def _waiting_for_nothing(run: Run) -> None:
+    """Orders that wait for a bank that nobody has asked can be paid again."""
+    for order in list(_orders(run).filter(status=Order.Status.PROCESSING)):
+        with run.at(str(order.pk)):
+            if not review.waits_for_nothing(order):
+                continue
+            said = f"Order {order.pk} waits for a payment, and there is none under way"
+            released = run.may_repair and review.release(order.pk)
+            end = "; it can be paid again now." if released else "."
+            run.find("waits_for_nothing", str(order.pk), f"{said}{end}", order=order.pk, repaired=released)
+
+
+def _orders(run: Run) -> QuerySet[Order]:
+    """The orders whose newest payment is of this account; those without any, with the first account."""
+    newest = Payment.objects.filter(order=OuterRef("pk")).order_by("-attempt").values("account")[:1]
+    orders = Order.objects.annotate(account=newest)
+    mine = Q(account=run.account)
+    is_first = run.account == next(iter(settings.STRIPE_ACCOUNTS))
+    return orders.filter(mine | Q(account=None) if is_first else mine)
+
+
+def _without_payment(run: Run) -> None:
+    paid = Payment.objects.filter(order=OuterRef("pk"), status=Status.PAID)
+    for order in _orders(run).filter(~Exists(paid), status__in=Order.WAS_PAID):
+        said = f"Order {order.pk} is {order.status}, and no payment of it is paid."
+        run.find("order_without_payment", str(order.pk), said, order=order.pk)
+
+
+def _without_order(run: Run) -> None:
+    paid = Payment.objects.filter(account=run.account, status=Status.PAID).select_related("order")
+    wrong = ~Q(order__status__in=Order.WAS_PAID) | ~Q(amount=F("order__total"))
+    for payment in paid.filter(wrong | ~Q(currency=F("order__currency"))):
+        order = payment.order
+        said = f"Order {order.pk} is {order.status} at {in_words(order.total, order.currency)}, "
+        said += f"and its payment {payment} took {in_words(payment.amount, payment.currency)}."
+        run.find("order_differs", str(order.pk), said, order=order.pk)
+
+
+def wrong_states(account: str) -> QuerySet[Payment]:
+    """Paid payments whose order is in another state than what went back of them makes it.
+
+    `Order.status_with` in SQL: one query, however many refunds there ever were.
+    """
+    moved = [Order.Status.REFUNDED, Order.Status.PARTLY_REFUNDED]
+    made = Refund.objects.filter(payment=OuterRef("pk"), status__in=Refund.MADE)
+    paid = Payment.objects.filter(account=account, status=Status.PAID, order__status__in=Order.WAS_PAID)
+    paid = paid.filter(Exists(made) | Q(order__status__in=moved)).annotate(back=back())
+    some = Q(back__gt=0)
+    whole = Q(back__gte=F("order__total")) & (some | ~Q(order__sold_out=""))
+    right = (
+        (whole & Q(order__status=Order.Status.REFUNDED))
+        | (~whole & some & Q(order__status=Order.Status.PARTLY_REFUNDED))
+        | (~whole & ~some & Q(order__status=Order.Status.PAID))
+    )
+    return paid.exclude(right).select_related("order")
+
+
+def _states(run: Run) -> None:
+    """A paid order's state follows from what went back of its payment."""
+    for payment in list(wrong_states(run.account)):
+        with run.at(str(payment.order_id)):
+            order, back = payment.order, refunded(payment)
+            said = f"Order {order.pk} was {order.status}, and {in_words(back, order.currency)} "
+            said += f"of {in_words(order.total, order.currency)} went back"
+            if run.may_repair:
+                with transaction.atomic():
+                    order = Order.objects.select_for_update().get(pk=order.pk)
+                    order.mark_refunded(refunded(payment))
+            agreed = order.status == order.status_with(refunded(payment))
+            end = f"; it is {order.status} now." if agreed else "."
+            run.find("refund_state", str(order.pk), f"{said}{end}", order=order.pk, repaired=agreed)
+
+
+def _kept(run: Run) -> None:
+    """What was paid for something sold out and could not be refunded, unless the bank has taken it."""
+    refunds = Refund.objects.filter(payment=OuterRef("pk"))
+    refused = refunds.filter(status__in=[Refund.Status.REFUSED, Refund.Status.FAILED])
+    under_way = refunds.filter(status__in=Refund.CLAIMED, source=Refund.Source.SHOP)
+    lost = Dispute.objects.filter(payment=OuterRef("pk"), status=Dispute.Status.LOST)
+    kept = Payment.objects.filter(Exists(refused), ~Exists(under_way), ~Exists(lost), account=run.account)
+    for payment in kept & review.late():
+        said = f"Order {payment.order_id} was paid when it was sold out, and its money was not refunded."
+        run.find("not_refunded", payment.stripe_id or "", said, order=payment.order_id)
