@@ -28,6 +28,7 @@ from stripe_sandbox.resources import (
     promotion_codes,
     refunds,
     setup_intents,
+    shipping_rates,
     tax_rates,
     webhook_endpoints,
 )
@@ -40,7 +41,8 @@ from stripe_sandbox.server.routes import ROUTES, mistaken
 #: Each has registered its methods with @route when it was imported.
 RESOURCES = (
     account, balance_transactions, charges, coupons, customers, disputes, events, intents, payment_methods,
-    prices, products, promotion_codes, refunds, sessions, setup_intents, tax_rates, webhook_endpoints,
+    prices, products, promotion_codes, refunds, sessions, setup_intents, shipping_rates, tax_rates,
+    webhook_endpoints,
 )  # fmt: skip
 #: Each puts the addresses around Stripe's API on the application.
 SURFACES = (page, intent_pages, element, script, dashboard, views)

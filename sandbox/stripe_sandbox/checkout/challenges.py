@@ -9,6 +9,7 @@ import threading
 import time
 from dataclasses import dataclass
 
+from stripe_sandbox.checkout.buyer import Buyer
 from stripe_sandbox.rules.cards import Card
 
 LIFETIME = 15 * 60
@@ -17,12 +18,13 @@ MOST = 1000
 
 @dataclass(frozen=True)
 class Challenge:
-    """A payment waiting for its buyer: session, card, for whom; `until` is in monotonic seconds."""
+    """A payment waiting for its buyer: session, card, who it is, and what the form said besides the card;
+    `until` is in monotonic seconds."""
 
     session: str
     card: Card
-    email: str
-    name: str
+    buyer: Buyer
+    values: dict[str, str]
     until: float
 
 
@@ -33,7 +35,7 @@ class Challenges:
         self._lock = threading.Lock()
         self._open: dict[str, Challenge] = {}
 
-    def begin(self, session: str, card: Card, email: str, name: str) -> str:
+    def begin(self, session: str, card: Card, buyer: Buyer, values: dict[str, str]) -> str:
         """Remember the payment; the token for its page's address."""
         token = secrets.token_urlsafe(16)
         now = time.monotonic()
@@ -41,7 +43,7 @@ class Challenges:
             self._open = {key: item for key, item in self._open.items() if item.until > now}
             while len(self._open) >= MOST:
                 self._open.pop(next(iter(self._open)))
-            self._open[token] = Challenge(session, card, email, name, now + LIFETIME)
+            self._open[token] = Challenge(session, card, buyer, values, now + LIFETIME)
         return token
 
     def peek(self, session: str, token: str) -> Challenge | None:

@@ -1,16 +1,17 @@
 """`POST /v1/checkout/sessions`: what is asked for is checked, and the session built.
 
-What Stripe can do and the sandbox cannot (subscriptions, shipping, custom fields, Stripe Tax, ...) is refused
+What Stripe can do and the sandbox cannot (subscriptions, custom fields, Stripe Tax, ...) is refused
 in a sentence that says so, never quietly ignored.
 """
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from urllib.parse import urlsplit
 
 from stripe_sandbox.box import Box
-from stripe_sandbox.checkout import discounts, objects
-from stripe_sandbox.checkout.lines import price, resolve
+from stripe_sandbox.checkout import amounts, discounts, objects, shipping
+from stripe_sandbox.checkout.lines import resolve
 from stripe_sandbox.checkout.objects import ECHOED
 from stripe_sandbox.core import errors, ids
 from stripe_sandbox.core.store import Obj
@@ -18,7 +19,7 @@ from stripe_sandbox.resources import customers
 from stripe_sandbox.resources.customers import EMAIL
 from stripe_sandbox.resources.payment_intents import objects as intents
 from stripe_sandbox.resources.payment_intents import offered
-from stripe_sandbox.rules import amounts
+from stripe_sandbox.rules.countries import country
 from stripe_sandbox.server.routes import Call, Params
 from stripe_sandbox.versions.translate import is_before
 
@@ -29,14 +30,13 @@ UNDERSTOOD = {
     *"customer_creation discounts excluded_payment_method_types expires_at invoice_creation".split(),
     *"line_items managed_payments metadata mode name_collection payment_intent_data".split(),
     *"payment_method_collection payment_method_options phone_number_collection tax_id_collection".split(),
-    "ui_mode",
+    *"custom_text shipping_address_collection shipping_options ui_mode".split(),
 }
 # Understood as long as they are switched off.
 SWITCHES = (
     "automatic_tax",
     "invoice_creation",
     "managed_payments",
-    "phone_number_collection",
     "tax_id_collection",
 )
 INTENT_DATA = (
@@ -91,7 +91,7 @@ def make_intent(box: Box, account: str, session: Obj) -> Obj:
 
 
 def _price(box: Box, account: str, session: Obj, params: Params) -> list[Obj]:
-    """Resolve the lines and the discount, and write the sums into the session; its items."""
+    """Resolve the lines, the shipping and the discount, and write the sums into the session; its items."""
     lines = resolve(box, account, params.get("line_items") or [])
     currency = lines[0].price["currency"]
     if params.get("currency", currency) != currency:
@@ -99,26 +99,13 @@ def _price(box: Box, account: str, session: Obj, params: Params) -> list[Obj]:
             f"The currency {params['currency']} does not match the line items' currency, {currency}.",
             param="currency",
         )
+    options = shipping.resolve(box, account, params.get("shipping_options") or [], currency)
+    session["shipping_options"] = options
+    session["shipping_cost"] = shipping.cost(options[0]) if options else None
+    if session["allow_promotion_codes"]:
+        session["_lines"] = [asdict(line) for line in lines]
     applied = discounts.resolve(box, account, params, currency)
-    discount = applied.discount_object(session) if applied else None
-    priced = price(lines, applied, discount, box.faults.rounding)
-    if applied:
-        bought = [line.product["id"] for line in lines]
-        discounts.check_fits(box, account, applied, bought, priced.subtotal, currency, params)
-    amounts.check_session_total(priced.total, currency)
-    session |= {
-        "amount_subtotal": priced.subtotal,
-        "amount_total": priced.total,
-        "currency": currency,
-        "discounts": [applied.in_session()] if applied else [],
-        "total_details": {
-            "amount_discount": priced.discount,
-            "amount_shipping": 0,
-            "amount_tax": priced.tax,
-            "+breakdown": priced.breakdown,
-        },
-    }
-    return priced.items
+    return amounts.write(box, account, session, lines, applied, params)
 
 
 def _check(box: Box, account: str, params: Params) -> None:
@@ -132,8 +119,7 @@ def _check(box: Box, account: str, params: Params) -> None:
     for kind in ("business", "individual"):
         if ((params.get("name_collection") or {}).get(kind) or {}).get("enabled"):
             raise _unsupported("name_collection", param=f"name_collection[{kind}][enabled]")
-    if params.get("allow_promotion_codes") and "discounts" not in params:
-        raise _unsupported("allow_promotion_codes")
+    _check_shipping(params)
     _check_urls(params)
     _check_customer(box, account, params)
     _check_intent_data(params.get("payment_intent_data") or {})
@@ -182,6 +168,14 @@ def _check_customer(box: Box, account: str, params: Params) -> None:
     email = params.get("customer_email")
     if email is not None and not EMAIL.fullmatch(email):
         raise errors.invalid(f"Invalid email address: {email}", code="email_invalid", param="customer_email")
+
+
+def _check_shipping(params: Params) -> None:
+    collected = params.get("shipping_address_collection")
+    for index, place in enumerate((collected or {}).get("allowed_countries", ())):
+        country(place, f"shipping_address_collection[allowed_countries][{index}]")
+    if collected and not collected["allowed_countries"]:
+        raise errors.missing_param("shipping_address_collection[allowed_countries]")
 
 
 def _check_intent_data(given: Params) -> None:

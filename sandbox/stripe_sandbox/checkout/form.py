@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from stripe_sandbox.checkout.buyer import Buyer, address, asks_address, asks_phone, countries
+from stripe_sandbox.core.store import Obj
 from stripe_sandbox.rules import debits
 from stripe_sandbox.rules.cards import Card
 from stripe_sandbox.rules.debits import BankAccount
@@ -26,6 +28,39 @@ FIELD_OF_CODE = {
     "invalid_bank_account_iban": "iban",
     "bank_account_unusable": "iban",
 }
+
+
+#: The ends of the names that an address's inputs have, as on Stripe's own page.
+PARTS = {
+    "AddressLine1": "line1",
+    "AddressLine2": "line2",
+    "Locality": "city",
+    "PostalCode": "postal_code",
+    "AdministrativeArea": "state",
+    "Country": "country",
+}
+MISSING = {
+    "AddressLine1": "Enter your address.",
+    "Locality": "Enter your city.",
+    "PostalCode": "Enter your postal code.",
+    "Country": "Choose a country.",
+}
+
+
+def asked_by(session: Obj) -> dict[str, str]:
+    """The inputs that a session's form has besides e-mail and card, each with its words where it is empty."""
+    asked: dict[str, str] = {}
+    if asks_phone(session):
+        asked["phoneNumber"] = "Enter your phone number."
+    places = countries(session)
+    if places:
+        asked["shippingName"] = "Enter your full name."
+        asked |= {f"shipping{end}": MISSING.get(end, "") for end in PARTS}
+    if asks_address(session):
+        asked |= {f"billing{end}": MISSING.get(end, "") for end in PARTS}
+    if len(session["shipping_options"]) > 1:
+        asked["shippingRate"] = "Choose how it is sent."
+    return asked
 
 
 @dataclass
@@ -51,26 +86,47 @@ class PayForm:
         return Card(self.number, self.month, self.year, self.cvc) if self.number else None
 
     @property
-    def email(self) -> str:
-        return self.values.get("email", "")
+    def buyer(self) -> Buyer:
+        """Who it is, and where the goods go."""
+        said = self.values
+        shipped = self._address("shipping")
+        return Buyer(
+            email=said.get("email") or None,
+            name=said.get("billingName") or None,
+            phone=said.get("phoneNumber") or None,
+            address=self._address("billing"),
+            shipping=shipped and {"name": said.get("shippingName", ""), "address": shipped},
+            shipping_rate=said.get("shippingRate") or None,
+        )
 
-    @property
-    def name(self) -> str:
-        return self.values.get("billingName", "")
+    def _address(self, whose: str) -> Obj | None:
+        found = {part: self.values.get(f"{whose}{end}", "") for end, part in PARTS.items()}
+        return address(found) if any(found.values()) else None
 
     def refuse(self, code: str | None, message: str) -> None:
         """Put the payment's refusal beside the input it is about."""
         self.errors[FIELD_OF_CODE.get(code or "", "cardNumber")] = message
 
 
-def read(posted: Mapping[str, str], *, methods: Sequence[str], fixed_email: str = "") -> PayForm:
+def read(
+    posted: Mapping[str, str],
+    *,
+    methods: Sequence[str],
+    fixed_email: str = "",
+    asked: Mapping[str, str] | None = None,
+) -> PayForm:
     """The form as `posted`; `methods` are those that the session offers, none where nothing is due. A
-    `fixed_email` (the session's customer_email) can't be typed over."""
+    `fixed_email` (the session's customer_email) can't be typed over. `asked`: the inputs besides, each with
+    the words for where it is empty ("" where it may be)."""
     form = PayForm()
+    for name, words in (asked or {}).items():
+        form.values[name] = posted.get(name, "").strip()[:LONGEST]
+        if words and not form.values[name]:
+            form.errors[name] = words
     form.values["email"] = fixed_email or posted.get("email", "").strip()[:LONGEST]
-    if not form.email:
+    if not form.values["email"]:
         form.errors["email"] = "Enter your email."
-    elif not EMAIL.fullmatch(form.email):
+    elif not EMAIL.fullmatch(form.values["email"]):
         form.errors["email"] = "Your email is incomplete."
     if not methods:
         return form
@@ -82,7 +138,7 @@ def read(posted: Mapping[str, str], *, methods: Sequence[str], fixed_email: str 
         _read_debit(form, posted)
     else:
         _read_card(form, posted)
-    if not form.name:
+    if not form.values["billingName"]:
         form.errors["billingName"] = "Enter your full name." if by_debit else "Enter the name on the card."
     return form
 

@@ -7,6 +7,7 @@ from stripe_sandbox.resources.payment_intents.objects import payment_method_opti
 from stripe_sandbox.server.routes import Params
 
 KIND = "checkout.session"
+ITEM = "item"
 BRANDING = {
     "background_color": "#ffffff",
     "border_style": "rounded",
@@ -16,18 +17,18 @@ BRANDING = {
     "icon": None,
     "logo": None,
 }
-# Kept and shown as they came, null where they didn't; they change nothing in the sandbox.
+# Kept and shown as they came, null where they didn't.
 ECHOED = (
     "allow_promotion_codes allowed_payment_method_types billing_address_collection cancel_url "
-    "client_reference_id customer customer_email integration_identifier locale origin_context submit_type "
-    "success_url wallet_options"
+    "client_reference_id customer customer_email integration_identifier locale origin_context "
+    "shipping_address_collection submit_type success_url wallet_options"
 ).split()
 # Fields of features that the sandbox doesn't have, or of things that have not happened yet.
 EMPTY = (
     "after_expiration client_secret collected_information consent consent_collection currency_conversion "
     "customer_account customer_details invoice optional_items payment_intent payment_link "
     "payment_method_configuration_details permissions recovered_from saved_payment_method_options "
-    "setup_intent shipping_address_collection shipping_cost subscription"
+    "setup_intent shipping_cost subscription"
 ).split()
 TEXTS = ("after_submit", "shipping_address", "submit", "terms_of_service_acceptance")
 
@@ -42,7 +43,7 @@ def new_session(params: Params) -> Obj:
         "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
         "branding_settings": {**BRANDING, **_kept(params.get("branding_settings"), BRANDING)},
         "custom_fields": [],
-        "custom_text": dict.fromkeys(TEXTS),
+        "custom_text": {name: (params.get("custom_text") or {}).get(name) for name in TEXTS},
         "customer_creation": None if "customer" in params else params.get("customer_creation", "if_required"),
         "excluded_payment_method_types": params.get("excluded_payment_method_types") or [],
         "invoice_creation": _invoice_creation(),
@@ -54,7 +55,7 @@ def new_session(params: Params) -> Obj:
         "payment_method_collection": params.get("payment_method_collection", "if_required"),
         "payment_method_options": _card_options(params),
         "payment_status": "unpaid",
-        "phone_number_collection": {"enabled": False},
+        "phone_number_collection": params.get("phone_number_collection") or {"enabled": False},
         "shipping_options": [],
         "status": "open",
         "tax_id_collection": {"enabled": False, "required": "never"},
@@ -85,16 +86,23 @@ def _invoice_creation() -> Obj:
     return {"enabled": False, "invoice_data": {**nothing, "metadata": {}}}
 
 
-def customer_details(*, email: str | None, name: str | None = None, done: bool = False) -> Obj:
+def customer_details(
+    *,
+    email: str | None,
+    name: str | None = None,
+    phone: str | None = None,
+    address: Obj | None = None,
+    done: bool = False,
+) -> Obj:
     """Who buys: what is known while the session is open, or all that was typed once it is `done`."""
     nowhere = dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state"))
     return {
-        "address": nowhere if done else None,
+        "address": (address or nowhere) if done else None,
         "business_name": None,
         "email": email,
         "individual_name": None,
         "name": name,
-        "phone": None,
+        "phone": phone,
         "tax_exempt": "none",
         "tax_ids": [] if done else None,
     }

@@ -5,21 +5,28 @@ It holds no key: a session's unguessable id in the address is all there is, as w
 """
 
 import re
+from contextlib import suppress
 from typing import Any
+from urllib.parse import urlencode
 
+from babel import Locale
 from flask import Blueprint, Flask, jsonify, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from stripe_sandbox.box import Box
-from stripe_sandbox.checkout import sessions
+from stripe_sandbox.checkout import sessions, shipping
+from stripe_sandbox.checkout.buyer import EMAIL, NAME, PHONE, Buyer, complete, countries
 from stripe_sandbox.checkout.challenges import Challenge, Challenges
 from stripe_sandbox.checkout.chips import CHIPS, DEBIT_CHIPS, EXPIRY, prefill
-from stripe_sandbox.checkout.form import PayForm
+from stripe_sandbox.checkout.form import PARTS, PayForm, asked_by
 from stripe_sandbox.checkout.form import read as read_form
 from stripe_sandbox.checkout.frame import guard, page
 from stripe_sandbox.checkout.summary import summarize
+from stripe_sandbox.core.errors import StripeError
+from stripe_sandbox.core.store import Obj
 from stripe_sandbox.resources.account import NAME as MERCHANT
 from stripe_sandbox.rules.cards import Card
+from stripe_sandbox.rules.countries import COUNTRIES
 from stripe_sandbox.rules.money import choose_locale, format_amount
 
 # Stripe waits up to 10 s for the endpoint's answer to checkout.session.completed before it lets the buyer go.
@@ -45,6 +52,8 @@ def blueprint(box: Box) -> Blueprint:
     hosted = HostedPage(box)
     pages.add_url_rule("/c/pay/<session_id>", "checkout", hosted.show, methods=["GET"])
     pages.add_url_rule("/c/pay/<session_id>", "pay", hosted.pay, methods=["POST"])
+    pages.add_url_rule("/c/pay/<session_id>/shipping", "shipping", hosted.shipping, methods=["POST"])
+    pages.add_url_rule("/c/pay/<session_id>/promotion", "promotion", hosted.promotion, methods=["POST"])
     path = "/c/pay/<session_id>/challenge/<token>"
     pages.add_url_rule(path, "challenge", hosted.challenge, methods=["GET"])
     pages.add_url_rule(path, "answer", hosted.answer, methods=["POST"])
@@ -79,8 +88,49 @@ class HostedPage:
         if session["status"] != "open":
             return self._over(session)
         form = PayForm(values={"email": known_email(session)})
-        form.values.update(prefill(request.args.get("card", ""), request.args.get("iban", "")))
+        if session["shipping_cost"]:
+            form.values["shippingRate"] = session["shipping_cost"]["shipping_rate"]
+        chosen = prefill(request.args.get("card", ""), request.args.get("iban", ""))
+        if chosen:
+            form.values = {**samples(session), **chosen} | {k: v for k, v in form.values.items() if v}
         return self._page(account, session, form, 200)
+
+    def promotion(self, session_id: str) -> AnyResponse:
+        """Take the code that the buyer typed, or give one back; then the page again, with the new sums."""
+        found = sessions.find_session(self.box, session_id)
+        if found is None:
+            return self._unknown()
+        account, _ = found
+        back = url_for("pages.checkout", session_id=session_id)
+        try:
+            sessions.use_code(self.box, account, session_id, request.form.get("promotionCode", ""))
+        except StripeError as error:
+            if wants_json():
+                answer = jsonify({"errors": {"promotionCode": error.message}})
+                answer.status_code = 422
+                return answer
+            return redirect(f"{back}?{urlencode({'wrong': error.message})}", 303)
+        return go(back)
+
+    def shipping(self, session_id: str) -> AnyResponse:
+        """Let another way of shipping count; then the page again, with the new sums."""
+        found = sessions.find_session(self.box, session_id)
+        if found is None:
+            return self._unknown()
+        with suppress(StripeError):  # over meanwhile, or not offered: the page shows what counts
+            sessions.ship(self.box, found[0], session_id, request.form.get("shippingRate", ""))
+        return go(url_for("pages.checkout", session_id=session_id))
+
+    def _ships_anew(self, account: str, session: Obj, form: PayForm) -> bool:
+        """Another way of shipping than the page has shown the total of (without JavaScript): it counts from
+        now on, and nobody pays before he has seen what it comes to."""
+        rate = form.values.get("shippingRate")
+        if not rate or rate == session["shipping_cost"]["shipping_rate"]:
+            return False
+        with suppress(StripeError):
+            sessions.ship(self.box, account, session["id"], rate)
+        form.errors["shippingRate"] = "The total has changed. Look at it, then pay."
+        return True
 
     def challenge(self, session_id: str, token: str) -> AnyResponse:
         found = sessions.find_session(self.box, session_id)
@@ -106,15 +156,23 @@ class HostedPage:
         if session["status"] != "open":
             return self._leave(session)
         methods = session["payment_method_types"] if session["amount_total"] > 0 else []
-        form = read_form(request.form, methods=methods, fixed_email=known_email(session))
+        asked = asked_by(session)
+        form = read_form(request.form, methods=methods, fixed_email=known_email(session), asked=asked)
+        places = countries(session)
+        if places and form.values["shippingCountry"] not in ("", *places):
+            form.errors["shippingCountry"] = "It cannot be sent there."
         if form.errors:
             return self._refused(account, session, form, 422)
+        if self._ships_anew(account, session, form):
+            _, session = sessions.find_session(self.box, session_id) or found
+            return self._refused(account, session, form, 409)
         source = form.source
-        outcome = sessions.pay_session(
-            self.box, account, session_id, source, email=form.email, name=form.name or None
-        )
+        outcome = sessions.pay_session(self.box, account, session_id, source, buyer=form.buyer)
         if outcome.kind == "requires_action" and isinstance(source, Card):
-            token = self.challenges.begin(session_id, source, form.email, form.name)
+            said = {
+                name: form.values[name] for name in ("email", "billingName", *asked) if name in form.values
+            }
+            token = self.challenges.begin(session_id, source, form.buyer, said)
             return go(url_for("pages.challenge", session_id=session_id, token=token))
         return self._finish(account, session_id, outcome, form)
 
@@ -129,8 +187,7 @@ class HostedPage:
             account,
             session_id,
             challenge.card,
-            email=challenge.email,
-            name=challenge.name,
+            buyer=challenge.buyer,
             authenticated=request.form.get("result") == "authorize",
         )
         return self._finish(account, session_id, outcome, form_of(challenge))
@@ -185,9 +242,31 @@ class HostedPage:
             debit_chips=DEBIT_CHIPS,
             expiry=EXPIRY,
             methods=session["payment_method_types"],
+            asked=asked_by(session),
+            samples=samples(session),
+            places={"shipping": countries(session), "billing": sorted(COUNTRIES)},
+            rates=self._rates(account, session, locale),
+            texts=session["custom_text"],
+            ship=url_for("pages.shipping", session_id=session["id"]),
+            promotion=url_for("pages.promotion", session_id=session["id"]),
+            takes_codes=bool(session["allow_promotion_codes"]),
+            wrong_code=request.args.get("wrong", ""),
             action=url_for("pages.pay", session_id=session["id"]),
             submit_text=submit_text(session, summary.total),
         )
+
+    def _rates(self, account: str, session: Obj, locale: Locale) -> list[tuple[str, str, str]]:
+        """(id, name, price) of the ways of shipping that can be chosen."""
+        if len(session["shipping_options"]) < 2:
+            return []
+        return [
+            (
+                rate["id"],
+                rate["display_name"],
+                format_amount(rate["fixed_amount"]["amount"], session["currency"], locale),
+            )
+            for rate in shipping.offered(self.box, account, session)
+        ]
 
     def _over(self, session: dict[str, Any]) -> AnyResponse:
         """A session that is complete or expired: what happened, and the way back to the shop."""
@@ -227,6 +306,15 @@ class HostedPage:
         )
 
 
+def samples(session: Obj) -> dict[str, str]:
+    """What a test chip fills in besides the card: an example for every input that the form has."""
+    example = {"email": EMAIL, "billingName": NAME, "phoneNumber": PHONE, "shippingName": NAME}
+    home = complete(session, Buyer())
+    for whose, found in (("shipping", (home.shipping or {}).get("address")), ("billing", home.address)):
+        example |= {f"{whose}{end}": (found or {}).get(part) or "" for end, part in PARTS.items()}
+    return example
+
+
 def known_email(session: dict[str, Any]) -> str:
     """The e-mail the merchant has given, which the buyer can't change: customer_email, or the Customer's."""
     details = session.get("customer_details") or {}
@@ -235,7 +323,7 @@ def known_email(session: dict[str, Any]) -> str:
 
 def form_of(challenge: Challenge) -> PayForm:
     """The form as it was before the challenge, for the page to show again after a refusal."""
-    return PayForm(values={"email": challenge.email, "billingName": challenge.name})
+    return PayForm(values=dict(challenge.values))
 
 
 def go(address: str, *, paid: bool = False) -> AnyResponse:

@@ -7,8 +7,10 @@ transaction of its own, so a payment and an expiry can't both win.
 from __future__ import annotations
 
 from stripe_sandbox.box import Box
+from stripe_sandbox.checkout import amounts
+from stripe_sandbox.checkout.buyer import Buyer, complete
 from stripe_sandbox.checkout.create import build, make_intent
-from stripe_sandbox.checkout.objects import KIND, customer_details
+from stripe_sandbox.checkout.objects import ITEM, KIND, customer_details
 from stripe_sandbox.core import errors
 from stripe_sandbox.core.errors import StripeError
 from stripe_sandbox.core.store import Obj, shown
@@ -31,9 +33,9 @@ from stripe_sandbox.server.routes import (
 
 __all__ = ["KIND", "PayOutcome", "expire_due", "find_session", "pay_session"]
 
-ITEM = "item"
-# The buyer of a payment by /_sandbox/ that names nobody.
-SOMEBODY = "buyer@example.com"
+NOBODY = Buyer()
+# What a charge says of shipping besides name and address.
+SHIPPING = {"carrier": None, "tracking_number": None}
 UNFINISHED = ("requires_payment_method", "requires_confirmation", "requires_action")
 
 
@@ -122,13 +124,12 @@ def pay_session(
     session_id: str,
     card: Card | BankAccount | None = None,
     *,
-    email: str | None = None,
-    name: str | None = None,
+    buyer: Buyer = NOBODY,
     authenticated: bool | None = None,
 ) -> PayOutcome:
     """Try to pay a session with a card or a bank account (None only where the total is 0). A card that asks
     for 3-D Secure gives `requires_action` until it is tried again with `authenticated`; a bank account
-    `processing`; a closed session `closed`."""
+    `processing`; a closed session `closed`. What the session asks for and `buyer` does not say is made up."""
     expire_due(box)
     with box.store.transaction():
         session = box.store.get(account, KIND, session_id)
@@ -142,40 +143,44 @@ def pay_session(
                 else "This is already paid.",
                 redirect_url=_success_url(session) if session["status"] == "complete" else None,
             )
-        email = session["customer_email"] or email or SOMEBODY
+        if buyer.shipping_rate:
+            amounts.ship(box, account, session, buyer.shipping_rate)
+        buyer = complete(session, buyer)
         if session["amount_total"] == 0:
-            return _complete(box, account, session, None, email, name)
+            return _complete(box, account, session, None, buyer)
         if card is None:
             return PayOutcome("declined", "Your card number is incomplete.", "incorrect_number")
         try:
-            method = payment_methods.make(box, account, card, billing={"email": email, "name": name})
+            method = payment_methods.make(box, account, card, billing=buyer.billing())
         except StripeError as error:
             return PayOutcome("declined", error.message, error.code)
-        return _try(box, account, session, method, authenticated)
+        return _try(box, account, session, method, buyer, authenticated)
 
 
-def _try(box: Box, account: str, session: Obj, method: Obj, authenticated: bool | None) -> PayOutcome:
+def _try(
+    box: Box, account: str, session: Obj, method: Obj, buyer: Buyer, authenticated: bool | None
+) -> PayOutcome:
     intent = box.store.get(account, INTENT, session["payment_intent"]) if session["payment_intent"] else None
     if intent is None:
         intent = make_intent(box, account, session)
+    if buyer.shipping:
+        intent["shipping"] = {**SHIPPING, **buyer.shipping, "phone": buyer.phone}
     outcome = charging.attempt(
         box, account, intent, method, authenticated=authenticated, base_url=session["_base_url"]
     )
     if outcome.kind not in ("paid", "processing"):
         return outcome
-    billing = method["billing_details"]
-    return _complete(box, account, session, intent, billing["email"], billing["name"])
+    return _complete(box, account, session, intent, buyer)
 
 
-def _complete(
-    box: Box, account: str, session: Obj, intent: Obj | None, email: str, name: str | None
-) -> PayOutcome:
+def _complete(box: Box, account: str, session: Obj, intent: Obj | None, buyer: Buyer) -> PayOutcome:
     """The session is over and won: whatever hangs on it happens here, in the payment's own transaction."""
     # A no-cost order has no payment that would tell whose it is, so Stripe makes a Customer.
     kept = intent is not None and intent["setup_future_usage"]
     wanted = session["customer_creation"] == "always" or intent is None or kept
     if session["customer"] is None and wanted:
-        customer = customers.new_customer(box, account, {"email": email, "name": name})
+        shipping = buyer.shipping and {**buyer.shipping, "phone": buyer.phone}
+        customer = customers.new_customer(box, account, {**buyer.billing(), "shipping": shipping})
         session["customer"] = customer["id"]
         if intent:
             intent["customer"] = customer["id"]
@@ -188,8 +193,16 @@ def _complete(
         payment_status="paid" if paid else "unpaid",
         url=None,
         _due=None,
-        customer_details=customer_details(email=email, name=name, done=True),
+        customer_details=customer_details(
+            email=buyer.email, name=buyer.name, phone=buyer.phone, address=buyer.address, done=True
+        ),
     )
+    if buyer.shipping:
+        session["collected_information"] = {
+            "business_name": None,
+            "individual_name": None,
+            "shipping_details": buyer.shipping,
+        }
     box.store.save(account, session)
     for discount in session["discounts"]:
         coupons.redeem(box, account, discount["coupon"])
@@ -198,6 +211,26 @@ def _complete(
     box.emit(account, "checkout.session.completed", session)
     underway = intent is not None and intent["status"] == "processing"
     return PayOutcome("processing" if underway else "paid", redirect_url=_success_url(session))
+
+
+def ship(box: Box, account: str, session_id: str, rate: str) -> None:
+    """Let one of an open session's shipping options count. Raises StripeError."""
+    expire_due(box)
+    with box.store.transaction():
+        session = fetch(box, account, KIND, session_id, "checkout.session", "session")
+        if session["status"] != "open":
+            raise errors.invalid("This Checkout Session is not open any more.", param="session")
+        amounts.ship(box, account, session, rate)
+
+
+def use_code(box: Box, account: str, session_id: str, text: str) -> None:
+    """Let a promotion code count at an open session that takes them, or none with "". Raises StripeError."""
+    expire_due(box)
+    with box.store.transaction():
+        session = fetch(box, account, KIND, session_id, "checkout.session", "session")
+        if session["status"] != "open" or not session["allow_promotion_codes"]:
+            raise errors.invalid("This Checkout Session takes no promotion codes.", param="promotion_code")
+        amounts.use_code(box, account, session, text)
 
 
 def _success_url(session: Obj) -> str:

@@ -45,6 +45,7 @@ class Summary:
     subtotal: str
     discounts: list[Row]
     taxes: list[Row]
+    shipping: Row | None
     total: str
     free: bool
 
@@ -63,9 +64,19 @@ def summarize(session: dict[str, Any], locale: Locale, find: Lookup) -> Summary:
         subtotal=money(session["amount_subtotal"]),
         discounts=[_discount(entry, money, locale, find) for entry in breakdown.get("discounts", [])],
         taxes=[_tax(entry, money, locale) for entry in breakdown.get("taxes", [])],
+        shipping=_shipping(session, money, find),
         total=money(total),
         free=total == 0,
     )
+
+
+def _shipping(session: dict[str, Any], money: Callable[[int | Decimal], str], find: Lookup) -> Row | None:
+    cost = session.get("shipping_cost")
+    if not cost:
+        return None
+    rate = _resolve(cost.get("shipping_rate"), "shipping_rate", find)
+    amount = money(cost["amount_total"]) if cost["amount_total"] else "Free"
+    return Row(label="Shipping", note=rate.get("display_name") or "", amount=amount)
 
 
 def _line(item: dict[str, Any], money: Callable[[int | Decimal], str], find: Lookup) -> Line:

@@ -35,7 +35,7 @@ def body() -> Json:
 def field(sent: Json, name: str, kind: type, default: Any = None) -> Any:
     value = sent.get(name, default)
     if value is not None and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
-        words = {str: "a text", int: "a whole number", bool: "true or false"}
+        words = {str: "a text", int: "a whole number", bool: "true or false", dict: "an object"}
         raise Refused(400, "bad_field", f"{name} is {words[kind]}.")
     return value
 

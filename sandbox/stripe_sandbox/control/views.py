@@ -15,6 +15,7 @@ from flask import Blueprint, Flask, Response, jsonify, request
 
 from stripe_sandbox.box import Box
 from stripe_sandbox.checkout import sessions
+from stripe_sandbox.checkout.buyer import NAME, Buyer, address
 from stripe_sandbox.control import ledger, payments
 from stripe_sandbox.control.body import Json, Refused, body, field, limit, listed, only
 from stripe_sandbox.control.sweep import sweep
@@ -45,7 +46,8 @@ HELP = {
     "PUT webhook_endpoints/{id}": "a secret of your own: {secret: whsec_...}",
     "POST webhook_endpoints/{id}/roll": "a new secret; the old one signs along for {expires_in: 86400} s",
     "POST webhooks/deliver": "send all pending deliveries now, in order; {event: id} sends that event again",
-    "POST sessions/{id}/pay": "as a buyer: {card, or delayed: succeeds|fails, email, name, authenticate}",
+    "POST sessions/{id}/pay": "as a buyer: {card, or delayed: succeeds|fails, email, name, authenticate, "
+    "phone, address, shipping: {name, address}, shipping_rate, promotion_code}",
     "POST intents/{id}/pay": "the same for a PaymentIntent",
     **payments.HELP,
     "GET faults": "every fault setting",
@@ -56,6 +58,8 @@ HELP = {
     "POST clock/advance": "{seconds: n}; what is over by then expires, with its events",
     "POST reset": "forget every object, event, delivery and fault; command-line webhooks stay",
 }
+CARD = ("card", "delayed", "email", "name", "authenticate", "exp_month", "exp_year", "cvc")
+BUYER = ("phone", "address", "shipping", "shipping_rate", "promotion_code")
 PAYABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
 
 
@@ -118,6 +122,23 @@ def _told(outcome: PayOutcome) -> Json:
     if outcome.kind == "closed":
         raise Refused(409, "closed", outcome.message or "There is nothing to pay any more.")
     return {"outcome": outcome.kind, "redirect_url": outcome.redirect_url}
+
+
+def _buyer(sent: Json) -> Buyer:
+    """Who pays: what is said; what the session asks for besides is made up."""
+    shipping = field(sent, "shipping", dict)
+    if shipping is not None:
+        only(shipping, "name", "address")
+        shipping = {"name": shipping.get("name") or NAME, "address": address(shipping.get("address") or {})}
+    given = field(sent, "address", dict)
+    return Buyer(
+        email=field(sent, "email", str),
+        name=field(sent, "name", str),
+        phone=field(sent, "phone", str),
+        address=None if given is None else address(given),
+        shipping=shipping,
+        shipping_rate=field(sent, "shipping_rate", str),
+    )
 
 
 class Control:
@@ -195,19 +216,27 @@ class Control:
 
     def pay_session(self, id: str) -> Json:
         sent = body()
+        only(sent, *CARD, *BUYER)
         found = sessions.find_session(self._box, id)
         if found is None:
             raise Refused(404, "no_such_session", f"No such Checkout Session: {id}.")
         account, session = found
         # A session with nothing to pay asks for no card.
-        card = self._card(sent) if session["amount_total"] or sent.keys() & {"card", "delayed"} else None
+        buyer = _buyer(sent)
+        if "promotion_code" in sent:
+            sessions.use_code(self._box, account, id, field(sent, "promotion_code", str) or "")
+            _, session = sessions.find_session(self._box, id) or found
+        card = (
+            self._card({name: sent[name] for name in CARD if name in sent})
+            if session["amount_total"] or sent.keys() & {"card", "delayed"}
+            else None
+        )
         outcome = sessions.pay_session(
             self._box,
             account,
             id,
             card,
-            email=field(sent, "email", str),
-            name=field(sent, "name", str),
+            buyer=buyer,
             authenticated=field(sent, "authenticate", bool),
         )
         return {"session": id, **_told(outcome)}
@@ -237,7 +266,7 @@ class Control:
         return {"payment_intent": id, **_told(outcome)}
 
     def _card(self, sent: Json) -> Card | BankAccount:
-        only(sent, "card", "delayed", "email", "name", "authenticate", "exp_month", "exp_year", "cvc")
+        only(sent, *CARD)
         delayed = field(sent, "delayed", str)
         if delayed is not None:
             return self._bank_account(delayed)

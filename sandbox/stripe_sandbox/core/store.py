@@ -62,9 +62,9 @@ VERSION = 2
 FILTERS = (
     "_session", "payment_intent", "payment_method", "charge", "source", "_code", "lookup_key", "product",
     "subscription", "payment_link", "transfer_group", "customer", "email", "customer_details.email",
-    "test_clock", "payout", "promotion.coupon", "url", "_from_command_line", "status", "type",
-    "pending_webhooks", "active", "currency", "inclusive", "shippable", "recurring.interval",
-    "recurring.usage_type", "recurring.meter",
+    "fixed_amount.currency", "test_clock", "payout", "promotion.coupon", "url", "_from_command_line",
+    "status", "type", "pending_webhooks", "active", "currency", "inclusive", "shippable",
+    "recurring.interval", "recurring.usage_type", "recurring.meter",
 )  # fmt: skip
 
 CREATED_TESTS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}

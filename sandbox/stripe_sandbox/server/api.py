@@ -249,6 +249,8 @@ def _text(value: Any, margin: str) -> str:
     indent=2)` gives, in a third of the time, which is most of the time of an answer."""
     if isinstance(value, str):
         return encode_basestring(value)
+    if value is None:
+        return "null"
     inner = margin + "  "
     if isinstance(value, dict):
         members = [
@@ -263,7 +265,7 @@ def _text(value: Any, margin: str) -> str:
             if value
             else "[]"
         )
-    return json.dumps(value)
+    return str(value) if type(value) is int else json.dumps(value)
 
 
 def _json(status: int, body: str, headers: dict[str, str] | None = None) -> Response:

@@ -8,8 +8,11 @@ import { brandOf, formatExpiry, formatNumber, reformat } from "./card_inputs.js"
   const form = document.querySelector("form.pay");
   const button = form.querySelector("button[type=submit]");
   const buttonText = button.querySelector(".submit-text");
-  const payText = buttonText.textContent;
-  const input = (name) => form.elements.namedItem(name);
+  let payText = buttonText.textContent;
+  const input = (name) => {
+    const found = form.elements.namedItem(name);
+    return found instanceof RadioNodeList ? found[0] : found;
+  };
   const number = input("cardNumber");
   const expiry = input("cardExpiry");
   const cvc = input("cardCvc");
@@ -38,7 +41,7 @@ import { brandOf, formatExpiry, formatNumber, reformat } from "./card_inputs.js"
     field.setAttribute("aria-invalid", "true");
     field.setAttribute("aria-describedby", error.id);
     if (name.startsWith("card")) document.getElementById("card-errors").append(error);
-    else field.closest(".field").append(error);
+    else field.closest(".field, .methods").append(error);
   }
 
   function showBanner(message) {
@@ -107,8 +110,13 @@ import { brandOf, formatExpiry, formatNumber, reformat } from "./card_inputs.js"
   function markChip(chip) {
     for (const other of document.querySelectorAll(".chip")) other.removeAttribute("aria-current");
     chip.setAttribute("aria-current", "true");
-    const empty = ["email", "billingName"].map(input).find((field) => !field.value);
-    (empty || button).focus();
+    // A chip fills the whole form: what is left empty gets the example that the page brings.
+    for (const field of form.querySelectorAll("[data-sample]")) {
+      if (field.value) continue;
+      field.value = field.dataset.sample;
+      clearError(field.name);
+    }
+    button.focus();
   }
 
   function fill(chip) {
@@ -120,6 +128,37 @@ import { brandOf, formatExpiry, formatNumber, reformat } from "./card_inputs.js"
     markChip(chip);
   }
 
+  // A code or a way of shipping changes the sums alone: what was typed about the card and the buyer stays.
+  async function ask(address, sent) {
+    const options = { method: "POST", body: sent, headers: { Accept: "application/json" } };
+    const answer = await (await fetch(address, options)).json();
+    const wrong = (answer.errors || {}).promotionCode;
+    const here = new URL(window.location.href);
+    here.search = wrong ? `?wrong=${encodeURIComponent(wrong)}` : "";
+    const page = new DOMParser().parseFromString(await (await fetch(here)).text(), "text/html");
+    if (!page.querySelector("form.pay") || !page.querySelector(".card-box") !== !number) {
+      window.location.assign(window.location.pathname); // nothing is due any more, or it is over
+      return;
+    }
+    document.querySelector(".what").replaceWith(page.querySelector(".what"));
+    payText = page.querySelector(".submit-text").textContent;
+    buttonText.textContent = payText;
+    listenForPromotion();
+  }
+
+  function listenForPromotion() {
+    document.querySelector("form.promotion")?.addEventListener("submit", (event) => {
+      event.preventDefault();
+      ask(event.target.action, new URLSearchParams(new FormData(event.target, event.submitter)));
+    });
+  }
+
+  form.querySelector("[data-ship]")?.addEventListener("change", async (event) => {
+    button.disabled = true; // until the page shows what is paid
+    await ask(event.currentTarget.dataset.ship, new URLSearchParams({ shippingRate: event.target.value }));
+    button.disabled = false;
+  });
+  listenForPromotion();
   form.addEventListener("submit", pay);
   form.addEventListener("input", (event) => { if (event.target.name !== "method") clearError(event.target.name); });
   document.querySelectorAll(".chip[data-iban]").forEach((chip) => chip.addEventListener("click", (event) => {

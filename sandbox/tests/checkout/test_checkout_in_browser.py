@@ -94,7 +94,66 @@ def test_back_leads_to_the_cancel_url_and_the_session_stays_open(own, page):
     expect(page.locator(SUBMIT)).to_be_visible()
 
 
-def test_a_chip_fills_the_card(own, page):
+def test_a_chip_fills_the_whole_form(own, page):
+    everything = {
+        "phone_number_collection": {"enabled": True},
+        "billing_address_collection": "required",
+        "shipping_address_collection": {"allowed_countries": ["GB", "US"]},
+    }
+    session = open_session(own, **everything)
+    page.goto(session.url)
+    page.click(".chip:has-text('4242')")
+    page.click(SUBMIT)
+    page.wait_for_url(f"{SHOP}/**")
+    done = session_of(own, session.id)
+    assert done.customer_details.name == "Jenny Rosen"
+    assert done.collected_information.shipping_details.address.country == "US"
+
+
+@with_javascript
+def test_a_code_changes_the_sums_and_nothing_that_was_typed(own, page):
+    coupon = own.client.v1.coupons.create({"percent_off": 50})
+    promotion = {"type": "coupon", "coupon": coupon.id}
+    own.client.v1.promotion_codes.create({"promotion": promotion, "code": "HALF"})
+    session = open_session(own, allow_promotion_codes=True)
+    page.goto(session.url)
+    page.fill("input[name=email]", "ada@example.com")
+    page.fill("[name=promotionCode]", "NOPE")
+    page.press("[name=promotionCode]", "Enter")
+    expect(page.locator(".promotion [role=alert]")).to_have_text("This code is invalid.")
+    page.fill("[name=promotionCode]", "half")
+    page.click(".promotion button")
+    expect(page.locator("[data-testid=total-amount]")).to_have_text("$21.00")
+    expect(page.locator(SUBMIT)).to_have_text("Pay $21.00")
+    expect(page.locator("input[name=email]")).to_have_value("ada@example.com")
+    page.click(".promotion button")
+    expect(page.locator("[data-testid=total-amount]")).to_have_text("$42.00")
+
+
+@with_javascript
+def test_another_way_of_shipping_changes_the_total_at_once(own, page):
+    ways = [
+        {
+            "shipping_rate_data": {
+                "display_name": name,
+                "type": "fixed_amount",
+                "fixed_amount": {"amount": amount, "currency": "usd"},
+            }
+        }
+        for name, amount in (("Post", 500), ("Express", 900))
+    ]
+    session = open_session(own, shipping_options=ways)
+    page.goto(session.url)
+    expect(page.locator(SUBMIT)).to_have_text("Pay $47.00")
+    page.click("label:has-text('Express')")
+    expect(page.locator(SUBMIT)).to_have_text("Pay $51.00")
+    page.click(".chip:has-text('4242')")
+    page.click(SUBMIT)
+    page.wait_for_url(f"{SHOP}/**")
+    assert session_of(own, session.id).amount_total == 5100
+
+
+def test_a_chip_leaves_what_was_typed(own, page):
     page.goto(open_session(own).url)
     page.click(".chip:has-text('0127')")
     number = page.locator("input[name=cardNumber]")

@@ -220,11 +220,10 @@ def test_a_known_email_is_shown_at_once(client: stripe.StripeClient) -> None:
     [
         {"automatic_tax": {"enabled": True}},
         {"ui_mode": "elements"},
-        {"phone_number_collection": {"enabled": True}},
         {"custom_fields": [{"key": "k", "type": "text", "label": {"type": "custom", "custom": "K"}}]},
-        {"shipping_address_collection": {"allowed_countries": ["US"]}},
+        {"consent_collection": {"promotions": "auto"}},
         {"invoice_creation": {"enabled": True}},
-        {"allow_promotion_codes": True},
+        {"after_expiration": {"recovery": {"enabled": True}}},
     ],
 )
 def test_what_the_sandbox_does_not_have_is_refused_and_not_ignored(

@@ -22,6 +22,7 @@ from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
 from kopeck.payments import attempts, sync
 from kopeck.payments.inputs import Site
+from stripe_sandbox.checkout.buyer import Buyer
 from stripe_sandbox.checkout.sessions import pay_session
 from stripe_sandbox.rules.cards import Card
 from tests.support.shop import ShopSandbox, make_item
@@ -107,7 +108,8 @@ def test_shop_stripe_and_ledger_agree_on_random_orders(sandbox: ShopSandbox, see
         assert session["amount_total"] == order.total == payment.amount
         assert session["total_details"]["amount_discount"] == order.discount_total
         assert session["total_details"]["amount_tax"] == order.tax_total
-        outcome = pay_session(sandbox.box, account, session["id"], CARD, email="a@example.com", name="A")
+        buyer = Buyer(email="a@example.com", name="A")
+        outcome = pay_session(sandbox.box, account, session["id"], CARD, buyer=buyer)
         assert outcome.kind == "paid"
         assert sync.refresh(payment).status == "paid"
         order.refresh_from_db()
