@@ -9,8 +9,9 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from csp.constants import NONCE, NONE, SELF, UNSAFE_INLINE
-from csp.middleware import CSPMiddleware, PolicyParts
+from csp.constants import HEADER, NONCE, NONE, SELF, UNSAFE_INLINE
+from csp.middleware import CheckableLazyObject, CSPMiddleware, PolicyParts
+from csp.utils import build_policy
 from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -105,8 +106,42 @@ def policy_for(path: str, status: int = 200) -> Directives:
     return shop_page(settings.STRIPE_JS_URL, settings.SANDBOX_URL, tuple(settings.CHECKOUT_HOSTS))
 
 
+#: Stands for the nonce in a kept text. No host and no keyword of a policy holds such a word.
+_NONCE_HERE = "kopeck-nonce"
+
+
+class _Texts:
+    """A policy as the header's text, with a nonce and without: written once, for it is 100 us of work."""
+
+    def __init__(self, directives: Directives) -> None:
+        self.directives = directives  # kept: its id must not get another meaning
+        self.plain = build_policy(config=directives)
+        self.with_nonce = build_policy(config=directives, nonce=_NONCE_HERE)
+
+
+#: By the id of the directives; as many as there are policies. One assignment each: threads need no lock.
+_texts: dict[int, _Texts] = {}
+
+
+def text_of(directives: Directives, nonce: str | None) -> str:
+    texts = _texts.get(id(directives))
+    if texts is None or texts.directives is not directives:
+        texts = _texts[id(directives)] = _Texts(directives)
+    return texts.with_nonce.replace(_NONCE_HERE, nonce) if nonce else texts.plain
+
+
 class ContentSecurityPolicy(CSPMiddleware):
     """django-csp with the policy of each part of the shop; its decorators and `request.csp_nonce` work."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        decorated = any(name.startswith("_csp_") for name in vars(response))
+        if settings.DEBUG or decorated or HEADER in response.headers:
+            return super().process_response(request, response)
+        nonce = getattr(request, "_csp_nonce", None)
+        response.headers[HEADER] = text_of(policy_for(request.path_info, response.status_code), nonce)
+        if nonce is None:  # as the library does: one that is asked for now would be in no header
+            request.csp_nonce = CheckableLazyObject(self._csp_nonce_post_response)  # type: ignore[attr-defined]
+        return response
 
     def get_policy_parts(
         self, request: HttpRequest, response: HttpResponseBase, report_only: bool = False
