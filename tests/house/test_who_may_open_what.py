@@ -125,7 +125,7 @@ MODELS = {
     "mirror/stripemirror": "1",
     "refunds/refund": "1",
     "refunds/dispute": "1",
-    "reconcile/difference": "1",
+    "reconcile/discrepancy": "1",
     "reconcile/run": "1",
     "abuse/attack": "1",
     "abuse/decline": "1",

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
     ("work_of", "name", "job"),
     [
         (mirror_jobs.mirror, "sync", "mirror.jobs.sync"),
-        (refund_jobs.refunds, "refund_unwanted", "refunds.jobs.refund_unwanted"),
+        (refund_jobs.request, "refund_unwanted", "refunds.jobs.refund_unwanted"),
         (mail_jobs, "deliver", "mail.jobs.send"),
     ],
 )
