@@ -2,7 +2,11 @@
 
 from typing import Any
 
+from babel import Locale
 from flask import Response, render_template
+
+from stripe_sandbox.checkout.words import words
+from stripe_sandbox.rules.money import ENGLISH
 
 # Pictures of goods come from the merchant's own server. A form's redirect may lead to any shop, and browsers
 # hold form-action against every hop of it, so that directive can only keep out javascript: and the like.
@@ -23,6 +27,8 @@ def guard(response: Response) -> Response:
     return response
 
 
-def page(template: str, status: int, **context: Any) -> Response:
-    """A rendered page with its status."""
-    return Response(render_template(template, **context), status, mimetype="text/html")
+def page(template: str, status: int, *, locale: Locale = ENGLISH, **context: Any) -> Response:
+    """A rendered page with its status; `t` says its words in the language of `locale`."""
+    say = words(locale)
+    spoken = "ru" if locale.language == "ru" else "en"
+    return Response(render_template(template, t=say, lang=spoken, **context), status, mimetype="text/html")

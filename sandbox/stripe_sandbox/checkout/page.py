@@ -22,6 +22,7 @@ from stripe_sandbox.checkout.form import PARTS, PayForm, asked_by
 from stripe_sandbox.checkout.form import read as read_form
 from stripe_sandbox.checkout.frame import guard, page
 from stripe_sandbox.checkout.summary import summarize
+from stripe_sandbox.checkout.words import Say, words
 from stripe_sandbox.core.errors import StripeError
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.resources.account import NAME as MERCHANT
@@ -66,11 +67,11 @@ def with_session_id(url: str, session_id: str) -> str:
     return SESSION_ID.sub(session_id, url)
 
 
-def submit_text(session: dict[str, Any], total: str) -> str:
+def submit_text(session: dict[str, Any], total: str, say: Say) -> str:
     """What the button says: the session's submit_type, and the sum where one is due."""
     if session["amount_total"] == 0:
-        return "Complete order"
-    return f"{VERBS.get(session.get('submit_type') or 'pay', 'Pay')} {total}"
+        return say("Complete order")
+    return f"{say(VERBS.get(session.get('submit_type') or 'pay', 'Pay'))} {total}"
 
 
 class HostedPage:
@@ -138,10 +139,11 @@ class HostedPage:
         if found is None or challenge is None or found[1]["status"] != "open":
             return redirect(url_for("pages.checkout", session_id=session_id), 303)
         _, session = found
-        locale = choose_locale(session.get("locale"), request.accept_languages.values())
+        locale = locale_of(session)
         return page(
             "challenge.html",
             200,
+            locale=locale,
             merchant=merchant(session),
             total=format_amount(session["amount_total"], session["currency"], locale),
             last4=challenge.card.number[-4:],
@@ -221,6 +223,8 @@ class HostedPage:
         return go(url_for("pages.checkout", session_id=session_id))
 
     def _refused(self, account: str, session: dict[str, Any], form: PayForm, status: int) -> AnyResponse:
+        say = words(locale_of(session))
+        form.errors = {name: say(text) for name, text in form.errors.items()}
         if wants_json():
             answer = jsonify({"errors": form.errors})
             answer.status_code = status
@@ -228,11 +232,12 @@ class HostedPage:
         return self._page(account, session, form, status)
 
     def _page(self, account: str, session: dict[str, Any], form: PayForm, status: int) -> AnyResponse:
-        locale = choose_locale(session.get("locale"), request.accept_languages.values())
+        locale = locale_of(session)
         summary = summarize(session, locale, lambda kind, id: self.box.store.get(account, kind, id))
         return page(
             "checkout.html",
             status,
+            locale=locale,
             merchant=merchant(session),
             cancel_url=with_session_id(session.get("cancel_url") or "", session["id"]),
             summary=summary,
@@ -252,7 +257,7 @@ class HostedPage:
             takes_codes=bool(session["allow_promotion_codes"]),
             wrong_code=request.args.get("wrong", ""),
             action=url_for("pages.pay", session_id=session["id"]),
-            submit_text=submit_text(session, summary.total),
+            submit_text=submit_text(session, summary.total, words(locale)),
         )
 
     def _rates(self, account: str, session: Obj, locale: Locale) -> list[tuple[str, str, str]]:
@@ -271,24 +276,27 @@ class HostedPage:
     def _over(self, session: dict[str, Any]) -> AnyResponse:
         """A session that is complete or expired: what happened, and the way back to the shop."""
         name = merchant(session)
+        locale = locale_of(session)
+        say = words(locale)
         paid = session["status"] == "complete"
         if paid and session["payment_status"] == "unpaid":
-            title, sentence = "Your payment is being processed", f"{name} will hear as soon as it is through."
+            title, sentence = "Your payment is being processed", "{name} will hear as soon as it is through."
         elif paid:
             title, sentence = "You have paid", "This payment is done. It can't be paid twice."
         else:
             title = "This page has expired"
-            sentence = f"The time to pay is over and nothing was charged. Go back to {name} and start again."
+            sentence = "The time to pay is over and nothing was charged. Go back to {name} and start again."
         link = session.get("success_url") if paid else session.get("cancel_url")
         return page(
             "state.html",
             200,
             tone="good" if paid else "wait",
+            locale=locale,
             session_status=session["status"],
-            title=title,
-            sentence=sentence,
+            title=say(title),
+            sentence=say(sentence, name=name),
             link=with_session_id(link or "", session["id"]),
-            link_text=f"Back to {name}",
+            link_text=say("Back to {name}", name=name),
         )
 
     def _unknown(self) -> AnyResponse:
@@ -304,6 +312,11 @@ class HostedPage:
             link="",
             link_text="",
         )
+
+
+def locale_of(session: Obj) -> Locale:
+    """The session's own, or what the visitor's browser asks for."""
+    return choose_locale(session.get("locale"), request.accept_languages.values())
 
 
 def samples(session: Obj) -> dict[str, str]:

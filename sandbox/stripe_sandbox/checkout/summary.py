@@ -11,6 +11,7 @@ from typing import Any
 
 from babel import Locale
 
+from stripe_sandbox.checkout.words import words
 from stripe_sandbox.rules.money import format_amount, format_percent
 
 Lookup = Callable[[str, str], dict[str, Any] | None]
@@ -64,18 +65,20 @@ def summarize(session: dict[str, Any], locale: Locale, find: Lookup) -> Summary:
         subtotal=money(session["amount_subtotal"]),
         discounts=[_discount(entry, money, locale, find) for entry in breakdown.get("discounts", [])],
         taxes=[_tax(entry, money, locale) for entry in breakdown.get("taxes", [])],
-        shipping=_shipping(session, money, find),
+        shipping=_shipping(session, money, locale, find),
         total=money(total),
         free=total == 0,
     )
 
 
-def _shipping(session: dict[str, Any], money: Callable[[int | Decimal], str], find: Lookup) -> Row | None:
+def _shipping(
+    session: dict[str, Any], money: Callable[[int | Decimal], str], locale: Locale, find: Lookup
+) -> Row | None:
     cost = session.get("shipping_cost")
     if not cost:
         return None
     rate = _resolve(cost.get("shipping_rate"), "shipping_rate", find)
-    amount = money(cost["amount_total"]) if cost["amount_total"] else "Free"
+    amount = money(cost["amount_total"]) if cost["amount_total"] else words(locale)("Free")
     return Row(label="Shipping", note=rate.get("display_name") or "", amount=amount)
 
 
@@ -104,9 +107,10 @@ def _discount(
     coupon = _resolve(source.get("coupon"), "coupon", find)
     code = _resolve(discount.get("promotion_code"), "promotion_code", find).get("code", "")
     percent = coupon.get("percent_off")
+    say = words(locale)
     return Row(
-        label=code or coupon.get("name") or coupon.get("id") or "Discount",
-        note=f"{format_percent(Decimal(str(percent)), locale)} off" if percent else "",
+        label=code or coupon.get("name") or coupon.get("id") or say("Discount"),
+        note=say("{percent} off", percent=format_percent(Decimal(str(percent)), locale)) if percent else "",
         amount=money(-int(entry["amount"])),
     )
 
@@ -116,7 +120,7 @@ def _tax(entry: dict[str, Any], money: Callable[[int | Decimal], str], locale: L
     percent = format_percent(Decimal(str(rate["percentage"])), locale)
     return Row(
         label=rate["display_name"],
-        note=f"{percent} incl." if rate["inclusive"] else percent,
+        note=words(locale)("{percent} incl.", percent=percent) if rate["inclusive"] else percent,
         amount=money(entry["amount"]),
     )
 

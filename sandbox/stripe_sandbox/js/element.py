@@ -19,8 +19,14 @@ def register(app: Flask, box: Box) -> None:
     pages = Blueprint("element_page", __name__)
 
     def payment() -> Response:
-        chips = {"chips": CHIPS, "debit_chips": DEBIT_CHIPS, "expiry": EXPIRY}
-        return page("element.html", 200, now=box.clock.now(), **chips)
+        return page(
+            "element.html",
+            200,
+            now=box.clock.now(),
+            chips=CHIPS,
+            debit_chips=DEBIT_CHIPS,
+            expiry=EXPIRY,
+        )
 
     pages.add_url_rule("/c/elements/payment", "payment", payment, methods=["GET"])
     pages.after_request(framed)

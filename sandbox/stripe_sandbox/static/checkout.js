@@ -71,7 +71,7 @@ import { brandOf, formatExpiry, formatNumber, reformat } from "./card_inputs.js"
     if (paid) {
       button.querySelector(".spinner")?.remove();
       button.classList.add("done");
-      buttonText.textContent = "✓ Paid";
+      buttonText.textContent = button.dataset.done;
     }
     window.location.assign(address);
   }

@@ -1,0 +1,141 @@
+"""The words of the hosted page: English as they stand in templates and code, and Russian here.
+
+Stripe's page speaks some forty languages; amounts are written in all of them here (`rules/money.py`),
+sentences in these two. Whatever has no entry stays English: the shop's own texts, and refusals that only
+programs meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from babel import Locale
+
+Say = Callable[..., str]
+RUSSIAN = {
+    # the page
+    "{count} items": "Товаров: {count}",
+    "{count} more": "Ещё {count}",
+    "{each} each": "по {each}",
+    "{percent} incl.": "{percent}, включено",
+    "{percent} off": "скидка {percent}",
+    "A local stand-in for Stripe Checkout. Nothing leaves this machine.": (
+        "Местная замена Stripe Checkout. Ничто не покидает этот компьютер."
+    ),
+    "Add promotion code": "Введите промокод",
+    "Address": "Адрес",
+    "Address line 2 (optional)": "Адрес, вторая строка (необязательно)",
+    "Apply": "Применить",
+    "Back": "Назад",
+    "Back to {name}": "Вернуться в {name}",
+    "Billing address": "Адрес плательщика",
+    "Book": "Забронировать",
+    "Card": "Карта",
+    "Card information": "Данные карты",
+    "Card number": "Номер карты",
+    "Cardholder name": "Имя владельца карты",
+    "Choose": "Выберите",
+    "City": "Город",
+    "Complete": "Подтвердить",
+    "Complete order": "Оформить заказ",
+    "Contact information": "Контактные данные",
+    "Country": "Страна",
+    "Discount": "Скидка",
+    "Donate": "Пожертвовать",
+    "Email": "Электронная почта",
+    "Expiration": "Срок действия",
+    "Fail": "Отклонить",
+    "First and last name": "Имя и фамилия",
+    "Free": "Бесплатно",
+    "Full name": "Имя и фамилия",
+    "Full name on card": "Имя и фамилия на карте",
+    "Hide": "Скрыть",
+    "Is this you?": "Это вы?",
+    "{merchant} asks for {total} from your card ···· {last4}.": (
+        "{merchant}: оплата {total} картой ···· {last4}."
+    ),
+    "{merchant} wants to save your card ···· {last4}.": "{merchant} хочет сохранить карту ···· {last4}.",
+    "A real bank would now ask for a code or a fingerprint. Here you choose how it ends.": (
+        "Настоящий банк спросил бы сейчас код или отпечаток пальца. Здесь вы решаете сами."
+    ),
+    "Local sandbox": "Местная песочница",
+    ", no money moves": ", деньги не списываются",
+    "MM / YY": "ММ / ГГ",
+    "Nothing is due, so no card is asked for.": "Платить не нужно, поэтому карта не требуется.",
+    "Pay": "Оплатить",
+    "Pay {merchant}": "Оплата: {merchant}",
+    "Payment method": "Способ оплаты",
+    "Phone number": "Телефон",
+    "Postal code": "Почтовый индекс",
+    "Processing…": "Обработка…",
+    "Promotion code": "Промокод",
+    "Qty {quantity}": "Количество: {quantity}",
+    "Remove the code": "Убрать промокод",
+    "Shipping": "Доставка",
+    "Shipping address": "Адрес доставки",
+    "Shipping method": "Способ доставки",
+    "Show": "Показать",
+    "State or region (optional)": "Область или край (необязательно)",
+    "Subscribe": "Подписаться",
+    "Subtotal": "Промежуточный итог",
+    "Test cards and accounts only. Never type a real number here.": (
+        "Только тестовые карты и счета. Не вводите настоящий номер."
+    ),
+    "Test bank accounts": "Тестовые счета",
+    "Test cards": "Тестовые карты",
+    "Test cards only. Never type a real number here.": ("Только тестовые карты. Не вводите настоящий номер."),
+    "Total due": "К оплате",
+    "✓ Paid": "✓ Оплачено",
+    # what is wrong
+    "Choose a country.": "Выберите страну.",
+    "Choose how it is sent.": "Выберите способ доставки.",
+    "Enter a card number.": "Введите номер карты.",
+    "Enter an IBAN.": "Введите IBAN.",
+    "Enter the name on the card.": "Введите имя, указанное на карте.",
+    "Enter your address.": "Введите адрес.",
+    "Enter your city.": "Введите город.",
+    "Enter your email.": "Введите адрес электронной почты.",
+    "Enter your full name.": "Введите имя и фамилию.",
+    "Enter your phone number.": "Введите номер телефона.",
+    "Enter your postal code.": "Введите почтовый индекс.",
+    "It cannot be sent there.": "Туда доставки нет.",
+    "The total has changed. Look at it, then pay.": "Сумма изменилась. Проверьте её и оплатите.",
+    "This code is invalid.": "Этот промокод недействителен.",
+    "Your card has expired.": "Срок действия карты истёк.",
+    "Your card has insufficient funds.": "На карте недостаточно средств.",
+    "Your card number is incomplete.": "Номер карты введён не полностью.",
+    "Your card number is incorrect.": "Номер карты неверен.",
+    "Your card was declined.": "Карта отклонена.",
+    "Your card's expiration date is incomplete.": "Срок действия карты введён не полностью.",
+    "Your card's expiration month is invalid.": "Месяц окончания срока действия карты неверен.",
+    "Your card's expiration year is invalid.": "Год окончания срока действия карты неверен.",
+    "Your card's security code is incomplete.": "Код безопасности карты введён не полностью.",
+    "Your card's security code is incorrect.": "Код безопасности карты неверен.",
+    "Your card's security code is invalid.": "Код безопасности карты неверен.",
+    "Your email is incomplete.": "Адрес электронной почты введён не полностью.",
+    "An error occurred while processing your card. Try again in a little bit.": (
+        "При обработке карты произошла ошибка. Попробуйте ещё раз чуть позже."
+    ),
+    "We are unable to authenticate your payment method. Please choose a different payment method and "
+    "try again.": ("Не удалось подтвердить этот способ оплаты. Выберите другой и попробуйте ещё раз."),
+    # how it ends
+    "The time to pay is over and nothing was charged. Go back to {name} and start again.": (
+        "Время для оплаты вышло, ничего не списано. Вернитесь в {name} и начните заново."
+    ),
+    "This page has expired": "Срок действия страницы истёк",
+    "This payment is done. It can't be paid twice.": "Платёж завершён. Дважды оплатить его нельзя.",
+    "You have paid": "Вы оплатили заказ",
+    "Your payment is being processed": "Платёж обрабатывается",
+    "{name} will hear as soon as it is through.": "{name} узнает, как только он пройдёт.",
+}
+
+
+def words(locale: Locale) -> Say:
+    """`say("Pay {merchant}", merchant="Tea")` in the language of the page; parts are put in as they are."""
+    known = RUSSIAN if locale.language == "ru" else {}
+
+    def say(text: str, **parts: object) -> str:
+        found = known.get(text, text)
+        return found.format(**parts) if parts else found
+
+    return say
