@@ -39,7 +39,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test map check check-ship chaos mutants audit lock
+.PHONY: help run test test-all containers map check check-ship chaos mutants audit lock
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-18s%s\n", $$1, $$2}'
@@ -47,8 +47,17 @@ help: ## this list
 run: $(RUN_STAMP) ## the shop with everything it needs, on this machine; Ctrl-C stops it
 	@exec $(BIN)/python -m kopeck_local
 
-test: $(DEV_STAMP) ## every test, in parallel
-	@exec $(BIN)/python -m pytest -n auto $(ARGS)
+# The folder of a room's tests: one worker a core is started, for starting more costs more than they bring.
+TESTS = $(if $(filter sandbox,$(APP)),sandbox/tests,$(if $(APP),tests/$(APP)))
+test: $(DEV_STAMP) ## the tests that a change is likely to break, in parallel (APP=refunds: one room's)
+	@exec $(BIN)/python -m pytest -n $(if $(APP),logical,auto) \
+		$(if $(filter browser% system%,$(APP)),,-m "not slow") $(TESTS) $(ARGS)
+
+test-all: containers $(DEV_STAMP) ## what `make test` leaves out: containers, storms, crashes, whole servers, browsers, deep random tests
+	@DEEP=1 exec $(BIN)/python -m pytest -n auto -m "slow or random or hypothesis" --durations 10 $(ARGS)
+
+containers: ## the image built and the containers brought up for real, where this machine can
+	@.ci/containers
 
 check: $(DEV_STAMP) ## style, types, import rules, missing and dangerous migrations, deployment checks, templates
 	$(BIN)/ruff check .

@@ -55,6 +55,7 @@ def main() -> int:
     parser.add_argument("--store", type=Path, default=ROOT / ".mutants")
     options = parser.parse_args()
     options.store.mkdir(exist_ok=True)
+    os.environ["DEEP"] = "1"  # as many random examples as `make test-all` tries
     found = Found(options.store / "results.jsonl", fresh=options.fresh)
     try:
         reached = reach.record(ROOT, PURE + WITH_DATABASE, options.store / "reach.jsonl", options.jobs)

@@ -1,5 +1,6 @@
 """Fixtures of the sandbox's own tests: one checked server, and for each test an account of its own."""
 
+import os
 import secrets
 from collections.abc import Callable, Generator, Iterator
 
@@ -16,7 +17,8 @@ from sandbox_testing.shop_page import serving_shop
 
 stripe.enable_telemetry = False
 # A slow machine makes no random test red.
-hypothesis.settings.register_profile("sandbox", deadline=None)
+DEEP = os.environ.get("DEEP") == "1"  # `make test-all` of the shop beside it
+hypothesis.settings.register_profile("sandbox", deadline=None, max_examples=400 if DEEP else 30)
 hypothesis.settings.load_profile("sandbox")
 
 

@@ -280,7 +280,7 @@ def test_an_order_that_cannot_be_closed_at_stripe_now_is_closed_when_the_event_c
 ) -> None:
     session_id = buyer.get(f"/buy/{make_item().pk}").json()["session_id"]
     decline(session_id, 7)
-    sandbox.control("POST", f"sessions/{session_id}/pay", {"card": DECLINED})
+    sandbox.pay(session_id, DECLINED)
     known = set(StripeEvent.objects.values_list("event_id", flat=True))
     failures = [event for event in sandbox.events() if event["type"] == "payment_intent.payment_failed"]
     (event,) = [event for event in failures if event["id"] not in known]

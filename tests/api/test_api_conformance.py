@@ -8,10 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from tests.support.depth import DEEP
 from tests.support.shop import make_item
 
 pytestmark = pytest.mark.django_db(transaction=True)
-EXAMPLES = 30
+EXAMPLES = 30 if DEEP else 10
 OPERATIONS = [
     ("GET", "/api/v1/orders/{order_id}"),
     ("POST", "/api/v1/orders"),
@@ -39,6 +40,7 @@ def test_every_operation_of_the_document_is_tried_here(document: Any) -> None:
     assert {(one.method.upper(), one.path) for one in found} == set(OPERATIONS)
 
 
+@pytest.mark.random
 @pytest.mark.parametrize(
     ("method", "path", "mode"),
     # What takes no parameter can't be given a wrong one.

@@ -12,14 +12,10 @@ from kopeck.mail.models import Mail
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
 from kopeck.webhooks.models import StripeEvent
-from tests.support.shop import ShopSandbox, make_item
+from tests.support.buying import bought
+from tests.support.shop import ShopSandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def bought(sandbox: ShopSandbox, buyer: Client) -> str:
-    session_id: str = buyer.get(f"/buy/{make_item().pk}").json()["session_id"]
-    return session_id
 
 
 def address() -> str:
@@ -29,7 +25,7 @@ def address() -> str:
 def test_it_shows_the_money_the_attempt_and_the_next_step(
     sandbox: ShopSandbox, buyer: Client, owner: Client
 ) -> None:
-    session_id = bought(sandbox, buyer)
+    session_id = bought(buyer).stripe_id
     page = owner.get(address()).content.decode()
     assert "$48.20" in page
     assert session_id in page
@@ -40,7 +36,7 @@ def test_it_shows_the_money_the_attempt_and_the_next_step(
 def test_ask_stripe_now_finds_a_payment_whose_webhook_was_lost(
     sandbox: ShopSandbox, buyer: Client, owner: Client
 ) -> None:
-    sandbox.pay(bought(sandbox, buyer))
+    sandbox.pay(bought(buyer).stripe_id)
     answer = owner.post(address(), {"action": "ask"}, follow=True)
     assert Order.objects.get().status == "paid"
     assert "The order is paid" in answer.content.decode()
@@ -49,7 +45,7 @@ def test_ask_stripe_now_finds_a_payment_whose_webhook_was_lost(
 def test_an_event_that_failed_is_replayed(
     sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Callable[..., Any]
 ) -> None:
-    sandbox.pay(bought(sandbox, buyer))
+    sandbox.pay(bought(buyer).stripe_id)
     (event,) = [e for e in sandbox.events() if e["type"] == "checkout.session.completed"]
     sandbox.control(
         "PUT", "faults", {"next": [{"kind": "error", "path": "/v1/checkout/sessions", "method": "GET"}]}
@@ -67,18 +63,18 @@ def test_an_event_that_failed_is_replayed(
 def test_an_event_that_is_not_the_orders_is_404(
     sandbox: ShopSandbox, buyer: Client, owner: Client, event: str
 ) -> None:
-    bought(sandbox, buyer)
+    bought(buyer)
     assert owner.post(address(), {"action": "replay", "event": event}).status_code == 404
 
 
 def test_stripe_down_is_a_sentence(sandbox: ShopSandbox, buyer: Client, owner: Client) -> None:
-    bought(sandbox, buyer)
+    bought(buyer)
     sandbox.control("PUT", "faults", {"error_rate": 1})
     assert "Stripe did not answer" in owner.post(address(), {"action": "ask"}, follow=True).content.decode()
 
 
 def test_it_is_for_staff_only(sandbox: ShopSandbox, buyer: Client, stranger: Client) -> None:
-    bought(sandbox, buyer)
+    bought(buyer)
     for client in (buyer, stranger):
         answer = client.get(address())
         assert answer.status_code == 302
@@ -86,7 +82,7 @@ def test_it_is_for_staff_only(sandbox: ShopSandbox, buyer: Client, stranger: Cli
 
 
 def test_payments_are_listed_and_shown_as_money(sandbox: ShopSandbox, buyer: Client, owner: Client) -> None:
-    session_id = bought(sandbox, buyer)
+    session_id = bought(buyer).stripe_id
     payment = Payment.objects.get()
     for page in ("/admin/payments/payment/", f"/admin/payments/payment/{payment.pk}/change/"):
         html = owner.get(page).content.decode().replace(session_id, "")
@@ -105,7 +101,7 @@ def member_of_staff(*may: str) -> Client:
 def test_what_one_may_not_view_is_not_on_the_page_and_the_orders_key_is_for_nobody(
     sandbox: ShopSandbox, buyer: Client, deliver: Callable[..., Any]
 ) -> None:
-    session_id = bought(sandbox, buyer)
+    session_id = bought(buyer).stripe_id
     sandbox.stripe.v1.checkout.sessions.expire(session_id)
     (event,) = [e for e in sandbox.events() if e["type"] == "checkout.session.expired"]
     deliver(event)
@@ -132,7 +128,7 @@ def test_what_one_may_not_view_is_not_on_the_page_and_the_orders_key_is_for_nobo
 
 
 def test_an_event_is_replayed_only_by_who_may_view_events(sandbox: ShopSandbox, buyer: Client) -> None:
-    session_id = bought(sandbox, buyer)
+    session_id = bought(buyer).stripe_id
     event = StripeEvent.objects.create(
         event_id="evt_1", type="x", payload={}, object_id=session_id, created=timezone.now(), status="failed"
     )

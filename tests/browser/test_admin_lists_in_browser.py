@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserContext, Page
 from kopeck.mail.models import Mail
 from kopeck.webhooks.models import StripeEvent
 from tests.support.browsing import IN_BROWSER
-from tests.support.refunding import Deliver, events_of, paid_order
+from tests.support.buying import Deliver, events_of, paid_order
 from tests.support.shop import ShopSandbox, make_item
 
 pytestmark = IN_BROWSER

@@ -12,9 +12,8 @@ from kopeck.mail.models import Mail
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
 from tests.support.browsing import IN_BROWSER, expect_paid, pay, shown_order
-from tests.support.mirroring import work
-from tests.support.refunding import forget_jobs
 from tests.support.shop import ShopSandbox, make_item
+from tests.support.worker import forget_jobs, work
 
 pytestmark = IN_BROWSER
 

@@ -26,6 +26,7 @@ def buy_from_the_window(page: Page, shop: str) -> None:
     page.wait_for_url("**/c/pay/**")
 
 
+@pytest.mark.quick
 def test_from_the_window_to_paid(
     context: BrowserContext, shop: str, item: Item, sandbox: ShopSandbox
 ) -> None:

@@ -21,7 +21,7 @@ from kopeck.catalog import pictures
 from kopeck.catalog.models import Item
 from kopeck.mail import jobs as mail_jobs
 from kopeck.mail.models import Mail
-from tests.support.refunding import paid_order
+from tests.support.buying import paid_order
 from tests.support.shop import ShopSandbox, make_item
 
 pytestmark = pytest.mark.django_db(transaction=True)

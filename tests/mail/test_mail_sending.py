@@ -13,9 +13,9 @@ from django.utils import timezone
 from kopeck.mail import jobs as mail_jobs
 from kopeck.mail.models import Mail
 from tests.mail.post_office import PostOffice
-from tests.support.mirroring import work
-from tests.support.refunding import forget_jobs, paid_order
+from tests.support.buying import paid_order
 from tests.support.shop import ShopSandbox
+from tests.support.worker import forget_jobs, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,9 +12,9 @@ import pytest
 from django.test import Client
 
 from kopeck.mail.models import Mail
-from tests.support.mirroring import work
-from tests.support.refunding import forget_jobs, paid_order
+from tests.support.buying import paid_order
 from tests.support.shop import ShopSandbox
+from tests.support.worker import forget_jobs, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

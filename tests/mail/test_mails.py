@@ -17,10 +17,11 @@ from kopeck.orders.models import Order
 from kopeck.payments import sync
 from kopeck.payments.models import Payment
 from kopeck.refunds import request as refunds
-from tests.support.mirroring import work
-from tests.support.refunding import Desk, events_of, forget_jobs, paid_order, paid_order_of, settle
+from tests.support.buying import buy, events_of, paid_order, paid_order_of, settle
+from tests.support.refunding import Desk
 from tests.support.shop import ShopSandbox, make_item
-from tests.support.stocking import buy, paid_too_late
+from tests.support.stocking import paid_too_late
+from tests.support.worker import forget_jobs, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -196,7 +197,7 @@ def test_a_declined_card_and_an_expired_session_bring_no_mail(
     _, declined = buy(buyer, make_item())
     sandbox.pay(declined, "4000000000000002")
     _, delayed = buy(stranger, make_item())
-    sandbox.control("POST", f"sessions/{delayed}/pay", {"delayed": "fails"})
+    sandbox.pay(delayed, delayed="fails")
     sandbox.control("POST", f"sessions/{delayed}/settle", {"outcome": "failed"})
     _, left = buy(Client(), make_item())
     sandbox.stripe.v1.checkout.sessions.expire(left)
@@ -211,7 +212,7 @@ def test_without_an_address_nothing_is_sent_and_nothing_breaks(
 ) -> None:
     item = make_item()
     stripe_id = buyer.get(f"/intent/{item.pk}").json()["payment_intent_id"]
-    sandbox.control("POST", f"intents/{stripe_id}/pay", {"card": "4242424242424242"})
+    sandbox.pay(stripe_id)
     sync.refresh(Payment.objects.get())
     Order.objects.update(email="")
     work()

@@ -18,17 +18,15 @@ from tests.support.mirroring import (
     copy_of,
     coupons,
     down,
-    forget_jobs,
     jobs,
     make_discount,
     make_tax,
     rates,
     sync,
     two_accounts,
-    wait_for_retries,
-    work,
 )
 from tests.support.shop import ShopSandbox
+from tests.support.worker import forget_jobs, wait_for_retries, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

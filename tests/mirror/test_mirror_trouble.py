@@ -15,19 +15,9 @@ from kopeck.mirror import sync as copies
 from kopeck.mirror.models import StripeMirror
 from kopeck.stripe_api import client as wire
 from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
-from tests.support.mirroring import (
-    change,
-    copy_of,
-    coupons,
-    down,
-    forget_jobs,
-    make_discount,
-    make_tax,
-    rates,
-    sync,
-    work,
-)
+from tests.support.mirroring import change, copy_of, coupons, down, make_discount, make_tax, rates, sync
 from tests.support.shop import ShopSandbox
+from tests.support.worker import forget_jobs, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -35,6 +35,7 @@ def test_every_alert_comes_when_it_should_and_only_then() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_the_tests_of_the_alerts_can_fail(tmp_path: Path) -> None:
     rules = ALERTS.read_text()
     for name in ("alerts.yml", "alerts_test.yml"):

@@ -25,7 +25,8 @@ from tests.ops.doctoring import patient as patient
 from tests.support.shop import make_item
 from tests.support.starting import manage_without_anything
 
-pytestmark = pytest.mark.django_db(transaction=True)
+#: The doctor reads the clock of Stripe's server.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sockets]
 
 
 def test_a_shop_that_lacks_nothing_gets_a_tick_on_every_line(patient: Patient) -> None:

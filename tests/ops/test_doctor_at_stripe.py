@@ -11,10 +11,12 @@ from kopeck.ops import stripe_checks
 from kopeck.webhooks import endpoints
 from tests.ops.doctoring import Patient, somebody_else
 from tests.ops.doctoring import patient as patient
-from tests.support.mirroring import forget_jobs, make_tax, rates, sync
+from tests.support.mirroring import make_tax, rates, sync
 from tests.support.shop import make_item
+from tests.support.worker import forget_jobs
 
-pytestmark = pytest.mark.django_db(transaction=True)
+#: The doctor reads the clock of Stripe's server.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sockets]
 AT = "stripe default"
 
 

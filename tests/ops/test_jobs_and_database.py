@@ -9,7 +9,7 @@ from procrastinate.contrib.django import app
 from kopeck.mail import jobs as mail_jobs
 from kopeck.mirror import jobs as mirror_jobs
 from kopeck.refunds import jobs as refund_jobs
-from tests.support.mirroring import forget_jobs, work
+from tests.support.worker import forget_jobs, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

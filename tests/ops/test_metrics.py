@@ -20,8 +20,9 @@ from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
 from kopeck.refunds.models import Refund
 from kopeck.webhooks.models import StripeEvent
-from tests.support.mirroring import forget_jobs, make_discount, work
+from tests.support.mirroring import make_discount
 from tests.support.shop import ShopSandbox, make_item
+from tests.support.worker import forget_jobs, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

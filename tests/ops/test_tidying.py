@@ -12,7 +12,7 @@ from procrastinate.contrib.django import app
 
 from kopeck.ops import jobs as tidy_jobs
 from kopeck.reconcile.models import Discrepancy, Run
-from tests.support.mirroring import forget_jobs, work
+from tests.support.worker import forget_jobs, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

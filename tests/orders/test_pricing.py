@@ -3,7 +3,7 @@
 from fractions import Fraction as F
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kopeck.money import CURRENCIES
@@ -109,7 +109,6 @@ def orders(draw: st.DrawFn) -> tuple[list[int], DiscountRule | None, list[TaxRul
     return lines, discount, draw(taxes), step
 
 
-@settings(max_examples=400, deadline=None)
 @given(orders())
 def test_parts_sum_to_the_whole_and_nothing_is_negative(
     order: tuple[list[int], DiscountRule | None, list[TaxRule], int],
@@ -137,7 +136,6 @@ def assert_the_discount_is_whole(totals: Totals, discount: DiscountRule | None) 
         assert totals.discount == min(discount.amount, totals.subtotal)
 
 
-@settings(max_examples=200, deadline=None)
 @given(orders())
 def test_a_line_alone_costs_what_it_costs_among_others_unless_an_amount_is_shared(
     order: tuple[list[int], DiscountRule | None, list[TaxRule], int],

@@ -9,20 +9,13 @@ from kopeck.orders.models import Order
 from kopeck.payments import sync
 from kopeck.payments.models import Payment
 from kopeck.stripe_api import client as wire
-from tests.support.refunding import Deliver, events_of
+from tests.support.buying import Deliver, events_of, open_session, place_order
 from tests.support.shop import ShopSandbox, make_item
 
 
 def ordered(buyer: Client, **facts: Any) -> Order:
     """An order of one piece at 10.00, made in the window."""
-    item = make_item(**{"price": 1000, "stock": 9} | facts)
-    buyer.post("/order", {f"item_{item.pk}": "1"})
-    return Order.objects.latest("pk")
-
-
-def open_session(buyer: Client, order: Order) -> Payment:
-    session_id = buyer.get(f"/order/{order.pk}/buy").json()["session_id"]
-    return Payment.objects.get(stripe_id=session_id)
+    return place_order(buyer, make_item(**{"price": 1000, "stock": 9} | facts))
 
 
 def take_for_lost(payment: Payment, settings: Any) -> None:

@@ -11,17 +11,12 @@ from django.utils import timezone
 from kopeck.orders.models import Order
 from kopeck.payments import jobs, sync
 from kopeck.payments.models import Payment
+from tests.support.buying import buy, place_order
 from tests.support.shop import ShopSandbox, make_item
-from tests.support.stocking import buy
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 TWO_DAYS = timedelta(days=2)
-
-
-def placed(buyer: Client, **facts: Any) -> Order:
-    buyer.post("/order", {f"item_{make_item(**facts).pk}": "1"})
-    return Order.objects.latest("pk")
 
 
 def age(what: Any = Order) -> None:
@@ -29,7 +24,7 @@ def age(what: Any = Order) -> None:
 
 
 def test_an_order_that_was_never_paid_for_is_abandoned_after_a_day(buyer: Client) -> None:
-    order = placed(buyer)
+    order = place_order(buyer, make_item())
     assert jobs.expire_abandoned() == 0
     Order.objects.update(created=timezone.now() - timedelta(hours=23))
     assert jobs.expire_abandoned() == 0
@@ -64,7 +59,7 @@ def test_an_abandoned_order_is_resumed_by_its_link_at_todays_prices(
     sandbox: ShopSandbox, buyer: Client, stranger: Client, deliver: Any
 ) -> None:
     """pain 15"""
-    order = placed(buyer, price=1000)
+    order = place_order(buyer, make_item(price=1000))
     age()
     jobs.expire_abandoned()
     page = stranger.get(order.link).content.decode()  # another browser, by the link
@@ -129,7 +124,7 @@ def test_an_order_that_is_being_worked_on_is_not_waited_for(buyer: Client) -> No
 
     from django.db import transaction
 
-    placed(buyer)
+    place_order(buyer, make_item())
     age()
     locked, done = threading.Event(), threading.Event()
 

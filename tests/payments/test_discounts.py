@@ -14,6 +14,7 @@ from kopeck.catalog.models import Discount, Tax
 from kopeck.orders import placing
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
+from tests.support.buying import place_order
 from tests.support.shop import ShopSandbox, make_item
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -26,19 +27,13 @@ def discount(**facts: Any) -> Discount:
     return Discount.objects.create(**(usual | facts))
 
 
-def order_of(buyer: Client, price: int = 1000, **facts: Any) -> Order:
-    item = make_item(price=price, **facts)
-    buyer.post("/order", {f"item_{item.pk}": "1"})
-    return Order.objects.latest("pk")
-
-
 def enter(client: Client, order: Order, code: str) -> Any:
     return client.post(f"/order/{order.pk}/discount", {"code": code})
 
 
 def test_a_code_is_entered_and_taken_off_again(buyer: Client) -> None:
     discount()
-    order = order_of(buyer)
+    order = place_order(buyer, make_item(price=1000))
     assert enter(buyer, order, " tenth ").status_code == 303
     order.refresh_from_db()
     assert (order.discount_total, order.total, order.discount_name) == (100, 900, "Tenth")
@@ -68,7 +63,7 @@ def test_each_reason_for_refusal_has_its_own_sentence(
 ) -> None:
     moments = {name: timezone.now() + value for name, value in facts.items() if isinstance(value, timedelta)}
     discount(**(facts | moments))
-    order = order_of(buyer)
+    order = place_order(buyer, make_item(price=1000))
     answer = enter(buyer, order, "TENTH")
     assert answer.status_code == 422
     assert said in answer.content.decode()
@@ -92,7 +87,7 @@ def test_a_discount_that_ran_out_meanwhile_makes_the_order_dearer_and_asks_again
     sandbox: ShopSandbox, buyer: Client
 ) -> None:
     off = discount()
-    order = order_of(buyer)
+    order = place_order(buyer, make_item(price=1000))
     enter(buyer, order, "TENTH")
     off.valid_until = timezone.now()
     off.save()
@@ -162,7 +157,7 @@ def test_default_taxes_stand_on_new_orders_and_others_do_not(buyer: Client) -> N
     Tax.objects.create(display_name="Old", percentage=Decimal(50), is_default=True, active=False)
     Tax.objects.create(display_name="Rare", percentage=Decimal(50))
     discount(percent_off=50)
-    order = order_of(buyer, price=2400)
+    order = place_order(buyer, make_item(price=2400))
     enter(buyer, order, "TENTH")
     order.refresh_from_db()
     assert [(tax.display_name, tax.amount) for tax in order.taxes.all()] == [("VAT", 200), ("Levy", 20)]
@@ -176,7 +171,7 @@ def test_default_taxes_stand_on_new_orders_and_others_do_not(buyer: Client) -> N
 def test_a_zero_decimal_discount_is_not_multiplied(sandbox: ShopSandbox, buyer: Client) -> None:
     """pain 9"""
     discount(amount_off=500, currency="jpy")
-    order = order_of(buyer, price=6800, currency="jpy")
+    order = place_order(buyer, make_item(price=6800, currency="jpy"))
     enter(buyer, order, "TENTH")
     buyer.get(f"/order/{order.pk}/buy")
     (session,) = sandbox.sessions()

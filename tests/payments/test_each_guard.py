@@ -30,11 +30,11 @@ from kopeck.refunds import sync as refund_news
 from kopeck.refunds.models import Refund
 from kopeck.stripe_api import client as wire
 from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
-from tests.payments.losing import change_quantity, open_session, ordered
-from tests.support.comparing import states
-from tests.support.refunding import Deliver, events_of, forget_jobs
+from tests.payments.losing import change_quantity, ordered
+from tests.support.buying import Deliver, events_of, open_session, states
 from tests.support.shop import ShopSandbox, make_item
 from tests.support.stocking import paid_too_late
+from tests.support.worker import forget_jobs
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CHECKOUT = Payment.Kind.CHECKOUT
@@ -260,7 +260,7 @@ def test_the_intent_of_a_payment_that_a_bank_is_at_work_on_is_known(
     """Refunds and events of the charge are found by it."""
     order = ordered(buyer)
     payment = open_session(buyer, order)
-    sandbox.control("POST", f"sessions/{payment.stripe_id}/pay", {"delayed": "succeeds"})
+    sandbox.pay(payment.stripe_id, delayed="succeeds")
     assert sync.refresh(payment).payment_intent.startswith("pi_")
     assert states(order) == ("processing", ["processing"])
     payment.refresh_from_db()

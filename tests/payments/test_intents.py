@@ -20,10 +20,6 @@ from tests.support.shop import ShopSandbox, make_item
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def pay(sandbox: ShopSandbox, intent_id: str, card: str = "4242424242424242", **more: Any) -> Any:
-    return sandbox.control("POST", f"intents/{intent_id}/pay", {"card": card, **more})
-
-
 def test_an_items_intent_has_its_three_names_and_the_orders_amount(
     sandbox: ShopSandbox, buyer: Client
 ) -> None:
@@ -53,7 +49,7 @@ def test_the_amount_and_its_parts_come_from_the_same_pricing(sandbox: ShopSandbo
     details = intents.amount_details_line_items.list(body["payment_intent_id"]).data
     shown = [(line.product_name, line.quantity, line.unit_cost, line.discount_amount) for line in details]
     assert shown == [(line.name, 3, line.unit_price, line.discount_amount) for line in order.lines.all()]
-    pay(sandbox, body["payment_intent_id"])
+    sandbox.pay(body["payment_intent_id"])
     buyer.get(f"/order/{order.pk}/return")
     order.refresh_from_db()
     (charge,) = sandbox.charges()
@@ -64,7 +60,7 @@ def test_a_paid_intent_makes_the_order_paid_by_webhook_and_by_return(
     sandbox: ShopSandbox, buyer: Client, deliver: Any
 ) -> None:
     body = buyer.get(f"/intent/{make_item().pk}").json()
-    pay(sandbox, body["payment_intent_id"])
+    sandbox.pay(body["payment_intent_id"])
     (event,) = [e for e in sandbox.events() if e["type"] == "payment_intent.succeeded"]
     assert deliver(event).json()["status"] == "done"
     order = Order.objects.get()
@@ -90,13 +86,13 @@ def test_a_declined_card_leaves_the_intent_open_for_another(
     sandbox: ShopSandbox, buyer: Client, deliver: Any
 ) -> None:
     body = buyer.get(f"/intent/{make_item().pk}").json()
-    pay(sandbox, body["payment_intent_id"], "4000000000000002")
+    sandbox.pay(body["payment_intent_id"], "4000000000000002")
     for event in sandbox.events():
         assert deliver(event).status_code == 200
     order = Order.objects.get()
     assert (order.status, order.payments.get().status) == ("open", "open")
     assert buyer.get(f"/order/{order.pk}/intent").json()["payment_intent_id"] == body["payment_intent_id"]
-    pay(sandbox, body["payment_intent_id"])
+    sandbox.pay(body["payment_intent_id"])
     buyer.get(f"/order/{order.pk}/return")
     order.refresh_from_db()
     assert order.status == "paid"
@@ -118,7 +114,7 @@ def test_switching_between_the_two_ways_closes_the_first(sandbox: ShopSandbox, b
 def test_switching_after_it_was_paid_is_refused_and_paid_once(sandbox: ShopSandbox, buyer: Client) -> None:
     buyer.get(f"/intent/{make_item().pk}")
     order = Order.objects.get()
-    pay(sandbox, order.payments.get().stripe_id or "")
+    sandbox.pay(order.payments.get().stripe_id or "")
     answer = buyer.get(f"/order/{order.pk}/buy")
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "order_paid")
     assert len(sandbox.charges()) == 1

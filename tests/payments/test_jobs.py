@@ -15,17 +15,14 @@ from kopeck.reconcile import unanswered
 from kopeck.stripe_api import client as wire
 from kopeck.webhooks import jobs as webhook_jobs
 from kopeck.webhooks.models import StripeEvent
+from tests.support.buying import bought
 from tests.support.shop import ShopSandbox, make_item
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def bought(buyer: Client) -> str:
-    return str(buyer.get(f"/buy/{make_item().pk}").json()["session_id"])
-
-
 def test_a_payment_whose_webhook_never_came_is_found(sandbox: ShopSandbox, buyer: Client) -> None:
-    sandbox.pay(bought(buyer))
+    sandbox.pay(bought(buyer).stripe_id)
     assert jobs.ask_about_payments() == 0  # not at once: its webhook may be on the way
     Payment.objects.update(created=timezone.now() - timedelta(minutes=6))
     assert jobs.ask_about_payments() == 1
@@ -43,7 +40,7 @@ def test_a_session_that_is_over_expires_its_order(sandbox: ShopSandbox, buyer: C
 def test_stripe_down_during_a_sweep_leaves_everything_for_the_next(
     sandbox: ShopSandbox, buyer: Client
 ) -> None:
-    sandbox.pay(bought(buyer))
+    sandbox.pay(bought(buyer).stripe_id)
     Payment.objects.update(created=timezone.now() - timedelta(minutes=6))
     sandbox.control("PUT", "faults", {"error_rate": 1})
     assert jobs.ask_about_payments() == 0
@@ -55,7 +52,7 @@ def test_stripe_down_during_a_sweep_leaves_everything_for_the_next(
 
 
 def test_a_failed_event_is_processed_by_the_sweep(sandbox: ShopSandbox, buyer: Client) -> None:
-    session_id = bought(buyer)
+    session_id = bought(buyer).stripe_id
     sandbox.pay(session_id)
     StripeEvent.objects.create(
         account="default", event_id="evt_1", type="checkout.session.completed", object_id=session_id,
@@ -109,7 +106,7 @@ def test_an_attempt_that_was_paid_though_we_never_heard_of_it_is_paid(
     sandbox: ShopSandbox, buyer: Client, way: str
 ) -> None:
     """pain 1"""
-    bought(buyer) if way == "buy" else buyer.get(f"/intent/{make_item().pk}")
+    bought(buyer, way)
     payment = Payment.objects.get()
     kind = "sessions" if way == "buy" else "intents"
     sandbox.control("POST", f"{kind}/{payment.stripe_id}/pay", {"card": "4242424242424242"})

@@ -6,7 +6,7 @@ from django.test import Client
 from kopeck.catalog.models import Item
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
-from tests.support.comparing import states
+from tests.support.buying import states
 from tests.support.shop import ShopSandbox, make_item
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -14,11 +14,12 @@ from kopeck.payments import sync
 from kopeck.payments.models import Payment
 from kopeck.refunds import jobs as refund_jobs
 from kopeck.refunds.models import Refund
-from tests.payments.losing import change_quantity, lost, open_session, ordered, take_for_lost, tell
-from tests.support.comparing import run, states
-from tests.support.mirroring import work
-from tests.support.refunding import Deliver, at_stripe, forget_jobs
+from tests.payments.losing import change_quantity, lost, ordered, take_for_lost, tell
+from tests.support.buying import Deliver, open_session, states
+from tests.support.comparing import run
+from tests.support.refunding import at_stripe
 from tests.support.shop import ShopSandbox
+from tests.support.worker import forget_jobs, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -167,7 +168,7 @@ def test_a_bank_that_is_at_work_on_old_terms_does_not_revive_its_payment(
     sandbox: ShopSandbox, buyer: Client, settings: Any
 ) -> None:
     order, old = lost(buyer, settings)
-    sandbox.control("POST", f"sessions/{old.stripe_id}/pay", {"delayed": "succeeds"})
+    sandbox.pay(old.stripe_id, delayed="succeeds")
     change_quantity(buyer, order, 2)
     run()
     assert states(order)[1] == ["expired"]
@@ -184,7 +185,7 @@ def test_a_refused_debit_of_long_ago_does_not_stop_the_bank_that_is_at_work_now(
     order, old = lost(buyer, settings)
     new = open_session(buyer, order)
     for payment in (old, new):
-        sandbox.control("POST", f"sessions/{payment.stripe_id}/pay", {"delayed": "succeeds"})
+        sandbox.pay(payment.stripe_id, delayed="succeeds")
     sync.refresh(new)
     assert states(order) == ("processing", ["expired", "processing"])
     sandbox.control("POST", f"sessions/{old.stripe_id}/settle", {"outcome": "failed"})

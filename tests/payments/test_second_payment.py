@@ -11,9 +11,10 @@ from kopeck.payments.models import Payment
 from kopeck.refunds import jobs as refund_jobs
 from kopeck.refunds import request as refunds
 from kopeck.refunds.models import Refund
-from tests.support.mirroring import work
-from tests.support.refunding import Deliver, at_stripe, events_of, forget_jobs, state
+from tests.support.buying import Deliver, events_of, state
+from tests.support.refunding import at_stripe
 from tests.support.shop import ShopSandbox, make_item
+from tests.support.worker import forget_jobs, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -16,9 +16,9 @@ from kopeck.orders.models import Order
 from kopeck.payments import sync
 from kopeck.payments.models import Payment
 from kopeck.stripe_api import client as wire
-from tests.support.refunding import settle
+from tests.support.buying import SHOWN, at_home, buy, settle
 from tests.support.shop import ShopSandbox, make_item
-from tests.support.stocking import SHOWN, all_at_once, at_home, buy, stock_of
+from tests.support.stocking import all_at_once, stock_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -77,7 +77,7 @@ def test_a_payment_under_way_holds_its_pieces_and_one_that_failed_releases_them(
 ) -> None:
     item = make_item(stock=1)
     _, session_id = buy(buyer, item)
-    sandbox.control("POST", f"sessions/{session_id}/pay", {"delayed": "fails"})
+    sandbox.pay(session_id, delayed="fails")
     payment = sync.refresh(Payment.objects.get())
     assert payment.status == "processing"
     assert buy(stranger, item) == (409, "sold_out")

@@ -12,7 +12,7 @@ from sandbox_testing.own import eventually
 from tests.support.crashing import crash_before_the_answer_is_stored
 from tests.support.shop import ShopSandbox, make_item
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sockets]
 
 
 def fault(sandbox: ShopSandbox, kind: str) -> None:

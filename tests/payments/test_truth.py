@@ -13,8 +13,8 @@ from kopeck.orders.wanted import Wanted
 from kopeck.payments import sync
 from kopeck.payments.models import Payment
 from kopeck.payments.sync import Truth, read_intent, read_session
-from tests.support.refunding import forget_jobs
 from tests.support.shop import make_item
+from tests.support.worker import forget_jobs
 
 Status = Payment.Status
 CHARGE = {

@@ -11,11 +11,11 @@ from kopeck.payments import checkout, sync
 from kopeck.payments.models import Payment
 from kopeck.refunds.models import Refund
 from kopeck.stripe_api import client as wire
-from tests.payments.losing import change_quantity, lost, open_session, ordered, take_for_lost, tell
-from tests.support.comparing import codes, run, states
-from tests.support.mirroring import work
-from tests.support.refunding import Deliver, forget_jobs
+from tests.payments.losing import change_quantity, lost, ordered, take_for_lost, tell
+from tests.support.buying import Deliver, open_session, states
+from tests.support.comparing import codes, run
 from tests.support.shop import ShopSandbox, make_item
+from tests.support.worker import forget_jobs, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

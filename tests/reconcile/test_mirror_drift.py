@@ -17,17 +17,9 @@ from kopeck.mirror.models import StripeMirror
 from kopeck.ops import metrics_page
 from kopeck.reconcile import jobs as reconcile_jobs
 from kopeck.reconcile.models import Run
-from tests.support.mirroring import (
-    copy_of,
-    coupons,
-    down,
-    forget_jobs,
-    make_discount,
-    sync,
-    two_accounts,
-    work,
-)
+from tests.support.mirroring import copy_of, coupons, down, make_discount, sync, two_accounts
 from tests.support.shop import ShopSandbox
+from tests.support.worker import forget_jobs, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -18,11 +18,12 @@ from kopeck.reconcile import jobs as reconcile_jobs
 from kopeck.reconcile.compare import KINDS
 from kopeck.reconcile.models import Discrepancy, Run
 from kopeck.stripe_api import listing
-from tests.support.comparing import bought, codes, pay, run
-from tests.support.mirroring import copy_of, coupons, make_discount, make_tax, sync, two_accounts, work
-from tests.support.refunding import forget_jobs
+from tests.support.buying import bought
+from tests.support.comparing import codes, run
+from tests.support.mirroring import copy_of, coupons, make_discount, make_tax, sync, two_accounts
 from tests.support.shop import ShopSandbox
 from tests.support.starting import manage_without_anything
+from tests.support.worker import forget_jobs, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -49,8 +50,8 @@ def test_nothing_to_tell_is_one_line_and_0(sandbox: ShopSandbox) -> None:
 
 def test_what_is_left_comes_first_and_ends_with_1(sandbox: ShopSandbox, buyer: Client) -> None:
     lost, late = bought(buyer), bought(Client())
-    pay(sandbox, lost)
-    pay(sandbox, late)
+    sandbox.pay(lost.stripe_id)
+    sandbox.pay(late.stripe_id)
     Payment.objects.filter(pk=lost.pk).delete()
     code, lines = told()
     assert code == 1
@@ -84,7 +85,7 @@ def test_the_log_is_silent_beside_a_bar_and_nowhere_else(
 
 
 def test_the_json_is_the_last_line(sandbox: ShopSandbox, buyer: Client) -> None:
-    pay(sandbox, bought(buyer))
+    sandbox.pay(bought(buyer).stripe_id)
     _, lines = told("--json")
     answer = json.loads(lines[-1])
     assert {"accounts", "checked", "repaired", "left", "discrepancies"} <= set(answer)
@@ -119,7 +120,7 @@ def test_the_worker_compares_every_night_and_soon_again_what_was_not(
     assert jobs[f"{name}again"].split()[1:] == ["*"] * 4
     assert re.fullmatch(r"\d+ \d+ \* \* \*", jobs[f"{name}nightly"])
     forget_jobs()
-    pay(sandbox, bought(buyer))
+    sandbox.pay(bought(buyer).stripe_id)
     reconcile_jobs.compare_again.defer(timestamp=0)
     reconcile_jobs.compare_nightly.defer(timestamp=0)
     work()
@@ -138,7 +139,7 @@ def test_stripe_away_does_not_fail_the_job(sandbox: ShopSandbox, monkeypatch: py
 
 def test_the_nightly_run_looks_a_month_back(sandbox: ShopSandbox, buyer: Client) -> None:
     payment = bought(buyer)
-    pay(sandbox, payment)
+    sandbox.pay(payment.stripe_id)
     run()
     # A fortnight ago; since then somebody has changed our rows, which a run of the last hours does not see.
     past = 14 * 86400
@@ -159,7 +160,7 @@ def test_the_owner_reads_what_is_left_and_since_when(
     sandbox: ShopSandbox, buyer: Client, owner: Client
 ) -> None:
     payment = bought(buyer)
-    pay(sandbox, payment)
+    sandbox.pay(payment.stripe_id)
     Payment.objects.all().delete()
     run()
     first = Discrepancy.objects.get().first_seen
@@ -192,7 +193,7 @@ def test_what_is_left_or_had_trouble_is_compared_again_and_nothing_else(
     assert again() == sorted(KINDS)  # none was ever compared
     assert again() == []
     payment = bought(buyer)
-    pay(sandbox, payment)
+    sandbox.pay(payment.stripe_id)
     Payment.objects.filter(pk=payment.pk).delete()
     reconcile_jobs.compare_nightly(0)
     assert again() == ["session"]  # a payment that has no row

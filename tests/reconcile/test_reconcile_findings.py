@@ -14,9 +14,10 @@ from kopeck.payments.models import Payment
 from kopeck.reconcile.models import Discrepancy, Run
 from kopeck.refunds.models import Refund
 from kopeck.webhooks.models import StripeEvent
-from tests.support.comparing import bought, charge_of, codes, leaves, pay, run
-from tests.support.refunding import forget_jobs, paid_order
+from tests.support.buying import bought, paid_order
+from tests.support.comparing import charge_of, codes, leaves, run
 from tests.support.shop import ShopSandbox
+from tests.support.worker import forget_jobs
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -46,7 +47,7 @@ def test_a_payment_by_another_intent(sandbox: ShopSandbox, buyer: Client, delive
 
 def test_a_held_payment_until_its_money_is_refunded(sandbox: ShopSandbox, buyer: Client) -> None:
     payment = bought(buyer)
-    pay(sandbox, payment)
+    sandbox.pay(payment.stripe_id)
     Payment.objects.update(amount=1)
     assert leaves() == ["needs_review"]
     found = Discrepancy.objects.get()
@@ -65,14 +66,14 @@ def test_a_held_payment_until_its_money_is_refunded(sandbox: ShopSandbox, buyer:
 
 def test_a_second_payment_that_is_not_refunded_yet(sandbox: ShopSandbox, buyer: Client, deliver: Any) -> None:
     """pain 6"""
-    from tests.support.mirroring import work
+    from tests.support.worker import work
 
     forget_jobs()
     first = bought(buyer)
     Payment.objects.update(status="expired")
     buyer.get(f"/order/{first.order_id}/buy")
     for payment in Payment.objects.all():
-        pay(sandbox, payment)
+        sandbox.pay(payment.stripe_id)
     assert leaves() == ["needs_review"]
     work()
     told = run()
@@ -85,7 +86,7 @@ def test_a_second_payment_that_is_not_refunded_yet(sandbox: ShopSandbox, buyer: 
 def test_a_paid_one_whose_row_is_lost(sandbox: ShopSandbox, buyer: Client, way: str, order_too: bool) -> None:
     """A database from before the purchase. The money is taken: a person refunds it at Stripe."""
     payment = bought(buyer, way)
-    pay(sandbox, payment)
+    sandbox.pay(payment.stripe_id)
     Payment.objects.all().delete()
     if order_too:
         payment.order.lines.all().delete()
@@ -105,7 +106,7 @@ def test_a_payment_that_stripe_does_not_know(
 ) -> None:
     """The keys of another account, or a sandbox that was emptied."""
     payment = bought(buyer, way)
-    pay(sandbox, payment)
+    sandbox.pay(payment.stripe_id)
     run()
     sandbox.box.reset()
     assert leaves() == ["unknown_at_stripe"]
@@ -168,7 +169,7 @@ def test_one_object_that_cannot_be_compared_stops_none_of_the_others(
     """A row that PostgreSQL refuses to change: whatever breaks is told, and the rest is repaired."""
     payments = [bought(Client()) for _n in range(3)]
     for payment in payments:
-        pay(sandbox, payment)
+        sandbox.pay(payment.stripe_id)
     with refused("orders_order", payments[1].order_id):
         told = run()
     assert told["code"] == 1
@@ -180,7 +181,7 @@ def test_a_discrepancy_is_not_gone_because_it_is_too_old_for_the_window(
     sandbox: ShopSandbox, buyer: Client
 ) -> None:
     payment = bought(buyer)
-    pay(sandbox, payment)
+    sandbox.pay(payment.stripe_id)
     Payment.objects.all().delete()
     run()
     # A week of business later; the cursor is far beyond it.

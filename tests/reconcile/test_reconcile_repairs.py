@@ -16,10 +16,9 @@ from kopeck.reconcile.orders import wrong_states
 from kopeck.reconcile.payments import Sessions
 from kopeck.refunds.models import Dispute, Refund
 from kopeck.webhooks.models import StripeEvent
-from tests.support.comparing import bought, charge_of, codes, leaves, pay, repairs, run, states
-from tests.support.refunding import paid_order
+from tests.support.buying import bought, buy, paid_order, states
+from tests.support.comparing import charge_of, codes, leaves, repairs, run
 from tests.support.shop import ShopSandbox
-from tests.support.stocking import buy
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -34,7 +33,7 @@ def at_stripe(sandbox: ShopSandbox, payment: Payment) -> str:
 def test_a_paid_one_that_we_think_is_open(sandbox: ShopSandbox, buyer: Client, way: str) -> None:
     """pain 1"""
     payment = bought(buyer, way)
-    pay(sandbox, payment)
+    sandbox.pay(payment.stripe_id)
     assert "status_differs" in repairs()
     assert states(payment.order) == ("paid", ["paid"])
 
@@ -44,7 +43,7 @@ def test_a_paid_one_that_we_think_is_open(sandbox: ShopSandbox, buyer: Client, w
 def test_a_paid_one_that_we_gave_up(sandbox: ShopSandbox, buyer: Client, way: str, gave_up: str) -> None:
     """pain 1"""
     payment = bought(buyer, way)
-    pay(sandbox, payment)
+    sandbox.pay(payment.stripe_id)
     Payment.objects.update(status=gave_up)
     Order.objects.update(status="expired")
     assert repairs() == ["status_differs"]
@@ -66,7 +65,7 @@ def test_an_attempt_whose_id_we_crashed_before_storing(
     """pain 1"""
     payment = bought(buyer, way)
     if paid:
-        pay(sandbox, payment)
+        sandbox.pay(payment.stripe_id)
     Payment.objects.update(status="creating", stripe_id=None, url="", payment_intent="", lease_until=None)
     assert repairs() == ["id_not_stored"]
     stored = Payment.objects.get()
@@ -209,7 +208,7 @@ def test_an_order_that_waits_for_a_payment_that_is_not_there_can_be_paid_again(
     sandbox: ShopSandbox, buyer: Client
 ) -> None:
     payment = bought(buyer)
-    pay(sandbox, payment, delayed="succeeds")
+    sandbox.pay(payment.stripe_id, delayed="succeeds")
     run()
     assert states(payment.order) == ("processing", ["processing"])
     sandbox.box.reset()
@@ -223,7 +222,7 @@ def test_an_event_that_never_arrived_and_one_that_failed(
 ) -> None:
     """pain 4"""
     payment = bought(buyer)
-    pay(sandbox, payment)
+    sandbox.pay(payment.stripe_id)
     (completed,) = [event for event in sandbox.events() if event["type"] == "checkout.session.completed"]
     once = {"kind": "error", "path": "/v1/checkout/sessions", "method": "GET"}
     sandbox.control("PUT", "faults", {"next": [once]})
@@ -239,7 +238,7 @@ def test_an_event_that_never_arrived_and_one_that_failed(
 
 def test_nothing_is_touched_by_a_dry_run(sandbox: ShopSandbox, buyer: Client) -> None:
     paid, doubled = bought(buyer), bought(Client())
-    pay(sandbox, paid)
+    sandbox.pay(paid.stripe_id)
     Payment.objects.filter(pk=doubled.pk).update(status="expired")
     before = list(Payment.objects.order_by("pk").values())
     told = run("--dry-run")
@@ -259,7 +258,7 @@ def test_a_payment_that_is_settled_while_it_is_compared_is_no_discrepancy(
     check = Sessions.check
 
     def late(self: Sessions, run: Run, objects: list[Any]) -> None:
-        pay(sandbox, payment)
+        sandbox.pay(payment.stripe_id)
         for event in sandbox.events():
             deliver(event)
         check(self, run, objects)
@@ -285,7 +284,7 @@ def taken_for_lost(sandbox: ShopSandbox, payment: Payment) -> None:
     """Its debit is signed at Stripe, and here it has expired."""
     Payment.objects.filter(pk=payment.pk).update(status="expired")
     Order.objects.filter(pk=payment.order_id).update(status="expired")
-    pay(sandbox, payment, delayed="succeeds")
+    sandbox.pay(payment.stripe_id, delayed="succeeds")
 
 
 @pytest.mark.parametrize("way", ["buy", "intent"])
@@ -310,7 +309,7 @@ def test_a_payment_under_way_gets_nothing_back_that_others_have_by_now(
     Payment.objects.update(status="expired")
     Order.objects.update(status="expired")
     assert buy(stranger, payment.order.lines.get().item)[0] == 200
-    pay(sandbox, payment, delayed="succeeds")
+    sandbox.pay(payment.stripe_id, delayed="succeeds")
     assert leaves() == ["status_differs"]
     assert states(payment.order) == ("expired", ["expired"])
 

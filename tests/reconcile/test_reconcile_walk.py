@@ -13,7 +13,8 @@ from kopeck.reconcile import kinds as walking
 from kopeck.reconcile.models import Run
 from kopeck.stripe_api import client as wire
 from kopeck.stripe_api import listing
-from tests.support.comparing import bought, codes, pay, run
+from tests.support.buying import bought
+from tests.support.comparing import codes, run
 from tests.support.mirroring import two_accounts
 from tests.support.shop import ShopSandbox
 
@@ -54,7 +55,7 @@ def cursor(kind: str, account: str = "default") -> datetime | None:
 def test_every_page_is_walked(sandbox: ShopSandbox, pages: list[tuple[str, dict[str, Any]]]) -> None:
     payments = [bought(Client()) for _n in range(5)]
     for payment in payments:
-        pay(sandbox, payment)
+        sandbox.pay(payment.stripe_id)
     assert run()["code"] == 0
     assert Order.objects.filter(status="paid").count() == 5
     assert [kind for kind, _of in pages].count("session") == 3
@@ -75,13 +76,13 @@ def test_the_cursor_is_the_newest_that_stripe_has_shown_and_the_next_walk_looks_
 
 def test_one_that_stripe_shows_late_is_found(sandbox: ShopSandbox, buyer: Client, stranger: Client) -> None:
     late = bought(buyer)
-    pay(sandbox, late)
+    sandbox.pay(late.stripe_id)
     hidden = sandbox.box.store.get("kopeck", "checkout.session", late.stripe_id or "")
     assert hidden is not None
     sandbox.box.store.delete("kopeck", "checkout.session", hidden["id"])
     Payment.objects.update(status="refused", stripe_id=None)
     Order.objects.update(status="expired")
-    pay(sandbox, bought(stranger))
+    sandbox.pay(bought(stranger).stripe_id)
     run()
     before = cursor("session")
     assert before is not None
@@ -94,7 +95,7 @@ def test_a_walk_that_is_cut_off_goes_on_where_it_was(
     sandbox: ShopSandbox, pages: list[tuple[str, dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _day in range(4):
-        pay(sandbox, bought(Client()))
+        sandbox.pay(bought(Client()).stripe_id)
         age(sandbox, 2)
     count = len(Payment.objects.all())
     noted = wire.Gateway.page
@@ -125,7 +126,7 @@ def test_a_walk_that_is_cut_off_goes_on_where_it_was(
 def test_stripe_away_is_2_and_moves_nothing(
     sandbox: ShopSandbox, buyer: Client, pages: list[tuple[str, dict[str, Any]]]
 ) -> None:
-    pay(sandbox, bought(buyer))
+    sandbox.pay(bought(buyer).stripe_id)
     sandbox.control("PUT", "faults", {"error_rate": 1})
     assert run()["code"] == 2
     assert not Run.objects.exclude(up_to=None).exists()
@@ -143,7 +144,7 @@ def test_a_page_that_is_refused_for_the_rate_is_asked_for_again(
     sandbox: ShopSandbox, buyer: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listing, "PAUSES", (0.01, 0.01))
-    pay(sandbox, bought(buyer))
+    sandbox.pay(bought(buyer).stripe_id)
     paths = ("^/v1/checkout/sessions$", "^/v1/events$")
     busy = [{"kind": "rate_limit", "path": path, "method": "GET", "times": 2} for path in paths]
     sandbox.control("PUT", "faults", {"next": busy})
@@ -160,7 +161,7 @@ def test_one_account_away_stops_no_other(
     two_accounts(sandbox, settings)
     dollar, euro = bought(Client()), bought(Client(), currency="eur")
     for payment in (dollar, euro):
-        pay(sandbox, payment)
+        sandbox.pay(payment.stripe_id)
     from dataclasses import replace
 
     good = settings.STRIPE_ACCOUNTS
@@ -180,7 +181,7 @@ def test_one_account_away_stops_no_other(
 
 
 def test_a_day_that_is_asked_for_leaves_no_gap_behind_it(sandbox: ShopSandbox, buyer: Client) -> None:
-    pay(sandbox, bought(buyer))
+    sandbox.pay(bought(buyer).stripe_id)
     age(sandbox, 5)
     since = f"{timezone.now() - timedelta(days=1):%Y-%m-%d}"
     told = run("--since", since)
@@ -200,7 +201,7 @@ def test_a_day_that_is_asked_for_leaves_no_gap_behind_it(sandbox: ShopSandbox, b
 def test_events_older_than_stripe_keeps_them_are_not_asked_for(
     sandbox: ShopSandbox, buyer: Client, pages: list[tuple[str, dict[str, Any]]]
 ) -> None:
-    pay(sandbox, bought(buyer))
+    sandbox.pay(bought(buyer).stripe_id)
     age(sandbox, 60)
     assert run("--all")["code"] == 0
     assert Order.objects.get().status == "paid"

@@ -12,8 +12,9 @@ from django.utils import timezone
 from kopeck.orders.models import Order
 from kopeck.refunds import disputes
 from kopeck.refunds.models import Dispute
+from tests.support.buying import Deliver, events_of, paid_order, state
 from tests.support.recovering import recover
-from tests.support.refunding import Deliver, Desk, events_of, paid_order, state
+from tests.support.refunding import Desk
 from tests.support.shop import ShopSandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)

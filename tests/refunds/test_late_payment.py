@@ -16,12 +16,13 @@ from kopeck.refunds import request as refunds
 from kopeck.refunds.models import Refund
 from tests.refunds.test_disputes import DISPUTED
 from tests.refunds.test_disputes import tell as tell_of_disputes
+from tests.support.buying import buy, events_of, state
 from tests.support.comparing import codes
 from tests.support.comparing import run as reconcile
-from tests.support.mirroring import work
-from tests.support.refunding import at_stripe, events_of, forget_jobs, state
+from tests.support.refunding import at_stripe
 from tests.support.shop import ShopSandbox, make_item
-from tests.support.stocking import buy, paid_too_late, stock_of
+from tests.support.stocking import paid_too_late, stock_of
+from tests.support.worker import forget_jobs, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,10 +14,11 @@ from kopeck.mail.texts import write
 from kopeck.payments.models import Payment
 from kopeck.reconcile.models import Discrepancy
 from kopeck.refunds.models import Refund
-from tests.support.comparing import bought, pay, run, states
-from tests.support.mirroring import work
-from tests.support.refunding import Deliver, at_stripe, events_of, forget_jobs
+from tests.support.buying import Deliver, bought, events_of, states
+from tests.support.comparing import run
+from tests.support.refunding import at_stripe
 from tests.support.shop import ShopSandbox
+from tests.support.worker import forget_jobs, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -27,7 +28,7 @@ def payment(sandbox: ShopSandbox, buyer: Client) -> Payment:
     """Stripe has taken 48.20; the row says 40.00."""
     payment = bought(buyer)
     Payment.objects.update(amount=4000)
-    pay(sandbox, payment)
+    sandbox.pay(payment.stripe_id)
     run()
     payment.refresh_from_db()
     assert payment.status == "needs_review"

@@ -14,7 +14,7 @@ from kopeck.refunds.models import Refund
 from kopeck.refunds.request import Form, Left, Wish, plan
 from kopeck.refunds.views import explain
 from kopeck.stripe_api.client import StripeRefused
-from tests.support.refunding import Deliver, paid_order, paid_order_of
+from tests.support.buying import Deliver, paid_order, paid_order_of
 from tests.support.shop import ShopSandbox, make_item
 
 

@@ -18,8 +18,9 @@ from kopeck.refunds.request import Form, Wish
 from kopeck.refunds.review import AtStripe
 from kopeck.stripe_api import client as wire
 from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
-from tests.support.comparing import bought, pay, run, states
-from tests.support.refunding import Deliver, at_stripe, paid_order
+from tests.support.buying import Deliver, bought, paid_order, states
+from tests.support.comparing import run
+from tests.support.refunding import at_stripe
 from tests.support.shop import ShopSandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -81,7 +82,7 @@ def payment(sandbox: ShopSandbox, buyer: Client) -> Payment:
     """In review: Stripe has taken 48.20, and the row says 40.00."""
     payment = bought(buyer)
     Payment.objects.update(amount=4000)
-    pay(sandbox, payment)
+    sandbox.pay(payment.stripe_id)
     run()
     payment.refresh_from_db()
     return payment

@@ -10,7 +10,8 @@ from django.utils import timezone
 from kopeck.refunds import jobs as refund_jobs
 from kopeck.refunds import sync as refund_news
 from kopeck.refunds.models import Refund
-from tests.support.refunding import Deliver, Desk, at_stripe, events_of, fields, paid_order, state
+from tests.support.buying import Deliver, events_of, paid_order, state
+from tests.support.refunding import Desk, at_stripe, fields
 from tests.support.shop import ShopSandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -14,16 +14,8 @@ from django.utils import timezone
 from kopeck.catalog.models import Discount, Tax
 from kopeck.orders.models import Order
 from kopeck.refunds.models import Refund
-from tests.support.refunding import (
-    Deliver,
-    Desk,
-    at_stripe,
-    events_of,
-    fields,
-    paid_order,
-    paid_order_of,
-    state,
-)
+from tests.support.buying import Deliver, events_of, paid_order, paid_order_of, state
+from tests.support.refunding import Desk, at_stripe, fields
 from tests.support.shop import ShopSandbox, make_item
 
 pytestmark = pytest.mark.django_db(transaction=True)

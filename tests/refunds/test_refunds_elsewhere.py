@@ -10,9 +10,10 @@ from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
 from kopeck.refunds.models import Refund
 from kopeck.webhooks.models import StripeEvent
+from tests.support.buying import Deliver, events_of, paid_order, state
 from tests.support.mirroring import two_accounts
 from tests.support.recovering import recover
-from tests.support.refunding import Deliver, Desk, events_of, paid_order, state
+from tests.support.refunding import Desk
 from tests.support.shop import ShopSandbox, make_item
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -8,9 +8,10 @@ from django.test import Client
 from kopeck.orders.models import Order
 from kopeck.refunds import sync as refund_news
 from kopeck.refunds.models import Refund
-from tests.support.refunding import Desk, events_of, paid_order_of, state
+from tests.support.buying import buy, events_of, paid_order_of, state
+from tests.support.refunding import Desk
 from tests.support.shop import ShopSandbox, make_item
-from tests.support.stocking import buy, stock_of
+from tests.support.stocking import stock_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,10 +12,10 @@ from kopeck.catalog.models import Tax
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
 from kopeck.web.visitors import VISITOR_COOKIE
+from tests.support.buying import SHOWN
 from tests.support.shop import ShopSandbox, make_item
-from tests.support.stocking import SHOWN
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sockets]
 
 
 def test_buy_answers_the_session_its_address_and_the_publishable_key(

@@ -132,10 +132,10 @@ def test_what_an_event_made_the_shop_ask_keeps_no_buyer_from_the_truth(
 ) -> None:
     """A declined card's event comes a moment before the buyer pays with another card and returns."""
     intent = buyer.get(f"/intent/{make_item().pk}").json()["payment_intent_id"]
-    sandbox.control("POST", f"intents/{intent}/pay", {"card": "4000000000000002"})
+    sandbox.pay(intent, "4000000000000002")
     for event in sandbox.events():
         assert deliver(event).status_code == 200
-    sandbox.control("POST", f"intents/{intent}/pay", {"card": "4242424242424242"})
+    sandbox.pay(intent)
     order = Order.objects.get()
     assert buyer.get(f"/order/{order.pk}/return")["Location"] == f"/order/{order.pk}"
 

@@ -10,15 +10,10 @@ from django.db import connection
 from django.test import Client
 
 from kopeck.abuse.models import Budget
-from kopeck.orders.models import Order
+from tests.support.buying import bought
 from tests.support.shop import ShopSandbox, make_item
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def bought(buyer: Client) -> tuple[Order, str]:
-    session_id = buyer.get(f"/buy/{make_item().pk}").json()["session_id"]
-    return Order.objects.get(), session_id
 
 
 def address_of_return(sandbox: ShopSandbox) -> str:
@@ -34,7 +29,8 @@ def status_shown(client: Client, address: str) -> str:
 
 
 def test_a_buyer_who_is_back_before_the_webhook_sees_paid(sandbox: ShopSandbox, buyer: Client) -> None:
-    order, session_id = bought(buyer)
+    payment = bought(buyer)
+    order, session_id = payment.order, payment.stripe_id
     sandbox.pay(session_id)
     answer = buyer.get(address_of_return(sandbox))
     assert (answer.status_code, answer["Location"]) == (303, f"/order/{order.pk}")
@@ -52,7 +48,8 @@ def test_an_unpaid_session_is_shown_as_open(sandbox: ShopSandbox, buyer: Client)
 def test_an_expired_session_is_shown_as_expired_and_can_be_paid_again(
     sandbox: ShopSandbox, buyer: Client
 ) -> None:
-    order, session_id = bought(buyer)
+    payment = bought(buyer)
+    order, session_id = payment.order, payment.stripe_id
     address = address_of_return(sandbox)
     sandbox.stripe.v1.checkout.sessions.expire(session_id)
     assert status_shown(buyer, address) == "expired"
@@ -66,7 +63,8 @@ def test_an_expired_session_is_shown_as_expired_and_can_be_paid_again(
 def test_when_stripe_does_not_answer_the_page_confirms_and_asks_again(
     sandbox: ShopSandbox, buyer: Client
 ) -> None:
-    order, session_id = bought(buyer)
+    payment = bought(buyer)
+    order, session_id = payment.order, payment.stripe_id
     address = address_of_return(sandbox)
     sandbox.pay(session_id)
     sandbox.control("PUT", "faults", {"error_rate": 1})
@@ -81,7 +79,8 @@ def test_when_stripe_does_not_answer_the_page_confirms_and_asks_again(
 
 
 def test_a_confirming_page_stops_asking_in_the_end(sandbox: ShopSandbox, buyer: Client) -> None:
-    order, _ = bought(buyer)
+    payment = bought(buyer)
+    order = payment.order
     assert "http-equiv" in buyer.get(f"/order/{order.pk}?confirming=3").content.decode()
     assert "http-equiv" not in buyer.get(f"/order/{order.pk}?confirming=20").content.decode()
     for nonsense in ("-1", "x", "٣", "9" * 300):
@@ -105,7 +104,8 @@ def test_cancel_leads_back_to_the_item_and_buy_resumes_the_same_session(
 def test_a_buyer_who_returns_in_another_browser_still_sees_the_order(
     sandbox: ShopSandbox, buyer: Client, stranger: Client
 ) -> None:
-    _, session_id = bought(buyer)
+    payment = bought(buyer)
+    session_id = payment.stripe_id
     sandbox.pay(session_id)
     assert status_shown(stranger, address_of_return(sandbox)) == "paid"
 
@@ -113,7 +113,8 @@ def test_a_buyer_who_returns_in_another_browser_still_sees_the_order(
 def test_the_webhook_and_the_return_at_the_same_moment_agree(
     sandbox: ShopSandbox, buyer: Client, deliver: Callable[..., Any]
 ) -> None:
-    order, session_id = bought(buyer)
+    payment = bought(buyer)
+    order, session_id = payment.order, payment.stripe_id
     address = address_of_return(sandbox)
     sandbox.pay(session_id)
     (event,) = [e for e in sandbox.events() if e["type"] == "checkout.session.completed"]
@@ -134,7 +135,8 @@ def test_the_webhook_and_the_return_at_the_same_moment_agree(
 def test_a_session_that_stripe_does_not_know_any_more_is_expired_and_replaced(
     sandbox: ShopSandbox, buyer: Client
 ) -> None:
-    order, old = bought(buyer)
+    payment = bought(buyer)
+    order, old = payment.order, payment.stripe_id
     address = address_of_return(sandbox)
     sandbox.box.reset()
     assert status_shown(buyer, address) == "expired"
@@ -142,7 +144,8 @@ def test_a_session_that_stripe_does_not_know_any_more_is_expired_and_replaced(
 
 
 def test_a_paid_order_cannot_be_paid_again(sandbox: ShopSandbox, buyer: Client) -> None:
-    order, session_id = bought(buyer)
+    payment = bought(buyer)
+    order, session_id = payment.order, payment.stripe_id
     sandbox.pay(session_id)
     buyer.get(address_of_return(sandbox))
     answer = buyer.get(f"/order/{order.pk}/buy")

@@ -8,8 +8,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from kopeck.orders.models import Order
+from tests.support.buying import buy
 from tests.support.shop import ShopSandbox, make_item
-from tests.support.stocking import buy
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

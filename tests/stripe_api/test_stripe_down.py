@@ -19,7 +19,7 @@ from kopeck.stripe_api.bulkhead import Bulkhead, Full
 from tests.support.serving import THREADS, served
 from tests.support.shop import ShopSandbox, make_item
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sockets]
 
 
 @pytest.fixture(autouse=True)

@@ -5,12 +5,9 @@ import json
 from typing import Any
 
 from django.core.management import CommandError, call_command
-from django.test import Client
 
-from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
-from tests.support.shop import ShopSandbox, make_item
-from tests.support.stocking import SHOWN
+from tests.support.shop import ShopSandbox
 
 
 def run(*options: str) -> dict[str, Any]:
@@ -52,23 +49,6 @@ def leaves(*options: str) -> list[str]:
     assert codes(again, repaired=False) == codes(told, repaired=False)
     assert again["repaired"] == 0, again
     return codes(told, repaired=False)
-
-
-def bought(buyer: Client, way: str = "buy", **facts: Any) -> Payment:
-    """An open session (`buy`) or intent (`intent`) of a new item, asked for from its page."""
-    answer = buyer.get(f"/{way}/{make_item(**facts).pk}", headers=SHOWN).json()
-    return Payment.objects.get(stripe_id=answer.get("session_id") or answer["payment_intent_id"])
-
-
-def pay(sandbox: ShopSandbox, payment: Payment, **how: Any) -> None:
-    kind = "sessions" if payment.kind == "checkout" else "intents"
-    sandbox.control("POST", f"{kind}/{payment.stripe_id}/pay", how or {"card": "4242424242424242"})
-
-
-def states(order: Order) -> tuple[str, list[str]]:
-    """The order's state, and those of its attempts, oldest first."""
-    order.refresh_from_db()
-    return order.status, [payment.status for payment in order.payments.order_by("attempt")]
 
 
 def charge_of(sandbox: ShopSandbox, payment: Payment) -> str:

@@ -1,12 +1,10 @@
-"""What the tests of the mirror share: discounts, taxes, a second account, the worker, Stripe's side."""
+"""What the tests of the mirror share: discounts, taxes, a second account, Stripe's side."""
 
-import asyncio
 from dataclasses import replace
 from typing import Any
 
 import stripe
 from django.db import connection, transaction
-from procrastinate.contrib.django import app
 
 from kopeck.catalog.models import Discount, Tax
 from kopeck.mirror import jobs as mirror_jobs
@@ -35,29 +33,10 @@ def change(thing: Discount | Tax, **facts: Any) -> None:
         thing.save()
 
 
-def work() -> None:
-    """Runs the worker in this process until no job is ready."""
-    with app.replace_connector(app.connector.get_worker_connector()) as worker:  # type: ignore[attr-defined]
-        asyncio.run(_run(worker))
-
-
-async def _run(worker: Any) -> None:
-    async with worker.open_async():
-        await worker.run_worker_async(
-            wait=False, install_signal_handlers=False, listen_notify=False, concurrency=1
-        )
-
-
 def sync(thing: Discount | Tax, account: str = "default") -> None:
     """What the worker's job of a change does."""
     kind = "coupon" if isinstance(thing, Discount) else "tax_rate"
     mirror_jobs.sync(account_name=account, kind=kind, object_id=thing.pk)
-
-
-def forget_jobs() -> None:
-    """The queue is no model of Django's: what earlier tests deferred is still in it."""
-    with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE procrastinate_jobs CASCADE")
 
 
 def jobs(status: str = "todo") -> int:
@@ -70,12 +49,6 @@ def jobs(status: str = "todo") -> int:
         row = cursor.fetchone()
     assert row is not None
     return int(row[0])
-
-
-def wait_for_retries() -> None:
-    """As if the time had come for every job that waits."""
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE procrastinate_jobs SET scheduled_at = now() WHERE status = 'todo'")
 
 
 def down(sandbox: ShopSandbox, rate: int = 1) -> None:

@@ -1,7 +1,7 @@
 """Starts PostgreSQL before Django reads its settings: one server a run, a database for each worker.
 
-With DATABASE_URL set that server is used instead. And the longest tests come first, so that no worker is left
-with one when the others are done.
+With DATABASE_URL set that server is used instead. Here too it is said which tests are slow. And the longest
+tests come first, so that no worker is left with one when the others are done.
 """
 
 import gc
@@ -16,6 +16,8 @@ from kopeck_local import postgres
 
 #: Runs of the tests that may go side by side in one checkout, each on a server of its own.
 RUNS = 8
+#: Where tests start or storm whole servers, or hold the contract against a second sandbox in runs of pytest.
+SLOW = ("tests/system/", "sandbox/tests/contract/test_known_differences.py")
 #: The files whose tests take longest, the longest first.
 LONGEST = (
     "test_chaos.py",
@@ -26,6 +28,8 @@ LONGEST = (
     "test_rolling_update.py",
     "test_make_run.py",
     "test_purchase_in_browser.py",
+    "test_bodies.py",
+    "test_who_may_open_what.py",
 )
 
 
@@ -42,6 +46,12 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]
 def pytest_xdist_auto_num_workers() -> int:
     """Of `-n auto`: half as many again as there are cores, for tests of servers and browsers mostly wait."""
     return (os.cpu_count() or 1) * 3 // 2
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    in_a_browser = item.get_closest_marker("browser") is not None
+    if (in_a_browser or item.nodeid.startswith(SLOW)) and not item.get_closest_marker("quick"):
+        item.add_marker("slow")
 
 
 @pytest.hookimpl(trylast=True)  # after pytest-django has put those first that roll back

@@ -22,6 +22,7 @@ THREADS = 64
 class Served:
     url: str
     process: psutil.Process
+    log: Path
 
     def memory(self) -> int:
         """Resident bytes of the process that answers."""
@@ -76,7 +77,7 @@ def served(data: Path, **env: str) -> Iterator[Served]:
         try:
             url = f"http://127.0.0.1:{port}"
             _wait_until_ready(url, process, data / "web.log")
-            yield Served(url, psutil.Process(process.pid))
+            yield Served(url, psutil.Process(process.pid), data / "web.log")
         finally:
             for child in psutil.Process(process.pid).children(recursive=True):
                 child.kill()

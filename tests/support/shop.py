@@ -44,8 +44,11 @@ class ShopSandbox:
             raise AssertionError(answer.text)
         return answer.json()
 
-    def pay(self, session_id: str, card: str = "4242424242424242", **more: Any) -> Any:
-        return self.control("POST", f"sessions/{session_id}/pay", {"card": card, **more})
+    def pay(self, stripe_id: str, card: str = "4242424242424242", *, delayed: str = "", **more: Any) -> Any:
+        """A session or an intent, by card or by a bank that takes its time (`delayed="succeeds"`)."""
+        kind = "sessions" if stripe_id.startswith("cs_") else "intents"
+        means = {"delayed": delayed} if delayed else {"card": card}
+        return self.control("POST", f"{kind}/{stripe_id}/pay", {**means, **more})
 
     def charges(self) -> list[Any]:
         return list(self.stripe.v1.charges.list({"limit": 100}).auto_paging_iter())

@@ -1,8 +1,7 @@
-"""What the tests of stock share: buyers of few pieces, each at an address of their own, and late payments."""
+"""What the tests of stock share: many buyers of few pieces at once, and late payments."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
 from threading import Barrier
 from typing import Any
 
@@ -12,30 +11,8 @@ from django.test import Client
 from kopeck.catalog.models import Item
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
+from tests.support.buying import SHOWN, at_home, buy
 from tests.support.shop import ShopSandbox, make_item
-
-#: What a browser says of what a page of ours makes it ask: for whom pieces are held.
-SHOWN = {"Sec-Fetch-Site": "same-origin"}
-_number = count(1)
-
-
-def new_address() -> str:
-    """One that nobody has had before: of a range that is kept for such tests."""
-    number = next(_number)
-    return f"198.18.{number // 250 % 250}.{number % 250 + 1}"
-
-
-def at_home(client: Client) -> Client:
-    """The same browser, from now on at an address of its own."""
-    client.defaults.setdefault("REMOTE_ADDR", new_address())
-    return client
-
-
-def buy(client: Client, item: Item, quantity: int = 1) -> tuple[int, str]:
-    """Presses Buy on the item's page: status and session id, or the code of the refusal."""
-    answer = at_home(client).get(f"/buy/{item.pk}", {"quantity": quantity}, headers=SHOWN)
-    body = answer.json()
-    return answer.status_code, body["session_id"] if answer.status_code == 200 else body["error"]["code"]
 
 
 def all_at_once(addresses: Sequence[str]) -> list[tuple[int, Any]]:

@@ -19,8 +19,8 @@ from kopeck.telemetry.logs import JsonLines, about
 from kopeck.telemetry.redaction import scrub
 from kopeck.telemetry.tracing import name_of
 from kopeck.web.visitors import VISITOR_COOKIE
-from tests.support.mirroring import forget_jobs, work
 from tests.support.shop import ShopSandbox, make_item
+from tests.support.worker import forget_jobs, work
 from tests.telemetry.log_lines import Lines
 
 pytestmark = pytest.mark.django_db(transaction=True)

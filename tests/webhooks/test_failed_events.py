@@ -12,7 +12,7 @@ from kopeck.orders.models import Order
 from kopeck.webhooks import handlers, intake
 from kopeck.webhooks import jobs as webhook_jobs
 from kopeck.webhooks.models import StripeEvent
-from tests.support.comparing import bought, pay
+from tests.support.buying import bought
 from tests.support.shop import ShopSandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -21,7 +21,7 @@ Deliver = Callable[..., Any]
 
 def failed(sandbox: ShopSandbox, buyer: Client, deliver: Deliver) -> StripeEvent:
     """The event of a payment, which Stripe's own failure stopped."""
-    pay(sandbox, bought(buyer))
+    sandbox.pay(bought(buyer).stripe_id)
     (event,) = [event for event in sandbox.events() if event["type"] == "checkout.session.completed"]
     once = {"kind": "error", "path": "/v1/checkout/sessions", "method": "GET"}
     sandbox.control("PUT", "faults", {"next": [once]})

@@ -19,10 +19,10 @@ from kopeck.stripe_api import listing
 from kopeck.webhooks import endpoints, intake, recovery
 from kopeck.webhooks import jobs as webhook_jobs
 from kopeck.webhooks.models import Cursor, StripeEvent
-from tests.support.comparing import bought, charge_of, pay
+from tests.support.buying import Deliver, bought, events_of, paid_order, state
+from tests.support.comparing import charge_of
 from tests.support.mirroring import two_accounts
 from tests.support.recovering import recover
-from tests.support.refunding import Deliver, events_of, paid_order, state
 from tests.support.shop import ShopSandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -76,7 +76,7 @@ def test_a_payment_that_no_webhook_told_of_makes_its_order_paid(
     sandbox: ShopSandbox, buyer: Client, way: str
 ) -> None:
     payment = bought(buyer, way)
-    pay(sandbox, payment)
+    sandbox.pay(payment.stripe_id)
     assert recover(sandbox) > 0
     assert (state(payment.order), untold() - {"ignored"}) == ("paid", {"done"})
     notes = payment.order.notes.count()
@@ -129,7 +129,7 @@ def test_a_dispute_is_opened_and_closed(sandbox: ShopSandbox, buyer: Client, del
 def test_events_that_were_delivered_are_not_processed_again(
     sandbox: ShopSandbox, buyer: Client, deliver: Deliver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pay(sandbox, bought(buyer))
+    sandbox.pay(bought(buyer).stripe_id)
     for event in sandbox.events():
         deliver(event)
     monkeypatch.setattr(intake, "receive", lambda *_words, **_more: pytest.fail("It was delivered."))
@@ -139,7 +139,7 @@ def test_events_that_were_delivered_are_not_processed_again(
 def test_only_events_that_the_shop_handles_are_asked_for(
     sandbox: ShopSandbox, buyer: Client, pages: list[dict[str, Any]]
 ) -> None:
-    pay(sandbox, bought(buyer))
+    sandbox.pay(bought(buyer).stripe_id)
     recover(sandbox)
     assert {tuple(of["types"]) for of in pages} == {tuple(endpoints.event_types())}
     assert {event.type for event in StripeEvent.objects.all()} <= set(endpoints.event_types())
@@ -150,7 +150,7 @@ def test_only_events_that_the_shop_handles_are_asked_for(
 
 def test_an_event_of_this_moment_is_left_to_its_delivery(sandbox: ShopSandbox, buyer: Client) -> None:
     payment = bought(buyer)
-    pay(sandbox, payment)
+    sandbox.pay(payment.stripe_id)
     assert recover(sandbox, seconds=20) == 0
     assert state(payment.order) == "open"
     recover(sandbox, seconds=60)
@@ -160,7 +160,7 @@ def test_an_event_of_this_moment_is_left_to_its_delivery(sandbox: ShopSandbox, b
 def test_the_next_run_begins_a_little_before_where_the_last_one_ended(
     sandbox: ShopSandbox, buyer: Client, pages: list[dict[str, Any]]
 ) -> None:
-    pay(sandbox, bought(buyer))
+    sandbox.pay(bought(buyer).stripe_id)
     recover(sandbox)
     ended = up_to()
     pages.clear()
@@ -171,7 +171,7 @@ def test_the_next_run_begins_a_little_before_where_the_last_one_ended(
 
 def test_an_event_that_stripe_lists_late_is_found(sandbox: ShopSandbox, buyer: Client) -> None:
     payment = bought(buyer)
-    pay(sandbox, payment)
+    sandbox.pay(payment.stripe_id)
     (late,) = events_of(sandbox, "checkout.session.completed")
     hidden = sandbox.box.store.get("kopeck", "event", late["id"])
     assert hidden is not None
@@ -191,7 +191,7 @@ def test_a_clock_that_was_put_back_hides_no_event(sandbox: ShopSandbox, buyer: C
     sandbox.box.reset()
     assert up_to() > timezone.now() + timedelta(hours=23)
     payment = bought(buyer)
-    pay(sandbox, payment)
+    sandbox.pay(payment.stripe_id)
     recover(sandbox)
     assert state(payment.order) == "paid"
 
@@ -204,7 +204,7 @@ def test_the_first_run_begins_with_the_shops_first_payment_and_not_before_stripe
     assert begin > timezone.now() - timedelta(hours=1)  # nothing was ever sold
     Cursor.objects.all().delete()
     payment = bought(buyer)
-    pay(sandbox, payment)
+    sandbox.pay(payment.stripe_id)
     for days, first in ((3, 4), (50, 30)):
         pages.clear()
         age(sandbox, timedelta(days=days))
@@ -222,7 +222,7 @@ def test_every_page_is_read_and_the_oldest_event_is_processed_first(
     sandbox: ShopSandbox, pages: list[dict[str, Any]]
 ) -> None:
     for _buyer in range(5):
-        pay(sandbox, bought(Client()))
+        sandbox.pay(bought(Client()).stripe_id)
     count = len([e for e in sandbox.events() if e["type"] in endpoints.event_types()])
     assert recover(sandbox) == count
     assert len(pages) > 2
@@ -239,7 +239,7 @@ def test_more_events_than_one_run_takes_are_taken_by_the_next_ones_the_oldest_fi
     payments = []
     for _day in range(4):
         payments.append(bought(Client()))
-        pay(sandbox, payments[-1])
+        sandbox.pay(payments[-1].stripe_id)
         age(sandbox, timedelta(days=1))
     paid: list[int] = []
     for _run in range(30):
@@ -260,7 +260,7 @@ def test_many_events_of_one_moment_are_read_whole(
     """No shorter stretch would have fewer."""
     monkeypatch.setattr(recovery, "PAGES", 1)
     for _buyer in range(4):
-        pay(sandbox, bought(Client()))
+        sandbox.pay(bought(Client()).stripe_id)
     second = int(timezone.now().timestamp()) - 3600
     sandbox.box.store.sql(
         "UPDATE objects SET created = ?, body = json_set(body, '$.created', ?)", (second, second)
@@ -277,7 +277,7 @@ def test_an_event_that_fails_is_kept_as_failed_and_tried_again_with_the_others(
     sandbox: ShopSandbox, buyer: Client
 ) -> None:
     payment = bought(buyer)
-    pay(sandbox, payment)
+    sandbox.pay(payment.stripe_id)
     once = {"kind": "error", "path": "^/v1/checkout/sessions/", "method": "GET", "times": 9}
     sandbox.control("PUT", "faults", {"next": [once]})
     recover(sandbox)
@@ -296,7 +296,7 @@ def test_while_stripe_is_away_the_cursor_stays(sandbox: ShopSandbox, buyer: Clie
     payment = bought(buyer)
     recover(sandbox)
     ended = up_to()
-    pay(sandbox, payment)
+    sandbox.pay(payment.stripe_id)
     sandbox.control("PUT", "faults", {"error_rate": 1, "only": {"path": "/v1/events"}})
     assert recover(sandbox) == 0
     assert up_to() == ended
@@ -307,7 +307,7 @@ def test_while_stripe_is_away_the_cursor_stays(sandbox: ShopSandbox, buyer: Clie
 
 def test_an_event_that_can_not_be_stored_holds_the_cursor(sandbox: ShopSandbox, buyer: Client) -> None:
     """PostgreSQL takes no row: nothing of it is anywhere, so it must be listed again."""
-    pay(sandbox, bought(buyer))
+    sandbox.pay(bought(buyer).stripe_id)
     with connection.cursor() as cursor:
         cursor.execute(
             "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
@@ -334,7 +334,7 @@ def test_two_workers_at_once_process_each_event_once(
     """And a third hand: the deliveries that come late after all."""
     payments = [bought(Client()) for _n in range(3)]
     for payment in payments:
-        pay(sandbox, payment)
+        sandbox.pay(payment.stripe_id)
     sandbox.control("POST", "clock/advance", {"seconds": 120})
     events = events_of(sandbox, "checkout.session.", "payment_intent.", "charge.")
     start = threading.Barrier(3)
@@ -374,7 +374,7 @@ def test_one_account_away_stops_no_other(sandbox: ShopSandbox, settings: Any) ->
 
     two_accounts(sandbox, settings)
     euro = bought(Client(), currency="eur")
-    pay(sandbox, euro)
+    sandbox.pay(euro.stripe_id)
     good = settings.STRIPE_ACCOUNTS
     settings.STRIPE_ACCOUNTS = {**good, "default": replace(good["default"], secret_key="nonsense")}
     wire.gateway.cache_clear()
@@ -387,7 +387,7 @@ def test_an_event_of_the_other_mode_is_rejected_as_a_delivered_one_is(
     sandbox: ShopSandbox, buyer: Client
 ) -> None:
     payment = bought(buyer)
-    pay(sandbox, payment)
+    sandbox.pay(payment.stripe_id)
     sandbox.box.store.sql(
         "UPDATE objects SET body = json_set(body, '$.livemode', json('true')) WHERE id LIKE 'evt_%'", ()
     )
@@ -398,7 +398,7 @@ def test_an_event_of_the_other_mode_is_rejected_as_a_delivered_one_is(
 def test_what_postgresql_keeps_in_no_text_is_replaced_as_in_a_delivered_event(
     sandbox: ShopSandbox, buyer: Client
 ) -> None:
-    pay(sandbox, bought(buyer))
+    sandbox.pay(bought(buyer).stripe_id)
     (event,) = events_of(sandbox, "checkout.session.completed")
     event["data"]["object"]["metadata"]["note"] = "a null \0 and half a pair \ud800"
     assert recovery.take("default", event).status == "done"

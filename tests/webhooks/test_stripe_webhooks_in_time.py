@@ -9,21 +9,22 @@ from django.test import Client
 
 from kopeck.orders.models import Order
 from kopeck.webhooks.models import StripeEvent
-from tests.support.shop import ShopSandbox, make_item
+from tests.support.buying import paid_at_stripe
+from tests.support.shop import ShopSandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def paid_session(sandbox: ShopSandbox, buyer: Client) -> tuple[Order, dict[str, Any]]:
     """An order that is paid at Stripe, of which the shop has not heard, and the event that tells it."""
-    session_id = buyer.get(f"/buy/{make_item().pk}").json()["session_id"]
-    sandbox.pay(session_id)
+    payment = paid_at_stripe(sandbox, buyer)
     (event,) = [
         event
         for event in sandbox.events()
-        if event["type"] == "checkout.session.completed" and event["data"]["object"]["id"] == session_id
+        if event["type"] == "checkout.session.completed"
+        and event["data"]["object"]["id"] == payment.stripe_id
     ]
-    return Order.objects.latest("pk"), event
+    return payment.order, event
 
 
 def outcomes(sandbox: ShopSandbox, event_id: str) -> list[int | None]:

@@ -12,20 +12,13 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
 from kopeck.webhooks.models import StripeEvent
+from tests.support.buying import bought, paid_at_stripe
 from tests.support.shop import ShopSandbox, make_item, sign
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Deliver = Callable[..., Any]
-
-
-def bought(sandbox: ShopSandbox, buyer: Client, *, pay: bool = True) -> tuple[Order, str]:
-    session_id = buyer.get(f"/buy/{make_item().pk}").json()["session_id"]
-    if pay:
-        sandbox.pay(session_id)
-    return Order.objects.get(), session_id
 
 
 def completed(sandbox: ShopSandbox) -> dict[str, Any]:
@@ -36,7 +29,8 @@ def completed(sandbox: ShopSandbox) -> dict[str, Any]:
 def test_a_completed_session_makes_the_order_paid(
     sandbox: ShopSandbox, buyer: Client, deliver: Deliver
 ) -> None:
-    order, session_id = bought(sandbox, buyer)
+    payment = paid_at_stripe(sandbox, buyer)
+    order, session_id = payment.order, payment.stripe_id
     answer = deliver(completed(sandbox))
     assert (answer.status_code, answer.json()) == (200, {"status": "done"})
     order.refresh_from_db()
@@ -49,7 +43,7 @@ def test_a_completed_session_makes_the_order_paid(
 
 
 def test_the_address_works_with_a_slash_too(sandbox: ShopSandbox, buyer: Client) -> None:
-    bought(sandbox, buyer)
+    paid_at_stripe(sandbox, buyer)
     body = json.dumps(completed(sandbox))
     headers = {"Stripe-Signature": sign(body)}
     answer = Client().post(
@@ -59,7 +53,8 @@ def test_the_address_works_with_a_slash_too(sandbox: ShopSandbox, buyer: Client)
 
 
 def test_a_duplicate_changes_nothing(sandbox: ShopSandbox, buyer: Client, deliver: Deliver) -> None:
-    order, _ = bought(sandbox, buyer)
+    payment = paid_at_stripe(sandbox, buyer)
+    order = payment.order
     event = completed(sandbox)
     deliver(event)
     order.refresh_from_db()
@@ -75,7 +70,8 @@ def test_twenty_copies_at_once_are_one_event_and_one_payment(
     sandbox: ShopSandbox, buyer: Client, deliver: Deliver
 ) -> None:
     """pain 3"""
-    order, _ = bought(sandbox, buyer)
+    payment = paid_at_stripe(sandbox, buyer)
+    order = payment.order
     event = completed(sandbox)
 
     def post(_number: int) -> int:
@@ -94,7 +90,8 @@ def test_every_order_of_events_ends_in_the_same_state(
     sandbox: ShopSandbox, buyer: Client, deliver: Deliver
 ) -> None:
     """pain 5"""
-    order, _ = bought(sandbox, buyer)
+    payment = paid_at_stripe(sandbox, buyer)
+    order = payment.order
     events = sandbox.events()
     late = {**completed(sandbox), "id": "evt_late", "type": "checkout.session.expired"}
     late["data"] = {"object": {**late["data"]["object"], "status": "expired", "payment_status": "unpaid"}}
@@ -126,7 +123,8 @@ def test_a_session_that_is_not_ours_is_answered_200(sandbox: ShopSandbox, delive
 
 def test_an_events_body_is_never_the_truth(sandbox: ShopSandbox, buyer: Client, deliver: Deliver) -> None:
     """Signed, but about a session that nobody paid; and one with another amount than was paid."""
-    order, session_id = bought(sandbox, buyer, pay=False)
+    payment = bought(buyer)
+    order, session_id = payment.order, payment.stripe_id
     body = {"id": session_id, "object": "checkout.session", "status": "complete", "payment_status": "paid",
             "amount_total": 1, "currency": "usd"}  # fmt: skip
     assert (
@@ -140,7 +138,8 @@ def test_an_events_body_is_never_the_truth(sandbox: ShopSandbox, buyer: Client, 
 def test_a_payment_of_another_amount_is_held_and_not_called_paid(
     sandbox: ShopSandbox, buyer: Client, deliver: Deliver
 ) -> None:
-    order, _ = bought(sandbox, buyer)
+    payment = paid_at_stripe(sandbox, buyer)
+    order = payment.order
     Payment.objects.update(amount=1)
     assert deliver(completed(sandbox)).status_code == 200
     order.refresh_from_db()
@@ -226,7 +225,8 @@ def test_only_post_is_taken() -> None:
 def test_an_event_of_the_other_mode_is_kept_and_rejected(
     sandbox: ShopSandbox, buyer: Client, deliver: Deliver
 ) -> None:
-    order, _ = bought(sandbox, buyer)
+    payment = paid_at_stripe(sandbox, buyer)
+    order = payment.order
     answer = deliver({**completed(sandbox), "livemode": True})
     assert (answer.status_code, answer.json()["status"]) == (200, "rejected")
     order.refresh_from_db()
@@ -237,7 +237,8 @@ def test_stripe_down_while_handling_is_500_and_the_next_delivery_works_it_off(
     sandbox: ShopSandbox, buyer: Client, deliver: Deliver
 ) -> None:
     """pain 4"""
-    order, _ = bought(sandbox, buyer)
+    payment = paid_at_stripe(sandbox, buyer)
+    order = payment.order
     event = completed(sandbox)
     sandbox.control(
         "PUT", "faults", {"next": [{"kind": "error", "path": "/v1/checkout/sessions", "method": "GET"}]}
@@ -259,7 +260,8 @@ def test_a_crash_between_storing_and_applying_an_event_is_made_good_by_its_next_
     """pain 4"""
     from kopeck.webhooks import intake
 
-    order, _ = bought(sandbox, buyer)
+    payment = paid_at_stripe(sandbox, buyer)
+    order = payment.order
     event = completed(sandbox)
 
     class PowerCut(BaseException):
@@ -281,7 +283,8 @@ def test_a_crash_between_storing_and_applying_an_event_is_made_good_by_its_next_
 def test_an_event_of_a_session_whose_id_we_crashed_before_storing_finds_its_order(
     sandbox: ShopSandbox, buyer: Client, deliver: Deliver
 ) -> None:
-    order, session_id = bought(sandbox, buyer)
+    payment = paid_at_stripe(sandbox, buyer)
+    order, session_id = payment.order, payment.stripe_id
     Payment.objects.update(status="creating", stripe_id=None, url="", lease_until=None)
     assert deliver(completed(sandbox)).json()["status"] == "done"
     order.refresh_from_db()
@@ -297,7 +300,8 @@ def test_client_secrets_are_not_kept(sandbox: ShopSandbox, deliver: Deliver) -> 
 def test_events_of_three_api_versions_do_the_same(
     sandbox: ShopSandbox, buyer: Client, deliver: Deliver
 ) -> None:
-    order, session_id = bought(sandbox, buyer)
+    payment = paid_at_stripe(sandbox, buyer)
+    order, session_id = payment.order, payment.stripe_id
     for number, version in enumerate(("2022-11-15", "2025-03-31.basil", "2027-01-01.future")):
         thin = {"id": f"evt_{number}", "api_version": version, "type": "checkout.session.completed",
                 "data": {"object": {"id": session_id}}}  # fmt: skip

@@ -19,8 +19,9 @@ from kopeck.payments.models import Payment
 from kopeck.stripe_api import client as wire
 from kopeck.stripe_api.accounts import for_currency, read_accounts
 from kopeck.webhooks.models import StripeEvent
-from tests.support.mirroring import client, forget_jobs
+from tests.support.mirroring import client
 from tests.support.shop import ShopSandbox, make_item
+from tests.support.worker import forget_jobs
 
 pytestmark = pytest.mark.django_db(transaction=True)
 THREADS, ROUNDS = 32, 3

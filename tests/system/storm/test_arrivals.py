@@ -15,19 +15,20 @@ from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
 from kopeck.refunds.models import Refund
 from kopeck.webhooks.models import StripeEvent
-from tests.support.comparing import bought, pay
-from tests.support.mirroring import work
-from tests.support.refunding import at_stripe, forget_jobs
+from tests.support.buying import bought
+from tests.support.depth import DEEP
+from tests.support.refunding import at_stripe
 from tests.support.shop import ShopSandbox, make_item
+from tests.support.worker import forget_jobs, work
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(900)]
 Deliver = Callable[..., Any]
 
-#: A thousand in CI; enough on a laptop to see both orders of arrival, and neither.
-RACES = int(os.environ.get("RACES") or (1000 if os.environ.get("CI") == "true" else 36))
+#: A thousand in `make test-all`; by itself enough to see both orders of arrival, and neither.
+RACES = int(os.environ.get("RACES") or (1000 if DEEP else 36))
 #: So many at a time, so that every core has its share.
 SHARE = 100
-COPIES = 50 if os.environ.get("CI") == "true" else 16
+COPIES = 50 if DEEP else 16
 
 
 def together(*acts: Callable[[], None]) -> None:
@@ -50,7 +51,7 @@ def race(sandbox: ShopSandbox, deliver: Deliver, number: int, pages: list[str]) 
     way = "buy" if number % 2 else "intent"
     buyer = Client(raise_request_exception=False)
     payment = bought(buyer, way)
-    pay(sandbox, payment)
+    sandbox.pay(payment.stripe_id)
     wanted = "checkout.session.completed" if way == "buy" else "payment_intent.succeeded"
     recent = sandbox.stripe.v1.events.list({"type": wanted, "limit": 1}).data
     event = recent[0].to_dict(for_json=True)
@@ -96,7 +97,7 @@ def test_copies_of_every_event_at_once_have_one_effect(
 ) -> None:
     """pain 3"""
     payment = bought(buyer)
-    pay(sandbox, payment)
+    sandbox.pay(payment.stripe_id)
     (charge,) = sandbox.charges()
     sandbox.control("POST", f"charges/{charge.id}/refund", {"amount": 820})
     for event in sandbox.events():

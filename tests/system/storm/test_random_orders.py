@@ -1,6 +1,6 @@
 """Random orders: the shop's total, Stripe's `amount_total` and the ledger agree to the minor unit.
 
-2,000 of them under CI=true, 200 elsewhere (`RANDOM_ORDERS` changes that).
+2,000 of them in `make test-all`, 200 where the file is run by itself (`RANDOM_ORDERS` changes that).
 
 Some currencies of each kind, amounts from the smallest to the largest, all forms of discounts and taxes.
 Neither side knows how the other rounds: `kopeck/orders/pricing.py` and the sandbox's arithmetic were written
@@ -20,11 +20,11 @@ from kopeck.money import CURRENCIES
 from kopeck.orders import placing
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
-from kopeck.payments import attempts, sync
-from kopeck.payments.inputs import Site
+from kopeck.payments import attempts, inputs, sync
 from stripe_sandbox.checkout.buyer import Buyer
 from stripe_sandbox.checkout.sessions import pay_session
 from stripe_sandbox.rules.cards import Card
+from tests.support.depth import DEEP
 from tests.support.shop import ShopSandbox, make_item
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -37,9 +37,9 @@ TWO_DECIMALS, ZERO, SPECIAL, THREE = (
 )
 CODES = [*TWO_DECIMALS, *ZERO, *SPECIAL, *THREE]
 CARD = Card("4242424242424242", 12, 2034, "123")
-SITE = Site("http://testserver")
+CLIENT = inputs.Client("http://testserver")
 SEEDS = 4
-ORDERS = int(os.environ.get("RANDOM_ORDERS") or (2000 if os.environ.get("CI") == "true" else 200))
+ORDERS = int(os.environ.get("RANDOM_ORDERS") or (2000 if DEEP else 200))
 
 
 def goods(rng: random.Random) -> dict[str, list[Item]]:
@@ -101,7 +101,7 @@ def test_shop_stripe_and_ledger_agree_on_random_orders(sandbox: ShopSandbox, see
         if order is None:
             continue
         done += 1
-        payment = attempts.start(order.pk, SITE)
+        payment = attempts.start(order.pk, CLIENT)
         found = sandbox.box.store.find("checkout.session", payment.stripe_id or "")
         assert found is not None
         account, session = found

@@ -15,10 +15,10 @@ from kopeck.orders.lines import OrderLine
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
 from tests.support.browsing import expect_paid, pay
-from tests.support.mirroring import work
-from tests.support.refunding import forget_jobs, state
+from tests.support.buying import SHOWN, at_home, buy, new_address, state
 from tests.support.shop import ShopSandbox, make_item
-from tests.support.stocking import SHOWN, at_home, buy, new_address, stock_of
+from tests.support.stocking import stock_of
+from tests.support.worker import forget_jobs, work
 from tests.system.storm.test_attack_script import many_addresses, one_address, proxied
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -6,7 +6,6 @@ taken and refunded is always what the shop says.
 """
 
 import json
-import os
 from typing import Any
 
 import pytest
@@ -26,6 +25,7 @@ from kopeck.catalog.models import Item
 from kopeck.orders.models import Order
 from kopeck.payments import sync
 from kopeck.payments.models import Payment
+from tests.support.depth import DEEP
 from tests.support.recovering import recover
 from tests.support.shop import ShopSandbox, make_item, sign
 
@@ -195,11 +195,10 @@ class OneOrder(RuleBasedStateMachine):
 def test_shop_and_ledger_agree_whatever_happens(sandbox: ShopSandbox) -> None:
     """pains 1 to 6"""
     OneOrder.sandbox, OneOrder.item = sandbox, make_item(price=1000)
-    thorough = os.environ.get("CI") == "true"
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         OneOrder,
         settings=settings(
-            max_examples=40 if thorough else 15,
+            max_examples=40 if DEEP else 15,
             stateful_step_count=20,
             deadline=None,
             phases=[Phase.generate],
