@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stripe_sandbox.box import Box
 from stripe_sandbox.checkout.sessions import expire_due
+from stripe_sandbox.resources import balance_transactions
 from stripe_sandbox.resources.disputes import end_due
 from stripe_sandbox.resources.payment_intents.settling import settle_due as settle_debits_due
 from stripe_sandbox.resources.refunds import settle_due
@@ -16,3 +17,4 @@ def sweep(box: Box) -> None:
     settle_due(box)
     settle_debits_due(box)
     end_due(box)
+    balance_transactions.settle_due(box)

@@ -1,6 +1,7 @@
-"""Balance transactions: what charges, refunds and disputes do to the account's balance; the API only reads.
+"""The balance, and its transactions: what charges, refunds and disputes do to it; the API only reads.
 
-Amounts are in minor units.
+Amounts are in minor units. What comes in is pending for two days, then available. The sums are kept as they
+change, so that the balance of a busy account is read as quickly as that of a new one.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from stripe_sandbox.box import Box
 from stripe_sandbox.core import ids
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.rules.arithmetic import rounded
-from stripe_sandbox.server.routes import Call, Params, fetch, listing, route
+from stripe_sandbox.server.routes import Call, Params, each_due, fetch, listing, route
 
 KIND = "balance_transaction"
+SUMS = ("available", "pending")
 SETTLES_AFTER = 2 * 24 * 3600
 FEE_SHARE, FEE_FIXED = Fraction(29, 1000), 30
 
@@ -57,9 +59,31 @@ def book(
         "source": source,
         "status": "pending",
         "type": type,
+        "_due": now + SETTLES_AFTER,
     }
-    box.store.insert(account, entry)
+    with box.store.transaction():
+        box.store.insert(account, entry)
+        _count(box, account, currency, pending=entry["net"])
     return entry
+
+
+def _count(box: Box, account: str, currency: str, **change: int) -> None:
+    name = f"balance:{account}"
+    sums = box.store.setting(name, {})
+    kept = sums.setdefault(currency, dict.fromkeys(SUMS, 0))
+    for which, amount in change.items():
+        kept[which] += amount
+    box.store.set_setting(name, sums)
+
+
+def settle_due(box: Box) -> int:
+    """Make available what has been pending long enough; how many transactions that were."""
+
+    def settle_one(account: str, entry: Obj) -> None:
+        box.store.save(account, {**entry, "status": "available", "_due": None})
+        _count(box, account, entry["currency"], pending=-entry["net"], available=entry["net"])
+
+    return each_due(box, KIND, settle_one)
 
 
 def _fee(amount: int, currency: str) -> Obj:
@@ -72,8 +96,23 @@ def _fee(amount: int, currency: str) -> Obj:
     }
 
 
+@route("GET", "/v1/balance")
+def balance(box: Box, account: str, params: Params, call: Call) -> Obj:
+    settle_due(box)
+    sums = box.store.setting(f"balance:{account}") or {"usd": dict.fromkeys(SUMS, 0)}
+    shown = {
+        which: [
+            {"amount": kept[which], "currency": currency, "source_types": {"card": kept[which]}}
+            for currency, kept in sorted(sums.items())
+        ]
+        for which in SUMS
+    }
+    return {"object": "balance", **shown, "livemode": False}
+
+
 @route("GET", "/v1/balance_transactions")
 def list_(box: Box, account: str, params: Params, call: Call) -> Obj:
+    settle_due(box)
     # The sandbox never pays out, so a `payout` filter finds nothing, as it should.
     where = {name: params.get(name) for name in ("currency", "type", "source", "payout")}
     return listing(box, account, KIND, params, call, where=where)
@@ -81,4 +120,5 @@ def list_(box: Box, account: str, params: Params, call: Call) -> Obj:
 
 @route("GET", "/v1/balance_transactions/{id}")
 def retrieve(box: Box, account: str, params: Params, call: Call) -> Obj:
+    settle_due(box)
     return fetch(box, account, KIND, call.arg(), "balance transaction")

@@ -13,6 +13,7 @@ from typing import Any
 Node = dict[str, Any]
 #: By method: the file of `stripe/params/` without `_` and `_params.py`.
 METHODS = {
+    "GET /v1/balance": "balance_retrieve",
     "GET /v1/customers/{customer}/payment_methods": "customer_payment_method_list",
     "GET /v1/customers/{customer}/payment_methods/{payment_method}": "customer_payment_method_retrieve",
     "GET /v1/setup_intents": "setup_intent_list",

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import stripe
 
+from sandbox_testing.own import Own
+
 
 @pytest.fixture
 def paid(client: stripe.StripeClient) -> stripe.PaymentIntent:
@@ -50,3 +52,33 @@ def test_they_are_filtered(client: stripe.StripeClient, paid: stripe.PaymentInte
 def test_an_unknown_one_is_missing(client: stripe.StripeClient) -> None:
     with pytest.raises(stripe.InvalidRequestError, match="No such balance transaction: 'txn_nope'"):
         client.v1.balance_transactions.retrieve("txn_nope")
+
+
+def test_the_balance_is_pending_at_first_and_available_after_two_days(own: Own) -> None:
+    empty: Any = own.client.v1.balance.retrieve()
+    assert (empty.available[0].amount, empty.pending[0].amount, empty.pending[0].currency) == (0, 0, "usd")
+    never = {"enabled": True, "allow_redirects": "never"}
+    for currency, amount in (("usd", 2000), ("eur", 1000), ("usd", 500)):
+        own.client.v1.payment_intents.create(
+            {
+                "amount": amount,
+                "currency": currency,
+                "payment_method": "pm_card_visa",
+                "confirm": True,
+                "automatic_payment_methods": never,  # type: ignore[typeddict-item]
+            }
+        )
+    booked = own.client.v1.balance_transactions.list().data
+    nets = {
+        currency: sum(one.net for one in booked if one.currency == currency) for currency in ("eur", "usd")
+    }
+    waiting: Any = own.client.v1.balance.retrieve()
+    assert {one.currency: one.amount for one in waiting.pending} == nets
+    own.control("POST", "clock/advance", {"seconds": 2 * 86_400})
+    own.client.v1.refunds.create({"payment_intent": own.client.v1.payment_intents.list().data[0].id})
+    later: Any = own.client.v1.balance.retrieve()
+    assert {one.currency: one.amount for one in later.available} == nets
+    assert {one.currency: one.amount for one in later.pending} == {"eur": 0, "usd": -500}
+    assert [one.status for one in own.client.v1.balance_transactions.list().data] == ["pending"] + [
+        "available"
+    ] * 3

@@ -16,6 +16,7 @@ Node = dict[str, Any]
 LIBRARY = Path(stripe.__file__).parent
 #: Kind of object: its file and class.
 KINDS = {
+    "balance": ("_balance", "Balance"),
     "setup_intent": ("_setup_intent", "SetupIntent"),
     "shipping_rate": ("_shipping_rate", "ShippingRate"),
 }
@@ -50,7 +51,7 @@ def apply(spec: Node) -> Node:
 def _operation(verb: str, path: str, parameters: Node) -> Node:
     kind = next(kind for kind in (*KINDS, "payment_method") if kind in path)
     answer: Node = {"$ref": f"#/components/schemas/{kind}"}
-    if verb == "GET" and not path.endswith("}"):
+    if verb == "GET" and not path.endswith("}") and kind != "balance":
         answer = _listed(answer)
     form = {"application/x-www-form-urlencoded": {"schema": _opened(parameters)}}
     return {
