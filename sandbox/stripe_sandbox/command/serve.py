@@ -70,6 +70,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="version of the API for requests that name none, and of events (default: an account's first "
         "request sets its own, as at Stripe)",
     )
+    _add_store_arguments(parser)
+
+
+def _add_store_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where things are kept, and what is there from the start."""
     kept = parser.add_mutually_exclusive_group()
     kept.add_argument(
         "--data", default="stripe_sandbox.sqlite3", metavar="FILE", help="where to remember everything"

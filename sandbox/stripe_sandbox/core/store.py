@@ -231,19 +231,8 @@ class Store:
         """(objects, has_more), newest first. `where` maps a field of FILTERS to the value it must have, or to
         a list of which it must have one (a None value is no filter); `created` is Stripe's range,
         `{"gte": 1700000000}`."""
-        tests: Names = ["account = ?", "kind = ?"]
-        values: Values = [account, kind]
-        for test, moment in (created or {}).items():
-            tests.append(f"created {CREATED_TESTS[test]} ?")
-            values.append(moment)
         backwards = ending_before is not None
-        for cursor, id, sign in (
-            ("starting_after", starting_after, "<"),
-            ("ending_before", ending_before, ">"),
-        ):
-            if id is not None:
-                tests.append(f"(created, seq) {sign} (?, ?)")
-                values += self._place(account, kind, id, cursor)
+        tests, values = self._range(account, kind, starting_after, ending_before, created)
         most = -1 if limit is None else limit + 1
         wanted = sorted(
             (
@@ -264,6 +253,29 @@ class Store:
         has_more = limit is not None and len(rows) > limit
         objs = [_load(row[2]) for row in rows[:limit]]
         return (objs[::-1] if backwards else objs), has_more
+
+    def _range(
+        self,
+        account: str,
+        kind: str,
+        starting_after: str | None,
+        ending_before: str | None,
+        created: Mapping[str, int] | None,
+    ) -> tuple[Names, Values]:
+        """The tests, and their values, that a page's place in the list makes."""
+        tests: Names = ["account = ?", "kind = ?"]
+        values: Values = [account, kind]
+        for test, moment in (created or {}).items():
+            tests.append(f"created {CREATED_TESTS[test]} ?")
+            values.append(moment)
+        for cursor, id, sign in (
+            ("starting_after", starting_after, "<"),
+            ("ending_before", ending_before, ">"),
+        ):
+            if id is not None:
+                tests.append(f"(created, seq) {sign} (?, ?)")
+                values += self._place(account, kind, id, cursor)
+        return tests, values
 
     def _filtered(
         self,
