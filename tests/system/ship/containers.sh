@@ -3,7 +3,7 @@
 # and restored. Run while the services of compose.yaml and compose.override.yaml are up; needs bash and Python only.
 # COMPOSE and DOCKER name other programs than `docker compose` and `docker`.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../../.."
 export COMPOSE=${COMPOSE:-docker compose} DOCKER=${DOCKER:-docker}
 export no_proxy="localhost,${no_proxy:-${NO_PROXY:-}}" # for curl: the shop is on this machine
 read -ra compose <<<"$COMPOSE"
