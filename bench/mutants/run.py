@@ -29,7 +29,7 @@ from bench.mutants.reach import Reach
 BROKEN = "broken"  # these programs themselves: no outcome of a mutant's
 SURVIVED, UNREACHED, TIMEOUT, CRASH = "survived", "unreached", "timeout", "crash"
 #: What a mutant's tests may take together, in seconds of processor time as recorded.
-ENOUGH = 60.0
+ENOUGH = 150.0
 
 
 @dataclass(frozen=True)
