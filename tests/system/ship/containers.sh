@@ -72,7 +72,7 @@ read -ra build <<<"${BUILD:-$DOCKER build}"
 cat >"$work/Dockerfile" <<X
 FROM kopeck:next
 USER root
-RUN printf 'import sys; sys.exit("broken on purpose")\n' >/app/kopeck/prepare.py
+RUN printf 'import sys; sys.exit("broken on purpose")\n' >/app/kopeck/ops/prepare.py
 USER 10001:10001
 X
 "${build[@]}" -q -t kopeck:broken -f "$work/Dockerfile" "$work"
