@@ -42,7 +42,7 @@ class Decline(models.Model):
         verbose_name, verbose_name_plural = _("declined card"), _("declined cards")
         ordering = ["-pk"]
         constraints = [
-            models.UniqueConstraint(fields=["account", "stripe_id"], name="a_decline_is_counted_once")
+            models.UniqueConstraint(fields=["stripe_id", "account"], name="a_decline_is_counted_once")
         ]
         indexes = [models.Index(fields=["created"], name="declines_by_time")]
 

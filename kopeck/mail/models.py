@@ -9,8 +9,10 @@ import uuid
 from typing import ClassVar
 
 from django.conf import settings
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 
 from kopeck.leases import Leased
@@ -35,8 +37,12 @@ class Mail(Leased):
         NO_ADDRESS = "no_address", _("no address known")
 
     order = models.ForeignKey(Order, models.PROTECT, related_name="mails", verbose_name=_("order"))
-    payment = models.ForeignKey(Payment, models.PROTECT, related_name="mails", verbose_name=_("payment"))
-    refund = models.ForeignKey(Refund, models.PROTECT, null=True, blank=True, related_name="mails")
+    payment = models.ForeignKey(
+        Payment, models.PROTECT, db_index=False, related_name="mails", verbose_name=_("payment")
+    )
+    refund = models.ForeignKey(
+        Refund, models.PROTECT, null=True, blank=True, db_index=False, related_name="mails"
+    )
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
     #: Makes the Message-ID: a copy sent after a crash is the same mail to whoever receives both.
     key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -74,7 +80,13 @@ class Mail(Leased):
                 name="a_mail_is_sent_if_and_only_if_it_has_sent_at",
             ),
         ]
-        indexes = [models.Index(fields=["due_at"], condition=Q(status="waiting"), name="mails_to_send")]
+        indexes = [
+            models.Index(fields=["due_at"], condition=Q(status="waiting"), name="mails_to_send"),
+            models.Index(OpClass(Upper("to"), "text_pattern_ops"), name="mails_by_address"),
+            models.Index(fields=["status", "id"], name="mails_by_status"),
+            models.Index(fields=["kind", "id"], name="mails_by_kind"),
+            models.Index(fields=["created"], name="mails_by_time_made"),
+        ]
 
     def __str__(self) -> str:
         return self.subject or f"{self.get_kind_display()} {self.order_id}"

@@ -14,8 +14,9 @@ from kopeck.orders.wanted import MAX_QUANTITY, Wanted
 class OrderLine(models.Model):
     """One item of an order, with its name and price as they were. `total` = what is paid for the line."""
 
-    order = models.ForeignKey("Order", models.CASCADE, related_name="lines")
-    item = models.ForeignKey(Item, models.PROTECT, related_name="order_lines")
+    # Without indexes of their own: those over both columns find by either.
+    order = models.ForeignKey("Order", models.CASCADE, db_index=False, related_name="lines")
+    item = models.ForeignKey(Item, models.PROTECT, db_index=False, related_name="order_lines")
     name = models.CharField(gettext_lazy("name"), max_length=250)
     unit_price = models.PositiveBigIntegerField(gettext_lazy("unit price"))
     quantity = models.PositiveSmallIntegerField(gettext_lazy("quantity"))
@@ -83,7 +84,7 @@ class OrderLine(models.Model):
 class OrderTax(models.Model):
     """A tax of an order, as it was when the order was priced, and what it comes to in minor units."""
 
-    order = models.ForeignKey("Order", models.CASCADE, related_name="taxes")
+    order = models.ForeignKey("Order", models.CASCADE, db_index=False, related_name="taxes")  # (order, tax)
     tax = models.ForeignKey(Tax, models.PROTECT, related_name="order_taxes")
     display_name = models.CharField(gettext_lazy("name"), max_length=50)
     percentage = models.DecimalField(gettext_lazy("percentage"), max_digits=7, decimal_places=4)

@@ -48,7 +48,13 @@ class Payment(Leased):
     #: Of payments that need review, those that nothing but the owner's word refunds. "": no reason is known.
     OWNER_DECIDES = ("", Review.AMOUNT)
 
-    order = models.ForeignKey(Order, models.PROTECT, related_name="payments", verbose_name=_("order"))
+    order = models.ForeignKey(
+        Order,
+        models.PROTECT,
+        db_index=False,  # "attempts of an order are numbered" begins with it
+        related_name="payments",
+        verbose_name=_("order"),
+    )
     account = models.CharField(_("Stripe account"), max_length=20)
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices, default=Kind.CHECKOUT)
     key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -87,7 +93,7 @@ class Payment(Leased):
         verbose_name, verbose_name_plural = _("payment"), _("payments")
         ordering = ["-pk"]
         constraints = [
-            models.UniqueConstraint(fields=["account", "stripe_id"], name="a_stripe_object_is_one_payment"),
+            models.UniqueConstraint(fields=["stripe_id", "account"], name="a_stripe_object_is_one_payment"),
             models.UniqueConstraint(fields=["order", "attempt"], name="attempts_of_an_order_are_numbered"),
             models.UniqueConstraint(
                 fields=["order"],
@@ -117,7 +123,10 @@ class Payment(Leased):
             models.Index(
                 fields=["paid_at"], condition=Q(paid_at__isnull=False), name="payments_by_time_paid"
             ),
-            models.Index(fields=["order"], condition=Q(status="needs_review"), name="payments_to_review"),
+            models.Index(fields=["created"], condition=Q(status="needs_review"), name="payments_to_review"),
+            models.Index(fields=["status", "id"], name="payments_by_status"),
+            models.Index(fields=["kind", "id"], name="payments_by_kind"),
+            models.Index(fields=["account", "created"], name="payments_of_an_account"),
         ]
 
     def __str__(self) -> str:

@@ -8,8 +8,10 @@ import uuid
 from dataclasses import asdict
 from typing import Any, ClassVar
 
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Upper
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -85,7 +87,7 @@ class Refund(models.Model):
         verbose_name, verbose_name_plural = _("refund"), _("refunds")
         ordering = ["pk"]
         constraints = [
-            models.UniqueConstraint(fields=["account", "stripe_id"], name="a_stripe_refund_is_one_refund"),
+            models.UniqueConstraint(fields=["stripe_id", "account"], name="a_stripe_refund_is_one_refund"),
             models.UniqueConstraint(
                 fields=["payment"],
                 condition=Q(
@@ -104,7 +106,13 @@ class Refund(models.Model):
                 fields=["asked_at"],
                 condition=Q(status__in=["creating", "pending", "requires_action"]),
                 name="refunds_under_way",
-            )
+            ),
+            models.Index(fields=["asked_at"], name="refunds_by_time_asked"),
+            models.Index(fields=["created"], name="refunds_by_time_made"),
+            models.Index(fields=["status", "id"], name="refunds_by_status"),
+            models.Index(fields=["source", "id"], name="refunds_by_source"),
+            models.Index(fields=["account", "id"], name="refunds_of_an_account"),
+            models.Index(OpClass(Upper("requested_by"), "text_pattern_ops"), name="refunds_by_who_asked"),
         ]
 
     def __str__(self) -> str:
@@ -182,7 +190,7 @@ class Dispute(models.Model):
         verbose_name, verbose_name_plural = _("dispute"), _("disputes")
         ordering = ["due_by", "pk"]
         constraints = [
-            models.UniqueConstraint(fields=["account", "stripe_id"], name="a_stripe_dispute_is_one_dispute"),
+            models.UniqueConstraint(fields=["stripe_id", "account"], name="a_stripe_dispute_is_one_dispute"),
             models.CheckConstraint(
                 condition=Q(status__in=["warning_closed", "won", "lost", "prevented"], closed__isnull=False)
                 | (~Q(status__in=["warning_closed", "won", "lost", "prevented"]) & Q(closed__isnull=True)),

@@ -44,6 +44,8 @@ class StripeEventAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("payload"))
     def body(self, event: StripeEvent) -> str:
+        if event.payload is None:
+            return _("Not kept: it is older than a month, and was processed.")
         return format_html("<pre>{}</pre>", json.dumps(event.payload, indent=2, ensure_ascii=False))
 
     def get_urls(self) -> list[URLPattern]:

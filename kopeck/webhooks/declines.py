@@ -24,7 +24,7 @@ def count(event: StripeEvent) -> str:
 
     Repeated events change nothing. Raises ShopError where an order can't be closed at Stripe right now.
     """
-    intent: dict[str, Any] = event.payload["data"]["object"]
+    intent = event.object
     payment = _payment_of(event, intent)
     error = intent.get("last_payment_error")
     error = error if isinstance(error, dict) else {}

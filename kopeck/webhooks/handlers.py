@@ -19,7 +19,7 @@ def _payment(event: StripeEvent) -> Outcome:
     # The intent of a Checkout Session is no payment of ours by its id: the session's own events tell of it.
     payment = _payment_of(event)
     if payment is None:
-        metadata = event.payload["data"]["object"].get("metadata")
+        metadata = event.object.get("metadata")
         ours = isinstance(metadata, dict) and "kopeck_payment" in metadata
         said = "Its Checkout Session's own events tell of it." if ours else "Not a payment of this shop."
         return StripeEvent.Status.IGNORED, said
@@ -41,7 +41,7 @@ def _payment_of(event: StripeEvent) -> Payment | None:
     payment = ours.filter(stripe_id=event.object_id).first()
     if payment is not None:
         return payment
-    key = key_in(event.payload["data"]["object"].get("metadata"))
+    key = key_in(event.object.get("metadata"))
     if key is None:
         return None
     # The intent of a Checkout attempt carries its key too, and is not the object that the attempt waits for.

@@ -1,6 +1,6 @@
 """Events of Stripe, each stored once, and up to when all of an account are stored."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -25,7 +25,8 @@ class StripeEvent(models.Model):
     type = models.CharField(_("type"), max_length=100)
     object_id = models.CharField(_("object"), max_length=255, blank=True)
     api_version = models.CharField(_("API version"), max_length=40, blank=True)
-    payload = models.JSONField(_("payload"))
+    #: None once it is a month old and processed (ops/jobs.py): from then on the row only stops a repetition.
+    payload = models.JSONField(_("payload"), null=True, blank=True)
     status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.RECEIVED)
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     outcome = models.TextField(_("outcome"), blank=True)
@@ -39,18 +40,31 @@ class StripeEvent(models.Model):
         verbose_name, verbose_name_plural = _("Stripe event"), _("Stripe events")
         ordering = ["-pk"]
         constraints = [
-            models.UniqueConstraint(fields=["account", "event_id"], name="an_event_is_stored_once")
+            models.UniqueConstraint(fields=["event_id", "account"], name="an_event_is_stored_once")
         ]
         indexes = [
             models.Index(fields=["object_id"], name="events_of_an_object"),
-            models.Index(fields=["status"], name="events_by_status"),  # `/metrics` counts in it alone
+            models.Index(fields=["status", "id"], name="events_by_status"),  # `/metrics` counts in it alone
+            models.Index(fields=["type", "id"], name="events_by_type"),
+            models.Index(fields=["account", "id"], name="events_of_an_account"),
             models.Index(
                 fields=["received"], condition=Q(status__in=["received", "failed"]), name="events_to_process"
+            ),
+            # Each event stands in one of these two: the worker finds those that are past their time.
+            models.Index(fields=["received"], condition=Q(payload__isnull=False), name="events_with_payload"),
+            models.Index(
+                fields=["received"], condition=Q(payload__isnull=True), name="events_without_payload"
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.type} {self.event_id}"
+
+    @property
+    def object(self) -> dict[str, Any]:
+        """What the event is about, as it was then; {} once the payload is gone."""
+        found: dict[str, Any] = {} if self.payload is None else self.payload["data"]["object"]
+        return found
 
     @property
     def is_settled(self) -> bool:
