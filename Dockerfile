@@ -38,5 +38,5 @@ USER 10001:10001
 VOLUME ["/data", "/secrets"]
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=6s --start-period=60s CMD ["python", "-m", "kopeck.ops.serve", "ready"]
+HEALTHCHECK --interval=10s --timeout=6s --start-period=60s CMD ["/app/kopeck/ops/ready.sh"]
 CMD ["python", "-m", "kopeck.ops.serve"]

@@ -57,9 +57,8 @@ class Run:
         sandbox = self.start_sandbox(env) if place.sandbox else None
         # A shop that opened before loads meanwhile; a new one opens only when its goods are in.
         web = self.start_web(env) if place.password_file.exists() else None
-        self.prepare(env)
+        self.start_worker(env)
         web = web or self.start_web(env)
-        self.programs.launch("worker", [sys.executable, "manage.py", "worker"], env, patience=20)
         if sandbox:
             self.programs.wait(lambda: _answers(place.sandbox_url, "/"), sandbox, 30)
             self.step("sandbox", "ready, webhooks registered")
@@ -88,10 +87,14 @@ class Run:
         env = {**env, "PYTHONPATH": os.pathsep.join(filter(None, places))}
         return self.programs.launch("sandbox", command, env, patience=4)
 
-    def prepare(self, env: dict[str, str]) -> None:
+    def start_worker(self, env: dict[str, str]) -> None:
+        """Returns when tables, demo shop and admin are there: the worker's own process makes them first."""
+        note = self.place.data / "logs" / "prepared"
+        note.unlink(missing_ok=True)
         words = [str(self.place.password_file), *(["--own-database"] if self.programs.postgres else [])]
-        command = [sys.executable, "-m", "kopeck.ops.prepare", *words]
-        self.programs.run_to_end("prepare", command, env, seconds=600)
+        command = [sys.executable, "-m", "kopeck.ops.prepare", *words, "--then-work", str(note)]
+        worker = self.programs.launch("worker", command, env, patience=20)
+        self.programs.wait_for_note(note, worker, 600)
         self.step("shop", "tables, demo shop and admin are ready")
 
     def start_web(self, env: dict[str, str]) -> Program:

@@ -23,7 +23,7 @@ from kopeck_local.place import BASE_DIR
 LARGEST_LOG = 2_000_000  # bytes, then it is set aside at the next start
 #: A sandbox that ends has a defect, and what it has sent by then nobody knows: it is not started again.
 COMES_BACK = ("web", "worker", "PostgreSQL")
-STOP_ORDER = ("web", "worker", "prepare", "sandbox")
+STOP_ORDER = ("web", "worker", "sandbox")
 
 
 def say(line: str) -> None:
@@ -105,18 +105,13 @@ class Programs:
         self.started.append(program)
         return program
 
-    def run_to_end(self, name: str, command: list[str], env: dict[str, str], *, seconds: float) -> None:
-        """Run a program that ends by itself. Raises Refused with its own sentence, or with its last lines.
+    def wait_for_note(self, note: Path, program: Program, seconds: float) -> None:
+        """Wait until this program has left its note. Raises Stopped; Refused when it ends before that.
 
         What others die of meanwhile is told afterwards: this one may know better why nothing works here.
         """
-        program = self.launch(name, command, env, patience=2)
-        self._wait(lambda: program.process.poll() is not None, program, seconds)
-        self.started.remove(program)
-        if program.process.returncode != 0:
-            last = tail(program.log, 1).strip()
-            if last.startswith("kopeck: "):  # it refused, and has said why
-                raise Refused(last.removeprefix("kopeck: "))
+        self._wait(lambda: note.exists() or program.process.poll() is not None, program, seconds)
+        if program.process.poll() is not None:
             self._raise_death(program)
 
     def wait(self, until: Callable[[], bool], program: Program, seconds: float) -> None:
@@ -165,6 +160,9 @@ class Programs:
             self.postgres = postgres.start(self.logs.parent)
 
     def _raise_death(self, program: Program) -> None:
+        last = tail(program.log, 1).strip()
+        if last.startswith("kopeck: "):  # it refused, and has said why
+            raise Refused(last.removeprefix("kopeck: "))
         lines = tail(program.log) or "    (it wrote nothing)\n"
         raise Refused(f"{_death(program)} The last lines of {program.log}:\n{lines}")
 

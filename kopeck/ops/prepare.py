@@ -1,10 +1,12 @@
 """What a shop needs before its door opens: tables, the demo shop once, and an admin.
 
-`python -m kopeck.ops.prepare PASSWORD_FILE [--own-database] [--no-demo]`, run by kopeck_local and by the
-service `migrate`: one process for all of it, for a Django start costs more than the work. The admin comes
-last, so that an interrupted first start is repeated.
+`python -m kopeck.ops.prepare PASSWORD_FILE [--own-database] [--no-demo] [--then-work NOTE]`, run by
+kopeck_local and by the service `migrate`. One process does all of it, for a Django start costs more than the
+work. The admin comes last, so that an interrupted first start is repeated. With `--then-work` the process
+writes the file NOTE when the door may open, and goes on as the worker.
 """
 
+import argparse
 import os
 import secrets
 import sys
@@ -32,9 +34,11 @@ def prepare(password_file: Path, *, own_database: bool, demo: bool = True) -> No
     from django.contrib.auth.models import User
 
     from kopeck.catalog.models import Item
+    from kopeck.ops.readiness import pending_migrations
 
     close(password_file)
-    call_command("migrate", interactive=False, verbosity=0, skip_checks=True)
+    if pending_migrations():  # the command would compare every model with the migrations
+        call_command("migrate", interactive=False, verbosity=0, skip_checks=True)
     admin = User.objects.filter(username=ADMIN).first()
     if demo and admin is None and not Item.objects.exists():
         call_command("load_demo", skip_checks=True)
@@ -51,13 +55,26 @@ def _give_password(admin: "User", password_file: Path) -> None:
         write_secret(password_file, password)
 
 
+def main() -> None:
+    """Raises CommandError and OperationalError, with a sentence for the owner."""
+    words = argparse.ArgumentParser(prog="kopeck.ops.prepare")
+    words.add_argument("password_file", type=Path)
+    words.add_argument("--own-database", action="store_true")
+    words.add_argument("--no-demo", action="store_true")
+    words.add_argument("--then-work", type=Path, metavar="NOTE")
+    given = words.parse_args()
+    prepare(given.password_file, own_database=given.own_database, demo=not given.no_demo)
+    if given.then_work:
+        given.then_work.touch(0o600)
+        call_command("worker")
+
+
 if __name__ == "__main__":
     end_as_first_process()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kopeck.settings")
     django.setup()
-    words = sys.argv[2:]
     try:
-        prepare(Path(sys.argv[1]), own_database="--own-database" in words, demo="--no-demo" not in words)
+        main()
     except CommandError as refusal:
         sys.exit(f"kopeck: {refusal}")
     except OperationalError as problem:

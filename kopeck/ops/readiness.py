@@ -5,9 +5,9 @@ from browsing, and another copy of the shop would not do better: they are told, 
 """
 
 import logging
+import threading
 import time
 from datetime import timedelta
-from functools import cache
 
 from django.db import DatabaseError, connection
 from django.db.migrations.loader import MigrationLoader
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 #: A worker says every ten seconds that it lives.
 HEARTBEAT = timedelta(seconds=60)
+_all_run = threading.Event()
 
 
 @read_only
@@ -39,9 +40,8 @@ def readyz(request: HttpRequest) -> JsonResponse:
     if draining():
         return _not_ready(web="is being stopped")
     try:
-        pending = len(_on_disk() - MigrationRecorder(connection).applied_migrations().keys())
-        if pending:
-            return _not_ready(database="ok", migrations=f"{pending} to run")
+        if missing := pending_migrations():
+            return _not_ready(database="ok", migrations=f"{missing} to run")
         worker = _worker()
     except DatabaseError as problem:
         log.warning("not ready: %s", problem)
@@ -54,10 +54,18 @@ def _not_ready(**parts: str) -> JsonResponse:
     return JsonResponse({"status": "not ready", **parts}, status=503)
 
 
-@cache
-def _on_disk() -> frozenset[tuple[str, str]]:
-    """The migrations of this code. Those that a newer one has run besides do no harm."""
-    return frozenset(MigrationLoader(None).disk_migrations)
+def pending_migrations() -> int:
+    """How many migrations of this code the database lacks; those that a newer one has run do no harm.
+
+    Once there is none, this process remembers that: none is taken back under a shop that runs.
+    """
+    if _all_run.is_set():
+        return 0
+    run = MigrationRecorder(connection).applied_migrations()
+    missing = MigrationLoader(None).disk_migrations.keys() - run.keys()
+    if not missing:
+        _all_run.set()
+    return len(missing)
 
 
 def _worker() -> str:

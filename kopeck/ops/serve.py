@@ -2,10 +2,9 @@
 
 `python -m kopeck.ops.serve` listens on HOST:PORT. SIGTERM first makes /readyz answer 503 and goes on serving
 for DRAIN_SECONDS; only then does Granian stop, which finishes what is in flight. A balancer that asks /readyz
-has long gone elsewhere by then, so no request is lost. `python -m kopeck.ops.serve ready` asks /readyz.
+has long gone elsewhere by then, so no request is lost.
 """
 
-import http.client
 import os
 import signal
 import subprocess
@@ -108,20 +107,5 @@ def serve() -> int:
         return server.wait()
 
 
-def ready() -> int:
-    """0 when the server of this container answers 200 at /readyz; else 1, and what it says."""
-    connection = http.client.HTTPConnection("127.0.0.1", env_int("PORT", 8000, 1, 65535), timeout=5)
-    try:
-        connection.request("GET", "/readyz")
-        answer = connection.getresponse()
-        print(answer.read().decode(errors="replace"))
-        return 0 if answer.status == 200 else 1
-    except OSError as problem:
-        print(problem)
-        return 1
-    finally:
-        connection.close()
-
-
 if __name__ == "__main__":
-    sys.exit(ready() if sys.argv[1:] == ["ready"] else serve())
+    sys.exit(serve())

@@ -1,5 +1,6 @@
 """`/readyz` says which part is not ready; what keeps nobody from browsing is told and changes no status."""
 
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,10 +9,11 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 
+from kopeck.ops import readiness
 from kopeck.stripe_api import calls
 from kopeck.stripe_api import client as wire
 from tests.support.shop import ShopSandbox, make_item
-from tests.support.starting import free_port
+from tests.support.starting import BASE_DIR, free_port
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -19,6 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def _nothing_heard() -> Iterator[None]:
     calls.heard.clear()
+    readiness._all_run.clear()
     yield
     calls.heard.clear()
 
@@ -90,6 +93,30 @@ def test_a_migration_that_was_not_run_is_not_ready() -> None:
     finally:
         call_command("migrate", verbosity=0)
     assert Client().get("/readyz").status_code == 200
+
+
+def test_that_all_migrations_are_run_is_asked_once(django_assert_num_queries: Any) -> None:
+    Client().get("/readyz")
+    with django_assert_num_queries(1):  # the worker's heartbeat
+        assert Client().get("/readyz").json()["migrations"] == "ok"
+
+
+def test_the_health_check_of_a_container_says_what_readyz_says(live_server: Any) -> None:
+    port = live_server.url.rpartition(":")[2]
+    script = BASE_DIR / "kopeck/ops/ready.sh"
+    ready = subprocess.run([script], env={"PORT": port}, capture_output=True, text=True, check=False)
+    assert ready.returncode == 0
+    assert '"status": "ready"' in ready.stdout
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE procrastinate_workers RENAME TO away")
+        try:
+            waits = subprocess.run([script], env={"PORT": port}, capture_output=True, text=True, check=False)
+        finally:
+            cursor.execute("ALTER TABLE away RENAME TO procrastinate_workers")
+    assert waits.returncode == 1
+    assert '"database": "does not answer"' in waits.stdout
+    nobody = subprocess.run([script], env={"PORT": str(free_port())}, capture_output=True, check=False)
+    assert nobody.returncode == 1
 
 
 def test_a_migration_of_newer_code_does_not_stop_the_old_code() -> None:

@@ -65,7 +65,7 @@ def test_a_program_that_ends_by_itself_is_named_with_its_last_words_and_stops_th
     (folder / "data" / "media").touch()  # where the pictures of the demo shop should be
     ended = run_to_end(DATA_DIR=str(folder / "data"), **two_ports())
     assert ended.returncode == 1
-    assert "prepare stopped unexpectedly (exit code 1)" in ended.stderr
+    assert "worker stopped unexpectedly (exit code 1)" in ended.stderr
     assert "media" in ended.stderr
     assert postgres.attach_url(folder / "data") is None
 

@@ -47,7 +47,7 @@ def wait_for(what: Callable[[], bool], seconds: float = 240) -> bool:
     ("name", "words", "number"),
     [
         ("web", ("granian",), signal.SIGKILL),
-        ("worker", ("manage.py", "worker"), signal.SIGKILL),
+        ("worker", ("kopeck.ops.prepare", "--then-work"), signal.SIGKILL),
         ("PostgreSQL", ("bin/postgres",), signal.SIGINT),
         ("PostgreSQL", ("bin/postgres",), signal.SIGKILL),
     ],
