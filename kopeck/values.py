@@ -7,10 +7,10 @@ from email.utils import formataddr
 from importlib import import_module
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-import dj_database_url
 import psycopg.conninfo
 from django.core.mail.backends.base import BaseEmailBackend
 from django.core.validators import EmailValidator
@@ -24,7 +24,11 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LONGEST_NAME = 100
 SHORTEST_TOKEN = 16
 _ZONES = Path("/usr/share/zoneinfo")
-_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+#: What PostgreSQL would refuse only when the shop connects.
+_DATABASE_WORDS = {
+    "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
+    "target_session_attrs": ("any", "read-write", "read-only", "primary", "standby", "prefer-standby"),
+}
 
 
 def read_name(text: str) -> str:
@@ -100,26 +104,32 @@ def read_networks(text: str) -> list[Network]:
     return [ip_network(part.strip()) for part in text.split(",") if part.strip()]
 
 
-def read_database(text: str) -> dj_database_url.DBConfig:
-    """Django's settings of a PostgreSQL database."""
+def read_database(text: str) -> dict[str, Any]:
+    """Django's settings of a PostgreSQL database, read as PostgreSQL's own programs read an address.
+
+    Several hosts are taken: `postgresql://one:5432,two:5432/name?target_session_attrs=read-write`.
+    """
     try:
-        found = dj_database_url.parse(text)
-    except ValueError:
-        found = dj_database_url.DBConfig()
-    options = found.get("OPTIONS", {})
-    named = found.get("NAME") or options.get("service")
-    if found.get("ENGINE") != "django.db.backends.postgresql" or not named or " " in str(found.get("HOST")):
+        found = psycopg.conninfo.conninfo_to_dict(text)
+    except psycopg.ProgrammingError as problem:
+        if "query parameter" in str(problem):
+            raise ValueError("PostgreSQL does not know the options after the ?") from None
+        found = {}
+    host, ports = found.pop("host", ""), str(found.pop("port", ""))
+    are_ports = all(0 < int(port) < 65536 if port.isdecimal() else not port for port in ports.split(","))
+    name = found.pop("dbname", "")
+    is_address = text.startswith(("postgresql://", "postgres://")) and are_ports
+    if not is_address or not (name or found.get("service")) or {" ", "\n"} & {*f"{host}{name}"}:
         raise ValueError(
             "a PostgreSQL database is named by postgresql://user:password@host:5432/name,"
             " with what is no letter or digit in the password written as %XX"
         )
-    try:
-        psycopg.conninfo.make_conninfo(**options)
-    except psycopg.ProgrammingError:
-        raise ValueError("PostgreSQL does not know the options after the ?") from None
-    if options.get("sslmode", "prefer") not in _SSL_MODES:
-        raise ValueError(f"sslmode is one of {', '.join(_SSL_MODES)}")
-    return found
+    for option, known in _DATABASE_WORDS.items():
+        if found.get(option, known[0]) not in known:
+            raise ValueError(f"{option} is one of {', '.join(known)}")
+    place = {"NAME": name, "HOST": host, "PORT": ports}
+    login = {"USER": found.pop("user", ""), "PASSWORD": found.pop("password", "")}
+    return {"ENGINE": "django.db.backends.postgresql", **place, **login, "OPTIONS": found}
 
 
 def read_dsn(text: str) -> str:

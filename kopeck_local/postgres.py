@@ -21,6 +21,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
+from urllib.parse import quote
 
 import psutil
 
@@ -32,7 +33,6 @@ DATABASE = "kopeck"
 SUPERUSER = "postgres"
 SYSTEM_USER = "kopeck"
 SYSTEM_DATA = Path("/var/lib/kopeck")
-PLAIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_.")
 LONGEST_SOCKET_DIR = 85  # bytes: a socket's whole path has 103 on macOS, 107 on Linux
 START_SECONDS = 90.0  # a server that was killed replays its log first
 
@@ -306,9 +306,7 @@ def _running_url(cluster: Path, pid: int | None = None) -> str | None:
         return None
     if int(lines[0]) != pid and not _is_server(int(lines[0]), cluster):
         return None
-    # Capitals as %XX too, for dj_database_url lower-cases the host.
-    folder = os.fsencode(lines[4].strip())
-    host = "".join(chr(byte) if chr(byte) in PLAIN else f"%{byte:02X}" for byte in folder)
+    host = quote(os.fsencode(lines[4].strip()), safe="")
     return f"postgresql://{SUPERUSER}@{host}:{lines[3].strip()}/{DATABASE}"
 
 

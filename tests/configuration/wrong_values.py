@@ -144,10 +144,11 @@ THE_SHOP = {
 }
 DATA = {
     "DATABASE_URL": Row(
-        "nonsense|postgresql://user:p[ssw0rd@host/name|postgresql://user:pass/w0rd@host/name|postgresql://"
+        "nonsense|postgresql://user:pass/w0rd@host/name|postgresql://"
         "|postgresql://user:passw0rd@host:notaport/name|mysql://user:passw0rd@host/name|sqlite://:memory:"
         "|postgresql://user:passw0rd@host|postgresql://user:passw0rd@my host/name|host=db password=w0rd"
         "|postgresql://user:passw0rd@host/name?sslmode=on|postgresql://user:passw0rd@host/name?wrong=1"
+        "|postgresql://user:passw0rd@host/name?target_session_attrs=master|postgresql://one:5432,two:x/name"
         "|postgresql://user:passw0rd@host:99999/name|postgresql://user:passw0rd@host/na\nme"
     ),
     "DATABASE_POOL": number("0|1001"),

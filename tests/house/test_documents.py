@@ -4,6 +4,7 @@ import argparse
 import importlib.util
 import os
 import re
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -164,3 +165,12 @@ def test_decisions_are_numbered_by_subject_and_those_that_are_named_exist() -> N
     named = set(re.findall(r"(?:[Dd]ecision|decisions\.md) (\d+\.\d+)", "\n".join([ALL, *sources])))
     assert {"12.3", "12.5", "12.9"} <= named
     assert named - {number for numbers in found.values() for number in numbers} == set()
+
+
+def test_no_file_holds_both_sides_of_a_merge() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=BASE_DIR, capture_output=True, text=True, check=True
+    ).stdout
+    files = [BASE_DIR / name for name in listed.splitlines() if (BASE_DIR / name).is_file()]
+    marker = re.compile(rb"^(<{7}|>{7}) ", re.M)
+    assert [file.name for file in files if marker.search(file.read_bytes())] == []

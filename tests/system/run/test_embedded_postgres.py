@@ -8,10 +8,10 @@ import sys
 import time
 from pathlib import Path
 
-import dj_database_url
 import psutil
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from kopeck_local import postgres
 from tests.support.starting import BASE_DIR
@@ -29,9 +29,9 @@ time.sleep(60)
 def test_it_serves_the_database_that_its_url_names(folder: Path) -> None:
     server = postgres.start(folder / "data", fast=True)
     try:
-        parsed = dj_database_url.parse(server.url)
-        assert (parsed["NAME"], parsed["PORT"]) == ("kopeck", 5432)
-        assert (Path(parsed["HOST"]) / ".s.PGSQL.5432").is_socket()
+        parsed = conninfo_to_dict(server.url)
+        assert (parsed["dbname"], parsed["port"]) == ("kopeck", "5432")
+        assert (Path(str(parsed["host"])) / ".s.PGSQL.5432").is_socket()
         with psycopg.connect(server.url) as connection:
             row = connection.execute(
                 "SELECT current_database(), current_setting('max_connections')"
@@ -68,7 +68,7 @@ def test_a_path_too_long_for_a_socket_is_served_all_the_same(folder: Path) -> No
             assert connection.execute("SELECT 1").fetchone() == (1,)
     finally:
         server.stop()
-    assert not Path(dj_database_url.parse(server.url)["HOST"]).exists()
+    assert not Path(str(conninfo_to_dict(server.url)["host"])).exists()
 
 
 def test_it_ends_with_a_killed_owner_and_keeps_what_was_committed(folder: Path) -> None:
