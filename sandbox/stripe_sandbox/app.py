@@ -10,7 +10,8 @@ from wsgiref.types import WSGIApplication
 from flask import Flask
 
 from stripe_sandbox.box import Box
-from stripe_sandbox.checkout import page, sessions
+from stripe_sandbox.checkout import sessions
+from stripe_sandbox.checkout.pages import hosted
 from stripe_sandbox.control import dashboard, views
 from stripe_sandbox.control.sweep import sweep
 from stripe_sandbox.js import element, intent_pages, script
@@ -45,7 +46,7 @@ RESOURCES = (
     webhook_endpoints,
 )  # fmt: skip
 #: Each puts the addresses around Stripe's API on the application.
-SURFACES = (page, intent_pages, element, script, dashboard, views)
+SURFACES = (hosted, intent_pages, element, script, dashboard, views)
 SWEEP_SECONDS = 1.0
 
 

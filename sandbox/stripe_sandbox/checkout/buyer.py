@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from stripe_sandbox.checkout.collecting import example
 from stripe_sandbox.core.store import Obj
 
 ADDRESS = ("city", "country", "line1", "line2", "postal_code", "state")
@@ -20,7 +22,8 @@ HOME = {
 
 @dataclass(frozen=True)
 class Buyer:
-    """`address` belongs to the card; `shipping` is `{"name", "address"}`; `shipping_rate` was chosen."""
+    """`address` belongs to the card; `shipping` is `{"name", "address"}`; `shipping_rate` was chosen.
+    `custom`: the answers to the shop's own fields by their keys; `promotions`: he wants its letters."""
 
     email: str | None = None
     name: str | None = None
@@ -28,6 +31,8 @@ class Buyer:
     address: Obj | None = None
     shipping: Obj | None = None
     shipping_rate: str | None = None
+    custom: Mapping[str, str] = field(default_factory=dict)
+    promotions: bool = False
 
     def billing(self) -> Obj:
         """As the parameters of a PaymentMethod have it."""
@@ -40,8 +45,22 @@ def asks_phone(session: Obj) -> bool:
 
 
 def asks_address(session: Obj) -> bool:
-    """The address of the card; with the rule `auto` only what a payment needs, which here is none."""
-    return bool(session["billing_address_collection"] == "required" and session["amount_total"] > 0)
+    """The address of the card; with the rule `auto` only what a payment needs, which here is none, or what
+    its tax needs."""
+    if session["automatic_tax"]["enabled"] and not countries(session):
+        return True
+    return bool(session["billing_address_collection"] == "required" and needs_card(session))
+
+
+def needs_card(session: Obj) -> bool:
+    """False where nothing is due and nothing is saved."""
+    return bool(session["mode"] == "setup" or session["amount_total"] > 0)
+
+
+def place(buyer: Buyer) -> Obj:
+    """The address that tax is counted by: where the goods go, else the card's."""
+    found: Obj = (buyer.shipping or {}).get("address") or buyer.address or {}
+    return found
 
 
 def countries(session: Obj) -> list[str]:
@@ -68,4 +87,6 @@ def complete(session: Obj, buyer: Buyer) -> Buyer:
             "name": buyer.name or NAME,
             "address": address({**HOME, "country": home}),
         }
+    required = {own["key"]: example(own) for own in session["custom_fields"] if not own["optional"]}
+    found["custom"] = required | {key: text for key, text in buyer.custom.items() if text}
     return replace(buyer, **found)

@@ -1,6 +1,6 @@
 """`POST /v1/checkout/sessions`: what is asked for is checked, and the session built.
 
-What Stripe can do and the sandbox cannot (subscriptions, custom fields, Stripe Tax, ...) is refused
+What Stripe can do and the sandbox cannot (subscriptions, invoices, business names, ...) is refused
 in a sentence that says so, never quietly ignored.
 """
 
@@ -10,10 +10,10 @@ from dataclasses import asdict
 from urllib.parse import urlsplit
 
 from stripe_sandbox.box import Box
-from stripe_sandbox.checkout import amounts, discounts, objects, shipping
+from stripe_sandbox.checkout import amounts, automatic_tax, discounts, objects, setup, shipping
 from stripe_sandbox.checkout.lines import resolve
 from stripe_sandbox.checkout.objects import ECHOED
-from stripe_sandbox.core import errors, ids
+from stripe_sandbox.core import errors
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.resources import customers
 from stripe_sandbox.resources.customers import EMAIL
@@ -31,10 +31,11 @@ UNDERSTOOD = {
     *"line_items managed_payments metadata mode name_collection payment_intent_data".split(),
     *"payment_method_collection payment_method_options phone_number_collection tax_id_collection".split(),
     *"custom_text shipping_address_collection shipping_options ui_mode".split(),
+    *"consent_collection custom_fields customer_update redirect_on_completion return_url".split(),
+    "setup_intent_data",
 }
 # Understood as long as they are switched off.
 SWITCHES = (
-    "automatic_tax",
     "invoice_creation",
     "managed_payments",
     "tax_id_collection",
@@ -49,24 +50,27 @@ def build(box: Box, account: str, params: Params, call: Call) -> Obj:
     """The new session with its items, kept. Raises StripeError as Stripe refuses."""
     _check(box, account, params)
     now = box.clock.now()
-    id = ids.new("cs_test")
     expires_at = _expiry(params.get("expires_at"), now, now - box.clock.offset())
     session = objects.new_session(params) | {
-        "id": id,
         "created": now,
         "expires_at": expires_at,
-        "url": f"{call.base_url}/c/pay/{id}",
         "_base_url": call.base_url,
+        "_customer_update": params.get("customer_update"),
         "_due": expires_at,
         "_intent_data": params.get("payment_intent_data") or {},
     }
+    objects.name_session(session, call.base_url)
+    if params["mode"] == "setup":
+        setup.begin(box, account, session, params)
+        box.store.insert(account, session)
+        return session
     items = _price(box, account, session, params)
     capture = session["_intent_data"].get("capture_method")
     session["payment_method_types"] = offered.types(box, session, capture, "Checkout Session")
     box.store.insert(account, session)
     # Lists are newest first, so the first line goes in last and comes out first.
     for item in reversed(items):
-        box.store.insert(account, {**item, "_session": id})
+        box.store.insert(account, {**item, "_session": session["id"]})
     if is_before(call.version, "2022-08-01"):
         # Later versions make the intent when the buyer first tries to pay.
         make_intent(box, account, session)
@@ -102,10 +106,21 @@ def _price(box: Box, account: str, session: Obj, params: Params) -> list[Obj]:
     options = shipping.resolve(box, account, params.get("shipping_options") or [], currency)
     session["shipping_options"] = options
     session["shipping_cost"] = shipping.cost(options[0]) if options else None
-    if session["allow_promotion_codes"]:
+    taxes_itself = session["automatic_tax"]["enabled"]
+    if taxes_itself:
+        automatic_tax.check_lines(lines)
+        _know_place(box, account, session)
+    if taxes_itself or session["allow_promotion_codes"] or any(line.adjustable for line in lines):
         session["_lines"] = [asdict(line) for line in lines]
     applied = discounts.resolve(box, account, params, currency)
     return amounts.write(box, account, session, lines, applied, params)
+
+
+def _know_place(box: Box, account: str, session: Obj) -> None:
+    """A Customer whose address is known is taxed at once."""
+    known = customers.find(box, account, session["customer"]) if session["customer"] else {}
+    if ((known.get("shipping") or {}).get("address") or known.get("address") or {}).get("country"):
+        session["automatic_tax"]["status"] = "complete"
 
 
 def _check(box: Box, account: str, params: Params) -> None:
@@ -129,10 +144,11 @@ def _check(box: Box, account: str, params: Params) -> None:
 def _check_mode(params: Params) -> None:
     if "mode" not in params:
         raise errors.missing_param("mode")
-    if params["mode"] != "payment":
+    if params["mode"] not in ("payment", "setup"):
         raise _unsupported(f"mode={params['mode']}", param="mode")
-    if params.get("ui_mode", "hosted_page") != "hosted_page":
+    if params.get("ui_mode", "hosted_page") not in ("hosted_page", "embedded_page"):
         raise _unsupported(f"ui_mode={params['ui_mode']}", param="ui_mode")
+    setup.check(params)
 
 
 def _unsupported(what: str, param: str | None = None) -> errors.StripeError:
@@ -144,9 +160,20 @@ def _unsupported(what: str, param: str | None = None) -> errors.StripeError:
 
 
 def _check_urls(params: Params) -> None:
-    if "success_url" not in params:
-        raise errors.missing_param("success_url")
-    for name in ("success_url", "cancel_url"):
+    embedded = params.get("ui_mode") == "embedded_page"
+    needed = "return_url" if embedded else "success_url"
+    comes_back = params.get("redirect_on_completion") != "never"
+    if needed not in params and comes_back:
+        raise errors.missing_param(needed)
+    wrong = ("success_url", "cancel_url") if embedded else ("return_url", "redirect_on_completion")
+    for name in (*wrong, *(() if comes_back else ("return_url",))):
+        if name in params:
+            raise errors.invalid(
+                f"You can not pass `{name}` with `ui_mode: {params.get('ui_mode', 'hosted_page')}`"
+                f"{'' if comes_back else ' and `redirect_on_completion: never`'}.",
+                param=name,
+            )
+    for name in ("success_url", "cancel_url", "return_url"):
         if params.get(name) is None:
             continue
         parts = urlsplit(params[name])
@@ -165,6 +192,8 @@ def _check_customer(box: Box, account: str, params: Params) -> None:
         customers.find(box, account, params["customer"], "customer", status=400)
         if "customer_creation" in params:
             raise errors.invalid("You may only specify one of these parameters: customer, customer_creation.")
+    elif "customer_update" in params:
+        raise errors.invalid("`customer_update` can only be used with `customer`.", param="customer_update")
     email = params.get("customer_email")
     if email is not None and not EMAIL.fullmatch(email):
         raise errors.invalid(f"Invalid email address: {email}", code="email_invalid", param="customer_email")

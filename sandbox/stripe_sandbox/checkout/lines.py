@@ -84,18 +84,28 @@ def _resolve(box: Box, account: str, item: Params, path: str) -> Bought:
         product=product,
         quantity=item["quantity"],
         rates=_rates(box, account, item.get("tax_rates") or [], f"{path}[tax_rates]"),
-        adjustable=_adjustable(item.get("adjustable_quantity"), path),
+        adjustable=_adjustable(item.get("adjustable_quantity"), item["quantity"], path),
         metadata=item.get("metadata") or {},
     )
 
 
-def _adjustable(given: Params | None, path: str) -> Obj | None:
+def _adjustable(given: Params | None, quantity: int, path: str) -> Obj | None:
+    """Between which quantities the buyer may choose; Stripe's own bounds where none are given."""
     if given is None or not given["enabled"]:
         return None
-    raise errors.invalid(
-        "The local sandbox's Checkout page does not let buyers change quantities.",
-        param=f"{path}[adjustable_quantity]",
-    )
+    most, least = given.get("maximum", 99), given.get("minimum", 0)
+    for name, value, top in (("maximum", most, MOST_QUANTITY), ("minimum", least, most)):
+        if not 0 <= value <= top:
+            raise errors.invalid(
+                f"This value must be from 0 to {top}.", param=f"{path}[adjustable_quantity][{name}]"
+            )
+    if not max(least, 1) <= quantity <= most:
+        raise errors.invalid(
+            f"The quantity must be between the minimum ({least}) and the maximum ({most}) that buyers may "
+            "choose.",
+            param=f"{path}[quantity]",
+        )
+    return {"enabled": True, "maximum": most, "minimum": least}
 
 
 def _known_price(box: Box, account: str, id: str, path: str) -> Obj:
@@ -233,7 +243,8 @@ def _item(line: Bought, total: LineTotal, discount: Obj | None) -> Obj:
 
 
 def _tax(amount: int, rate: Obj, taxable: int) -> Obj:
-    return {"amount": amount, "rate": rate, "taxability_reason": None, "taxable_amount": taxable}
+    reason = "standard_rated" if rate.get("_automatic") else None
+    return {"amount": amount, "rate": rate, "taxability_reason": reason, "taxable_amount": taxable}
 
 
 def _by_rate(lines: Sequence[Bought], totals: Sequence[LineTotal]) -> list[Obj]:

@@ -6,15 +6,19 @@ transaction of its own, so a payment and an expiry can't both win.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from stripe_sandbox.box import Box
-from stripe_sandbox.checkout import amounts
-from stripe_sandbox.checkout.buyer import Buyer, complete
+from stripe_sandbox.checkout import amounts, automatic_tax, collecting, setup
+from stripe_sandbox.checkout.buyer import Buyer, complete, needs_card, place
+from stripe_sandbox.checkout.completing import complete as win
+from stripe_sandbox.checkout.completing import way_back
 from stripe_sandbox.checkout.create import build, make_intent
-from stripe_sandbox.checkout.objects import ITEM, KIND, customer_details
+from stripe_sandbox.checkout.objects import ITEM, KIND
 from stripe_sandbox.core import errors
 from stripe_sandbox.core.errors import StripeError
 from stripe_sandbox.core.store import Obj, shown
-from stripe_sandbox.resources import coupons, customers, payment_methods, promotion_codes
+from stripe_sandbox.resources import payment_methods, setup_intents
 from stripe_sandbox.resources.payment_intents import charging, objects
 from stripe_sandbox.resources.payment_intents.charging import PayOutcome
 from stripe_sandbox.resources.payment_intents.objects import KIND as INTENT
@@ -114,7 +118,8 @@ def find_session(box: Box, session_id: str) -> tuple[str, Obj] | None:
         item |= {"discounts": item["+discounts"], "taxes": item["+taxes"]}
     url = f"/v1/checkout/sessions/{session_id}/line_items"
     session["line_items"] = {"object": "list", "data": items, "has_more": False, "url": url}
-    session["total_details"]["breakdown"] = session["total_details"]["+breakdown"]
+    if session["total_details"]:
+        session["total_details"]["breakdown"] = session["total_details"]["+breakdown"]
     return account, shown(session)
 
 
@@ -141,20 +146,37 @@ def pay_session(
                 "This Checkout Session has expired."
                 if session["status"] == "expired"
                 else "This is already paid.",
-                redirect_url=_success_url(session) if session["status"] == "complete" else None,
+                redirect_url=way_back(session) if session["status"] == "complete" else None,
             )
         if buyer.shipping_rate:
             amounts.ship(box, account, session, buyer.shipping_rate)
         buyer = complete(session, buyer)
-        if session["amount_total"] == 0:
-            return _complete(box, account, session, None, buyer)
-        if card is None:
-            return PayOutcome("declined", "Your card number is incomplete.", "incorrect_number")
-        try:
-            method = payment_methods.make(box, account, card, billing=buyer.billing())
-        except StripeError as error:
-            return PayOutcome("declined", error.message, error.code)
-        return _try(box, account, session, method, buyer, authenticated)
+        collecting.answered(session, buyer.custom)  # refuses before anything is paid
+        if automatic_tax.waits(session) and place(buyer).get("country"):
+            amounts.locate(box, account, session)
+        return _pay_open(box, account, session, card, buyer, authenticated)
+
+
+def _pay_open(
+    box: Box,
+    account: str,
+    session: Obj,
+    card: Card | BankAccount | None,
+    buyer: Buyer,
+    authenticated: bool | None,
+) -> PayOutcome:
+    if not needs_card(session):
+        return win(box, account, session, None, buyer)
+    if card is None:
+        return PayOutcome("declined", "Your card number is incomplete.", "incorrect_number")
+    if session["mode"] == "setup":
+        outcome = setup.save(box, account, session, card, buyer, authenticated)
+        return win(box, account, session, None, buyer) if outcome.kind == "paid" else outcome
+    try:
+        method = payment_methods.make(box, account, card, billing=buyer.billing())
+    except StripeError as error:
+        return PayOutcome("declined", error.message, error.code)
+    return _try(box, account, session, method, buyer, authenticated)
 
 
 def _try(
@@ -170,74 +192,45 @@ def _try(
     )
     if outcome.kind not in ("paid", "processing"):
         return outcome
-    return _complete(box, account, session, intent, buyer)
+    return win(box, account, session, intent, buyer)
 
 
-def _complete(box: Box, account: str, session: Obj, intent: Obj | None, buyer: Buyer) -> PayOutcome:
-    """The session is over and won: whatever hangs on it happens here, in the payment's own transaction."""
-    # A no-cost order has no payment that would tell whose it is, so Stripe makes a Customer.
-    kept = intent is not None and intent["setup_future_usage"]
-    wanted = session["customer_creation"] == "always" or intent is None or kept
-    if session["customer"] is None and wanted:
-        shipping = buyer.shipping and {**buyer.shipping, "phone": buyer.phone}
-        customer = customers.new_customer(box, account, {**buyer.billing(), "shipping": shipping})
-        session["customer"] = customer["id"]
-        if intent:
-            intent["customer"] = customer["id"]
-            box.store.save(account, intent)
-            method = fetch(box, account, payment_methods.KIND, intent["payment_method"])
-            charging.keep_method(box, account, intent, method)
-    paid = intent is None or intent["status"] == "succeeded"
-    session.update(
-        status="complete",
-        payment_status="paid" if paid else "unpaid",
-        url=None,
-        _due=None,
-        customer_details=customer_details(
-            email=buyer.email, name=buyer.name, phone=buyer.phone, address=buyer.address, done=True
-        ),
-    )
-    if buyer.shipping:
-        session["collected_information"] = {
-            "business_name": None,
-            "individual_name": None,
-            "shipping_details": buyer.shipping,
-        }
-    box.store.save(account, session)
-    for discount in session["discounts"]:
-        coupons.redeem(box, account, discount["coupon"])
-        if discount["promotion_code"]:
-            promotion_codes.redeem(box, account, discount["promotion_code"])
-    box.emit(account, "checkout.session.completed", session)
-    underway = intent is not None and intent["status"] == "processing"
-    return PayOutcome("processing" if underway else "paid", redirect_url=_success_url(session))
-
-
-def ship(box: Box, account: str, session_id: str, rate: str) -> None:
-    """Let one of an open session's shipping options count. Raises StripeError."""
+def change(box: Box, account: str, session_id: str, act: Callable[[Box, str, Obj], None]) -> None:
+    """Let the buyer change an open session: `act(box, account, session)` in a transaction of its own. Raises
+    StripeError."""
     expire_due(box)
     with box.store.transaction():
         session = fetch(box, account, KIND, session_id, "checkout.session", "session")
         if session["status"] != "open":
             raise errors.invalid("This Checkout Session is not open any more.", param="session")
-        amounts.ship(box, account, session, rate)
+        act(box, account, session)
+
+
+def ship(box: Box, account: str, session_id: str, rate: str) -> None:
+    """Let one of its shipping options count."""
+    change(box, account, session_id, lambda box, account, session: amounts.ship(box, account, session, rate))
 
 
 def use_code(box: Box, account: str, session_id: str, text: str) -> None:
-    """Let a promotion code count at an open session that takes them, or none with "". Raises StripeError."""
-    expire_due(box)
-    with box.store.transaction():
-        session = fetch(box, account, KIND, session_id, "checkout.session", "session")
-        if session["status"] != "open" or not session["allow_promotion_codes"]:
-            raise errors.invalid("This Checkout Session takes no promotion codes.", param="promotion_code")
-        amounts.use_code(box, account, session, text)
+    """Let a promotion code count, or none with ""."""
+    change(
+        box, account, session_id, lambda box, account, session: amounts.use_code(box, account, session, text)
+    )
 
 
-def _success_url(session: Obj) -> str:
-    url: str = session["success_url"]
-    for placeholder in ("{CHECKOUT_SESSION_ID}", "%7BCHECKOUT_SESSION_ID%7D", "%7bCHECKOUT_SESSION_ID%7d"):
-        url = url.replace(placeholder, session["id"])
-    return url
+def set_quantity(box: Box, account: str, session_id: str, item: str, quantity: int) -> None:
+    """Let the buyer have more or fewer of a line."""
+    change(
+        box,
+        account,
+        session_id,
+        lambda box, account, session: amounts.set_quantity(box, account, session, item, quantity),
+    )
+
+
+def locate(box: Box, account: str, session_id: str) -> None:
+    """Let the automatic tax count, now that the buyer's country is known."""
+    change(box, account, session_id, amounts.locate_anew)
 
 
 def expire_due(box: Box) -> int:
@@ -251,6 +244,8 @@ def _expire(box: Box, account: str, session: Obj) -> Obj:
     intent = box.store.get(account, INTENT, session["payment_intent"]) if session["payment_intent"] else None
     if intent and intent["status"] in UNFINISHED:
         objects.cancel(box, account, intent, "automatic")
+    if session["setup_intent"]:
+        setup_intents.abandon(box, account, session["setup_intent"])
     box.emit(account, "checkout.session.expired", session)
     return session
 

@@ -3,7 +3,7 @@
 from flask import Blueprint, Flask
 
 from stripe_sandbox.box import Box
-from stripe_sandbox.checkout.frame import guard, page
+from stripe_sandbox.checkout.pages.frame import guard, page
 
 
 def register(app: Flask, box: Box) -> None:

@@ -18,7 +18,8 @@ from stripe_sandbox.resources.payment_intents import objects, offered, settling
 
 HELP = {
     "GET settings": "what the account has switched on",
-    "PUT settings": "{delayed_methods: true} offers SEPA Direct Debit for euros; off by default",
+    "PUT settings": "{delayed_methods: true} offers SEPA Direct Debit for euros, off by default; "
+    "{automatic_tax_rate: 8.25} is the per cent of Checkout's automatic_tax, 10 by default",
     "POST sessions/{id}/settle": "end a delayed payment now: {outcome: succeeded|failed}",
     "POST intents/{id}/settle": "the same for a PaymentIntent",
     "POST charges/{id}/refund": "give back as on the Dashboard: {amount}, or all that is left",
@@ -52,7 +53,11 @@ class Later:
         sent = body()
         only(sent, *offered.SETTINGS)
         for name, value in sent.items():
-            if not isinstance(value, bool):
+            if name == "automatic_tax_rate":
+                if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:
+                    raise Refused(400, "bad_field", f"{name} is a number from 0 to 100.")
+                sent[name] = round(value, 4)
+            elif not isinstance(value, bool):
                 raise Refused(400, "bad_field", f"{name} is true or false.")
         return offered.switch(self._box, sent)
 

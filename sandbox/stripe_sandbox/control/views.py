@@ -15,7 +15,7 @@ from flask import Blueprint, Flask, Response, jsonify, request
 
 from stripe_sandbox.box import Box
 from stripe_sandbox.checkout import sessions
-from stripe_sandbox.checkout.buyer import NAME, Buyer, address
+from stripe_sandbox.checkout.buyer import NAME, Buyer, address, needs_card
 from stripe_sandbox.control import ledger, payments
 from stripe_sandbox.control.body import Json, Refused, body, field, limit, listed, only
 from stripe_sandbox.control.sweep import sweep
@@ -47,7 +47,8 @@ HELP = {
     "POST webhook_endpoints/{id}/roll": "a new secret; the old one signs along for {expires_in: 86400} s",
     "POST webhooks/deliver": "send all pending deliveries now, in order; {event: id} sends that event again",
     "POST sessions/{id}/pay": "as a buyer: {card, or delayed: succeeds|fails, email, name, authenticate, "
-    "phone, address, shipping: {name, address}, shipping_rate, promotion_code}",
+    "phone, address, shipping: {name, address}, shipping_rate, promotion_code, custom_fields: {key: text}, "
+    "promotions, quantities: {line item: n}}",
     "POST intents/{id}/pay": "the same for a PaymentIntent",
     **payments.HELP,
     "GET faults": "every fault setting",
@@ -59,7 +60,7 @@ HELP = {
     "POST reset": "forget every object, event, delivery and fault; command-line webhooks stay",
 }
 CARD = ("card", "delayed", "email", "name", "authenticate", "exp_month", "exp_year", "cvc")
-BUYER = ("phone", "address", "shipping", "shipping_rate", "promotion_code")
+BUYER = ("phone", "address", "shipping", "shipping_rate", "promotion_code", "custom_fields", "promotions")
 PAYABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
 
 
@@ -131,6 +132,9 @@ def _buyer(sent: Json) -> Buyer:
         only(shipping, "name", "address")
         shipping = {"name": shipping.get("name") or NAME, "address": address(shipping.get("address") or {})}
     given = field(sent, "address", dict)
+    custom = field(sent, "custom_fields", dict) or {}
+    for key in custom:
+        field(custom, key, str, "")
     return Buyer(
         email=field(sent, "email", str),
         name=field(sent, "name", str),
@@ -138,6 +142,8 @@ def _buyer(sent: Json) -> Buyer:
         address=None if given is None else address(given),
         shipping=shipping,
         shipping_rate=field(sent, "shipping_rate", str),
+        custom=custom,
+        promotions=bool(field(sent, "promotions", bool)),
     )
 
 
@@ -216,7 +222,7 @@ class Control:
 
     def pay_session(self, id: str) -> Json:
         sent = body()
-        only(sent, *CARD, *BUYER)
+        only(sent, *CARD, *BUYER, "quantities")
         found = sessions.find_session(self._box, id)
         if found is None:
             raise Refused(404, "no_such_session", f"No such Checkout Session: {id}.")
@@ -225,10 +231,13 @@ class Control:
         buyer = _buyer(sent)
         if "promotion_code" in sent:
             sessions.use_code(self._box, account, id, field(sent, "promotion_code", str) or "")
-            _, session = sessions.find_session(self._box, id) or found
+        quantities = field(sent, "quantities", dict) or {}
+        for item in quantities:
+            sessions.set_quantity(self._box, account, id, item, field(quantities, item, int) or 0)
+        _, session = sessions.find_session(self._box, id) or found
         card = (
             self._card({name: sent[name] for name in CARD if name in sent})
-            if session["amount_total"] or sent.keys() & {"card", "delayed"}
+            if needs_card(session) or sent.keys() & {"card", "delayed"}
             else None
         )
         outcome = sessions.pay_session(

@@ -10,7 +10,7 @@ from flask import Blueprint, Flask, redirect, request
 from werkzeug.wrappers import Response
 
 from stripe_sandbox.box import Box
-from stripe_sandbox.checkout.frame import guard, page
+from stripe_sandbox.checkout.pages.frame import guard, page
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.js.element import framed
 from stripe_sandbox.resources import payment_methods, setup_intents

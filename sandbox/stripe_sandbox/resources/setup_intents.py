@@ -46,6 +46,15 @@ def create(box: Box, account: str, params: Params, call: Call) -> Obj:
         raise errors.invalid(
             "You cannot provide return_url when confirm is not true on a SetupIntent.", param="return_url"
         )
+    intent = build(box, account, params)
+    _take_method(box, account, intent, params)
+    box.store.save(account, intent)
+    return _confirm(box, account, intent, params, call) if params.get("confirm") else intent
+
+
+def build(box: Box, account: str, params: Params, *, session: str | None = None) -> Obj:
+    """Keep a new intent of checked `params`, and make its event; `session` is the Checkout Session that it
+    belongs to."""
     id = ids.new("seti")
     automatic = params.get("automatic_payment_methods") or {}
     intent: Obj = {
@@ -67,13 +76,12 @@ def create(box: Box, account: str, params: Params, call: Call) -> Obj:
         "usage": params.get("usage", "off_session"),
         **dict.fromkeys(EMPTY),
         **{name: params.get(name) for name in ECHOED},
+        "_session": session,
     }
     _check_types(intent)
     box.store.insert(account, intent)
     box.emit(account, "setup_intent.created", intent)
-    _take_method(box, account, intent, params)
-    box.store.save(account, intent)
-    return _confirm(box, account, intent, params, call) if params.get("confirm") else intent
+    return intent
 
 
 @route("GET", "/v1/setup_intents")
@@ -109,6 +117,7 @@ def confirm(box: Box, account: str, params: Params, call: Call) -> Obj:
     _check(box, account, params)
     if intent["status"] not in OPEN:
         raise _unexpected(intent, "confirmed", OPEN)
+    _check_free(intent)
     _take_method(box, account, intent, params)
     try:
         confirmed = _confirm(box, account, intent, params, call)
@@ -124,6 +133,7 @@ def cancel(box: Box, account: str, params: Params, call: Call) -> Obj:
     intent = _fetch(box, account, call, params)
     if intent["status"] not in OPEN:
         raise _unexpected(intent, "canceled", OPEN)
+    _check_free(intent)
     intent.update(status="canceled", cancellation_reason=params.get("cancellation_reason"), next_action=None)
     box.store.save(account, intent)
     box.emit(account, "setup_intent.canceled", intent)
@@ -167,13 +177,46 @@ def _confirm(box: Box, account: str, intent: Obj, params: Params, call: Call) ->
     intent["_return_url"] = params.get("return_url")
     method = fetch(box, account, payment_methods.KIND, intent["payment_method"])
     if payment_methods.behaviour(method).three_d_secure:
-        return _ask(box, account, intent, call, by_stripe_js=bool(params.get("use_stripe_sdk")))
+        return _ask(box, account, intent, call.base_url, by_stripe_js=bool(params.get("use_stripe_sdk")))
     return _succeed(box, account, intent)
 
 
-def _ask(box: Box, account: str, intent: Obj, call: Call, *, by_stripe_js: bool) -> Obj:
-    address = f"{call.base_url}/c/authenticate/{intent['id']}?client_secret={intent['client_secret']}"
-    back = intent["_return_url"]
+def attempt(
+    box: Box, account: str, intent: Obj, method: Obj, *, authenticated: bool | None, base_url: str
+) -> str:
+    """Try to save a card by an intent, for a page that asks its buyer itself; the intent's status after it.
+    `authenticated` None: nobody has been asked yet. Raises StripeError (402) where the bank says no."""
+    intent["payment_method"] = method["id"]
+    asks = payment_methods.behaviour(method).three_d_secure
+    if asks and authenticated is None:
+        _ask(box, account, intent, base_url, by_stripe_js=True)
+    elif asks and not authenticated:
+        _fail(box, account, intent, UNAUTHENTICATED)
+    else:
+        _succeed(box, account, intent)
+    return str(intent["status"])
+
+
+def give_to(box: Box, account: str, id: str, customer: str) -> None:
+    """Give what an intent has saved to a customer that was made afterwards."""
+    intent = fetch(box, account, KIND, id)
+    method = fetch(box, account, payment_methods.KIND, intent["payment_method"])
+    payment_methods.save_for(box, account, method, customer)
+    box.store.save(account, intent | {"customer": customer})
+
+
+def abandon(box: Box, account: str, id: str) -> None:
+    """Cancel one whose Checkout Session is over, unless it has done its work."""
+    intent = fetch(box, account, KIND, id)
+    if intent["status"] in OPEN:
+        intent.update(status="canceled", cancellation_reason="abandoned", next_action=None)
+        box.store.save(account, intent)
+        box.emit(account, "setup_intent.canceled", intent)
+
+
+def _ask(box: Box, account: str, intent: Obj, base_url: str, *, by_stripe_js: bool) -> Obj:
+    address = f"{base_url}/c/authenticate/{intent['id']}?client_secret={intent['client_secret']}"
+    back = intent.get("_return_url")
     if back and not by_stripe_js:
         action: Obj = {"redirect_to_url": {"return_url": back, "url": address}, "type": "redirect_to_url"}
     else:
@@ -235,6 +278,16 @@ def _check(box: Box, account: str, params: Params) -> None:
         found = box.store.get(account, "customer", params["customer"])
         if found is None:
             raise errors.missing_object("customer", params["customer"], "customer", status=400)
+
+
+def _check_free(intent: Obj) -> None:
+    """One that belongs to a Checkout Session is its session's business."""
+    if intent["_session"]:
+        raise errors.invalid(
+            f"This SetupIntent belongs to the Checkout Session {intent['_session']}; it ends with that.",
+            code="setup_intent_unexpected_state",
+            setup_intent=shown(intent),
+        )
 
 
 def _check_types(intent: Obj) -> None:

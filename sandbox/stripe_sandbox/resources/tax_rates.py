@@ -42,7 +42,12 @@ def _check_country(params: Params) -> None:
 def create(box: Box, account: str, params: Params, call: Call) -> Obj:
     _check_percentage(params["percentage"])
     _check_country(params)
-    rate: Obj = {
+    return insert_new(box, account, new_rate(box, params), "tax_rate.created")
+
+
+def new_rate(box: Box, params: Params) -> Obj:
+    """A rate of checked `params`, not kept yet."""
+    return {
         "id": new("txr"),
         "object": KIND,
         "active": params.get("active", True),
@@ -62,7 +67,6 @@ def create(box: Box, account: str, params: Params, call: Call) -> Obj:
         "state": params.get("state"),
         "tax_type": params.get("tax_type"),
     }
-    return insert_new(box, account, rate, "tax_rate.created")
 
 
 @route("GET", "/v1/tax_rates")

@@ -41,7 +41,7 @@ import { brandOf, formatExpiry, formatNumber, reformat } from "./card_inputs.js"
     field.setAttribute("aria-invalid", "true");
     field.setAttribute("aria-describedby", error.id);
     if (name.startsWith("card")) document.getElementById("card-errors").append(error);
-    else field.closest(".field, .methods").append(error);
+    else field.closest(".field, .methods").append(error); // a box of consent is in a field too
   }
 
   function showBanner(message) {
@@ -96,7 +96,8 @@ import { brandOf, formatExpiry, formatNumber, reformat } from "./card_inputs.js"
       return;
     }
     setBusy(false);
-    const names = Object.keys(answer.errors || {});
+    const places = [...form.elements].map((field) => field.name);
+    const names = Object.keys(answer.errors || {}).sort((one, other) => places.indexOf(one) - places.indexOf(other));
     names.forEach((name) => showError(name, answer.errors[name]));
     if (names.length) input(names[0]).focus();
   }
@@ -112,9 +113,11 @@ import { brandOf, formatExpiry, formatNumber, reformat } from "./card_inputs.js"
     chip.setAttribute("aria-current", "true");
     // A chip fills the whole form: what is left empty gets the example that the page brings.
     for (const field of form.querySelectorAll("[data-sample]")) {
-      if (field.value) continue;
-      field.value = field.dataset.sample;
+      if (field.type === "checkbox") field.checked = true;
+      else if (field.value || !field.dataset.sample) continue;
+      else field.value = field.dataset.sample;
       clearError(field.name);
+      if (/Country$/.test(field.name)) countPlace(field);
     }
     button.focus();
   }
@@ -128,13 +131,13 @@ import { brandOf, formatExpiry, formatNumber, reformat } from "./card_inputs.js"
     markChip(chip);
   }
 
-  // A code or a way of shipping changes the sums alone: what was typed about the card and the buyer stays.
+  // A code, a quantity, a country or a way of shipping changes the sums alone: what was typed about the card and the buyer stays.
   async function ask(address, sent) {
     const options = { method: "POST", body: sent, headers: { Accept: "application/json" } };
     const answer = await (await fetch(address, options)).json();
-    const wrong = (answer.errors || {}).promotionCode;
     const here = new URL(window.location.href);
-    here.search = wrong ? `?wrong=${encodeURIComponent(wrong)}` : "";
+    const { promotionCode: wrong, quantity: wrongQuantity } = answer.errors || {};
+    here.search = new URLSearchParams({ ...(wrong && { wrong }), ...(wrongQuantity && { wrongQuantity }) });
     const page = new DOMParser().parseFromString(await (await fetch(here)).text(), "text/html");
     if (!page.querySelector("form.pay") || !page.querySelector(".card-box") !== !number) {
       window.location.assign(window.location.pathname); // nothing is due any more, or it is over
@@ -143,22 +146,45 @@ import { brandOf, formatExpiry, formatNumber, reformat } from "./card_inputs.js"
     document.querySelector(".what").replaceWith(page.querySelector(".what"));
     payText = page.querySelector(".submit-text").textContent;
     buttonText.textContent = payText;
-    listenForPromotion();
+    listenForChanges();
   }
 
-  function listenForPromotion() {
-    document.querySelector("form.promotion")?.addEventListener("submit", (event) => {
-      event.preventDefault();
-      ask(event.target.action, new URLSearchParams(new FormData(event.target, event.submitter)));
-    });
-  }
-
-  form.querySelector("[data-ship]")?.addEventListener("change", async (event) => {
+  async function count(address, sent) {
     button.disabled = true; // until the page shows what is paid
-    await ask(event.currentTarget.dataset.ship, new URLSearchParams({ shippingRate: event.target.value }));
+    await ask(address, sent);
     button.disabled = false;
+  }
+
+  // The tax that waits for a country counts once there is one.
+  async function countPlace(field) {
+    if (!form.dataset.place || !field.value || (field.name === "billingCountry" && input("shippingCountry"))) return;
+    const address = form.dataset.place;
+    delete form.dataset.place;
+    await count(address, new URLSearchParams({ country: field.value }));
+  }
+
+  function listenForChanges() {
+    for (const small of document.querySelectorAll("form.promotion, form.quantity")) {
+      small.addEventListener("submit", async (event) => {
+        event.preventDefault();
+        const { name, value } = event.submitter || {};
+        const line = small.querySelector("[name=line]")?.value;
+        await count(small.action, new URLSearchParams(new FormData(small, event.submitter)));
+        // The sums were drawn anew: whoever works with the keyboard goes on where he was.
+        if (!line) return;
+        const again = [...document.querySelectorAll("form.quantity")].find((one) => one.elements.line.value === line);
+        const same = name === "step" ? again?.querySelector(`[name=step][value="${value}"]:enabled`) : null;
+        (same || again?.elements.quantity)?.focus();
+      });
+      small.querySelector("[name=quantity]")?.addEventListener("change", () => small.requestSubmit());
+    }
+  }
+
+  form.querySelector("[data-ship]")?.addEventListener("change", (event) => {
+    count(event.currentTarget.dataset.ship, new URLSearchParams({ shippingRate: event.target.value }));
   });
-  listenForPromotion();
+  form.addEventListener("change", ({ target }) => { if (/Country$/.test(target.name)) countPlace(target); });
+  listenForChanges();
   form.addEventListener("submit", pay);
   form.addEventListener("input", (event) => { if (event.target.name !== "method") clearError(event.target.name); });
   document.querySelectorAll(".chip[data-iban]").forEach((chip) => chip.addEventListener("click", (event) => {

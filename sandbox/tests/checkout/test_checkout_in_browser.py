@@ -238,3 +238,58 @@ def test_nothing_is_wider_than_the_screen(own, page, width):
         box = page.locator(part).first.bounding_box()
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= width
+
+
+@with_javascript
+def test_another_quantity_and_a_country_count_at_once(own, page):
+    line = {
+        "quantity": 2,
+        "adjustable_quantity": {"enabled": True, "minimum": 1, "maximum": 4},
+        "price_data": {"currency": "usd", "unit_amount": 1000, "product_data": {"name": "Tea"}},
+    }
+    session = open_session(own, line_items=[line], automatic_tax={"enabled": True})
+    page.goto(session.url)
+    page.fill("input[name=email]", "ada@example.com")
+    more = page.get_by_role("button", name="More")
+    more.click()
+    expect(page.locator(SUBMIT)).to_have_text("Pay $30.00")
+    expect(more).to_be_focused()
+    page.fill("[name=quantity]", "9")
+    page.press("[name=quantity]", "Enter")
+    expect(page.locator(".what [role=alert]")).to_have_text("This quantity is not offered.")
+    page.fill("[name=quantity]", "4")
+    page.press("[name=quantity]", "Tab")
+    expect(page.locator(SUBMIT)).to_have_text("Pay $40.00")
+    expect(more).to_be_disabled()
+    page.select_option("[name=billingCountry]", "GB")
+    expect(page.locator(SUBMIT)).to_have_text("Pay $44.00")
+    expect(page.locator("input[name=email]")).to_have_value("ada@example.com")
+    page.click(".chip:has-text('4242')")
+    page.click(SUBMIT)
+    page.wait_for_url(f"{SHOP}/**")
+    assert session_of(own, session.id).amount_total == 4400
+
+
+@with_javascript
+def test_a_chip_answers_the_shop_s_own_fields_and_agrees_to_its_terms(own, page):
+    named = {"type": "custom", "custom": "Size"}
+    options = [{"label": "Small", "value": "s"}, {"label": "Large", "value": "l"}]
+    session = open_session(
+        own,
+        custom_fields=[{"key": "size", "type": "dropdown", "label": named, "dropdown": {"options": options}}],
+        consent_collection={"terms_of_service": "required"},
+        shipping_address_collection={"allowed_countries": ["US"]},
+        billing_address_collection="required",
+    )
+    page.goto(session.url)
+    page.click(SUBMIT)
+    expect(page.locator("input[name=email]")).to_be_focused()
+    expect(page.locator("#termsOfService-error")).to_have_text("Agree to the terms to go on.")
+    expect(page.locator("[name=billingLocality]")).to_be_hidden()
+    page.click(".chip:has-text('4242')")
+    expect(page.locator("[role=alert]")).to_have_count(0)
+    page.click(SUBMIT)
+    page.wait_for_url(f"{SHOP}/**")
+    done = session_of(own, session.id)
+    assert (done.custom_fields[0].dropdown.value, done.consent.terms_of_service) == ("s", "accepted")
+    assert done.customer_details.address.city == "South San Francisco"

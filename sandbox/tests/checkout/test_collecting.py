@@ -138,7 +138,7 @@ def test_a_chip_without_javascript_fills_the_whole_form(client: Client) -> None:
         for name in (*names, "shippingPostalCode", "cardNumber", "cardExpiry", "cardCvc")
     }
     assert all(form.values()), form
-    assert "<option selected>US</option>" in page.text
+    assert '<option value="US" selected>United States</option>' in page.text
     assert submit(session.url, form | {"shippingCountry": "US"}).status_code == 303
 
 
@@ -292,3 +292,14 @@ def test_everything_at_once(client: Client, code: str, sandbox: CheckedSandbox) 
     assert pay(sandbox, session.id, promotion_code="TEA")["outcome"] == "paid"
     done: Any = client.v1.checkout.sessions.retrieve(session.id)
     assert (done.amount_total, done.total_details.amount_discount) == (2300, 200)
+
+
+def test_the_card_s_address_may_be_that_of_the_goods(client: Client) -> None:
+    session = open_session(client, **TO_US, billing_address_collection="required")
+    assert 'name="sameAddress" checked' in look(session.url).text
+    empty = alerts(submit(session.url, typed(sameAddress="on")))
+    assert "shippingLocality" in empty
+    assert "billingLocality" not in empty
+    assert submit(session.url, typed(sameAddress="on", **HOME)).status_code == 303
+    done: Any = client.v1.checkout.sessions.retrieve(session.id)
+    assert done.customer_details.address.city == "London"

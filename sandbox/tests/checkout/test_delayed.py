@@ -20,7 +20,8 @@ def own() -> Iterator[Own]:
 
 
 def switch_on(own: Own) -> None:
-    assert own.control("PUT", "settings", {"delayed_methods": True}) == (200, {"delayed_methods": True})
+    status, settings = own.control("PUT", "settings", {"delayed_methods": True})
+    assert (status, settings["delayed_methods"]) == (200, True)
 
 
 def make(own: Own, **more: Any) -> Any:
@@ -47,7 +48,7 @@ def settle(own: Own, id: str, outcome: str, kind: str = "sessions") -> Any:
 
 
 def test_by_default_only_cards_are_offered(own: Own) -> None:
-    assert own.control("GET", "settings") == (200, {"delayed_methods": False})
+    assert own.control("GET", "settings") == (200, {"delayed_methods": False, "automatic_tax_rate": 10})
     assert make(own).payment_method_types == ["card"]
     assert open_session(own, currency="eur").payment_method_types == ["card"]
     intent = make(own)
@@ -214,7 +215,9 @@ def test_a_debit_needs_to_know_whose_it_is(own: Own) -> None:
 def test_settings_are_checked(own: Own) -> None:
     assert own.control("PUT", "settings", {"delayed_methods": "yes"})[0] == 400
     assert own.control("PUT", "settings", {"nonsense": True})[0] == 400
+    for rate in (True, -1, 100.5, "10"):
+        assert own.control("PUT", "settings", {"automatic_tax_rate": rate})[0] == 400
     assert own.control("POST", "sessions/cs_test_x/pay", {"delayed": "maybe"})[0] in (400, 404)
     switch_on(own)
     own.control("POST", "reset")
-    assert own.control("GET", "settings")[1] == {"delayed_methods": False}
+    assert own.control("GET", "settings")[1] == {"delayed_methods": False, "automatic_tax_rate": 10}

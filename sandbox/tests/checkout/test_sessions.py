@@ -218,10 +218,10 @@ def test_a_known_email_is_shown_at_once(client: stripe.StripeClient) -> None:
 @pytest.mark.parametrize(
     "wanted",
     [
-        {"automatic_tax": {"enabled": True}},
+        {"automatic_tax": {"enabled": True, "liability": {"type": "account", "account": "acct_1"}}},
         {"ui_mode": "elements"},
-        {"custom_fields": [{"key": "k", "type": "text", "label": {"type": "custom", "custom": "K"}}]},
-        {"consent_collection": {"promotions": "auto"}},
+        {"mode": "subscription"},
+        {"name_collection": {"business": {"enabled": True}}},
         {"invoice_creation": {"enabled": True}},
         {"after_expiration": {"recovery": {"enabled": True}}},
     ],

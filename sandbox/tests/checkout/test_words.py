@@ -11,8 +11,8 @@ import stripe_sandbox
 from sandbox_testing.orders import line, open_session, pay
 from sandbox_testing.server import CheckedSandbox
 from sandbox_testing.shopping import alerts, look, submit, text_of, typed
-from stripe_sandbox.checkout.form import MISSING
-from stripe_sandbox.checkout.words import RUSSIAN
+from stripe_sandbox.checkout.pages.form import MISSING
+from stripe_sandbox.checkout.pages.words import RUSSIAN
 from stripe_sandbox.rules import cards
 
 PACKAGE = Path(stripe_sandbox.__file__).parent
@@ -25,8 +25,8 @@ def test_every_sentence_of_the_page_is_in_both_languages() -> None:
         said |= set(
             re.findall(r'(?<![a-z])t\("([^"]+)"', (PACKAGE / "templates" / file).read_text(encoding="utf-8"))
         )
-    for file in ("form.py", "page.py", "summary.py"):
-        code = (PACKAGE / "checkout" / file).read_text(encoding="utf-8")
+    for file in ("form.py", "hosted.py", "summary.py", "view.py"):
+        code = (PACKAGE / "checkout" / "pages" / file).read_text(encoding="utf-8")
         said |= set(re.findall(r'say\("([^"]+)"', code))
         said |= set(re.findall(r'errors\["\w+"\] = "([^"]+)"', code))
         said |= set(re.findall(r'asked\["\w+"\] = "([^"]+)"', code))

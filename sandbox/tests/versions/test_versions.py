@@ -174,6 +174,10 @@ def test_names_of_ui_mode_until_2026_03_25(api: Stripe) -> None:
     session = api.post("checkout/sessions", ORDER | {"ui_mode": "hosted"}, "2026-02-25.clover")
     assert session["ui_mode"] == "hosted"
     assert api.get(f"checkout/sessions/{session['id']}", "2026-03-25.dahlia")["ui_mode"] == "hosted_page"
+    order = {"mode": "payment", "return_url": "https://shop.example/", **LINE}
+    embedded = api.post("checkout/sessions", order | {"ui_mode": "embedded"}, "2026-02-25.clover")
+    assert embedded["ui_mode"] == "embedded"
+    assert api.get(f"checkout/sessions/{embedded['id']}", NEWEST)["ui_mode"] == "embedded_page"
     assert (
         "must be one of"
         in api.post("checkout/sessions", ORDER | {"ui_mode": "hosted"}, NEWEST)["error"]["message"]

@@ -15,7 +15,8 @@ from stripe_sandbox.rules import debits
 from stripe_sandbox.server.routes import Params
 
 CARD = "card"
-SETTINGS: dict[str, Any] = {"delayed_methods": False}
+#: `automatic_tax_rate`: the per cent that `automatic_tax` takes, wherever the buyer is.
+SETTINGS: dict[str, Any] = {"delayed_methods": False, "automatic_tax_rate": 10}
 
 
 def settings(box: Box) -> dict[str, Any]:
@@ -23,7 +24,7 @@ def settings(box: Box) -> dict[str, Any]:
     return {name: box.store.setting(name, default) for name, default in SETTINGS.items()}
 
 
-def switch(box: Box, change: dict[str, bool]) -> dict[str, Any]:
+def switch(box: Box, change: dict[str, Any]) -> dict[str, Any]:
     """Set some of them; all of them as they are then."""
     with box.store.transaction():
         for name, value in change.items():

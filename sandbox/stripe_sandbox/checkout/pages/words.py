@@ -118,6 +118,37 @@ RUSSIAN = {
     ),
     "We are unable to authenticate your payment method. Please choose a different payment method and "
     "try again.": ("Не удалось подтвердить этот способ оплаты. Выберите другой и попробуйте ещё раз."),
+    # what the shop asks for besides, and cards that are saved
+    "Agree to the terms to go on.": ("Чтобы продолжить, примите условия."),
+    "By saving your card you let {merchant} charge it later, under its terms.": (
+        "Сохраняя карту, вы разрешаете {merchant} списывать с неё позже, по своим условиям."
+    ),
+    "Choose a country to see it": ("Выберите страну"),
+    "Choose one of these.": ("Выберите один из вариантов."),
+    "Additional information": ("Дополнительно"),
+    "The same as where it is sent": ("Тот же, что адрес доставки"),
+    "Fewer": ("Меньше"),
+    "Fill in this field.": ("Заполните это поле."),
+    "I agree to the terms of service of {merchant}.": ("Я принимаю условия обслуживания {merchant}."),
+    "More": ("Больше"),
+    "Quantity of {name}": ("Количество: {name}"),
+    "Save card": ("Сохранить карту"),
+    "Save your card with": ("Сохранить карту в"),
+    "Tax": ("Налог"),
+    "The quantity of this line cannot be changed.": ("Количество здесь изменить нельзя."),
+    "This is too long.": ("Слишком длинно."),
+    "This is too short.": ("Слишком коротко."),
+    "This quantity is not offered.": ("Такое количество не предлагается."),
+    "Use digits only.": ("Только цифры."),
+    "Your card is saved": ("Карта сохранена"),
+    "{label} (optional)": ("{label} (необязательно)"),
+    "{merchant} can charge it from now on, without asking for it again. Nothing is charged today.": (
+        "{merchant} сможет списывать с неё, не спрашивая карту снова. Сегодня ничего не спишется."
+    ),
+    "{merchant} may send me news and offers by email.": (
+        "{merchant} может присылать мне новости и предложения по почте."
+    ),
+    "{name} can charge it from now on.": ("{name} теперь может списывать с неё."),
     # how it ends
     "The time to pay is over and nothing was charged. Go back to {name} and start again.": (
         "Время для оплаты вышло, ничего не списано. Вернитесь в {name} и начните заново."

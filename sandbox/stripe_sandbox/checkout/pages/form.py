@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from stripe_sandbox.checkout.buyer import Buyer, address, asks_address, asks_phone, countries
+from stripe_sandbox.checkout.collecting import asks, problem
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.rules import debits
 from stripe_sandbox.rules.cards import Card
@@ -30,6 +31,8 @@ FIELD_OF_CODE = {
 }
 
 
+#: How the inputs of the shop's own fields begin; their keys follow.
+OWN = "custom_"
 #: The ends of the names that an address's inputs have, as on Stripe's own page.
 PARTS = {
     "AddressLine1": "line1",
@@ -57,10 +60,26 @@ def asked_by(session: Obj) -> dict[str, str]:
         asked["shippingName"] = "Enter your full name."
         asked |= {f"shipping{end}": MISSING.get(end, "") for end in PARTS}
     if asks_address(session):
+        if places:
+            asked["sameAddress"] = ""
         asked |= {f"billing{end}": MISSING.get(end, "") for end in PARTS}
     if len(session["shipping_options"]) > 1:
         asked["shippingRate"] = "Choose how it is sent."
+    for own in session["custom_fields"]:
+        asked[OWN + own["key"]] = "" if own["optional"] else "Fill in this field."
+    if asks(session, "terms_of_service"):
+        asked["termsOfService"] = "Agree to the terms to go on."
+    if asks(session, "promotions"):
+        asked["promotions"] = ""
     return asked
+
+
+def check_own(session: Obj, form: "PayForm") -> None:
+    """Say what is wrong with the answers to the shop's own fields."""
+    for own in session["custom_fields"]:
+        name = OWN + own["key"]
+        if name not in form.errors and (wrong := problem(own, form.values[name])):
+            form.errors[name] = wrong
 
 
 @dataclass
@@ -97,6 +116,8 @@ class PayForm:
             address=self._address("billing"),
             shipping=shipped and {"name": said.get("shippingName", ""), "address": shipped},
             shipping_rate=said.get("shippingRate") or None,
+            custom={name.removeprefix(OWN): text for name, text in said.items() if name.startswith(OWN)},
+            promotions=bool(said.get("promotions")),
         )
 
     def _address(self, whose: str) -> Obj | None:
@@ -119,9 +140,12 @@ def read(
     `fixed_email` (the session's customer_email) can't be typed over. `asked`: the inputs besides, each with
     the words for where it is empty ("" where it may be)."""
     form = PayForm()
+    same = bool(posted.get("sameAddress")) and "sameAddress" in (asked or {})
     for name, words in (asked or {}).items():
-        form.values[name] = posted.get(name, "").strip()[:LONGEST]
-        if words and not form.values[name]:
+        from_shipping = same and name.startswith("billing") and name.removeprefix("billing") in PARTS
+        source = name.replace("billing", "shipping") if from_shipping else name
+        form.values[name] = posted.get(source, "").strip()[:LONGEST]
+        if words and not form.values[name] and not from_shipping:
             form.errors[name] = words
     form.values["email"] = fixed_email or posted.get("email", "").strip()[:LONGEST]
     if not form.values["email"]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from babel import Locale
 
-from stripe_sandbox.checkout.words import words
+from stripe_sandbox.checkout.pages.words import words
 from stripe_sandbox.rules.money import format_amount, format_percent
 
 Lookup = Callable[[str, str], dict[str, Any] | None]
@@ -19,7 +19,8 @@ Lookup = Callable[[str, str], dict[str, Any] | None]
 
 @dataclass(frozen=True)
 class Line:
-    """One thing being bought. `each` is its unit price, empty where the amount says it already."""
+    """One thing being bought. `each` is its unit price, empty where the amount says it already. `least` and
+    `most`: between which the buyer may choose, None where he may not."""
 
     name: str
     description: str
@@ -27,6 +28,9 @@ class Line:
     quantity: int
     each: str
     amount: str
+    id: str
+    least: int | None
+    most: int | None
 
 
 @dataclass(frozen=True)
@@ -53,15 +57,18 @@ class Summary:
 
 def summarize(session: dict[str, Any], locale: Locale, find: Lookup) -> Summary:
     """What is paid for, from an expanded `session`; `find(kind, id)` fetches products, coupons and codes."""
+    if session["amount_total"] is None:  # nothing is bought: a card is saved
+        return Summary([], "", [], [], None, "", free=False)
     currency = str(session["currency"])
 
     def money(minor: int | Decimal) -> str:
         return format_amount(minor, currency, locale)
 
     breakdown = (session.get("total_details") or {}).get("breakdown") or {}
-    total = int(session["amount_total"] or 0)
+    total = int(session["amount_total"])
+    alone = len(session["line_items"]["data"]) == 1
     return Summary(
-        lines=[_line(item, money, find) for item in session["line_items"]["data"]],
+        lines=[_line(item, money, find, alone) for item in session["line_items"]["data"]],
         subtotal=money(session["amount_subtotal"]),
         discounts=[_discount(entry, money, locale, find) for entry in breakdown.get("discounts", [])],
         taxes=[_tax(entry, money, locale) for entry in breakdown.get("taxes", [])],
@@ -82,13 +89,14 @@ def _shipping(
     return Row(label="Shipping", note=rate.get("display_name") or "", amount=amount)
 
 
-def _line(item: dict[str, Any], money: Callable[[int | Decimal], str], find: Lookup) -> Line:
+def _line(item: dict[str, Any], money: Callable[[int | Decimal], str], find: Lookup, alone: bool) -> Line:
     price = item.get("price") or {}
     product = _resolve(price.get("product"), "product", find)
     quantity = int(item.get("quantity") or 1)
     # A price in fractions of a minor unit has unit_amount null and says it in unit_amount_decimal alone.
     unit = price.get("unit_amount_decimal") or price.get("unit_amount") or 0
     images = product.get("images") or []
+    bounds = item.get("adjustable_quantity")
     return Line(
         name=item.get("description") or product.get("name") or "",
         description=product.get("description") or "",
@@ -96,6 +104,9 @@ def _line(item: dict[str, Any], money: Callable[[int | Decimal], str], find: Loo
         quantity=quantity,
         each=money(Decimal(str(unit))) if quantity > 1 else "",
         amount=money(item["amount_subtotal"]),
+        id=item["id"],
+        least=max(bounds["minimum"], int(alone)) if bounds else None,
+        most=bounds["maximum"] if bounds else None,
     )
 
 
