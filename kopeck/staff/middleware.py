@@ -1,5 +1,6 @@
-"""Until the second factor is given, a log-in opens nothing: not the admin, not an order's page, not the API.
+"""Sessions and who is logged in, for staff alone: no buyer and no machine has either, or pays for them.
 
+Until the second factor is given, a log-in opens nothing: not the admin, not an order's page, not the API.
 Elsewhere the half logged in are nobody; in the admin they are led to the page that is missing. So no view
 has to ask, and a view that is added later is shut by itself.
 """
@@ -7,12 +8,18 @@ has to ask, and a view that is added later is shut by itself.
 from collections.abc import Callable
 from urllib.parse import urlencode
 
+from django.conf import settings
+from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import reverse
+from django.utils.deprecation import MiddlewareMixin
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
+from django_otp.middleware import OTPMiddleware
 
 from kopeck.errors import ShopError
 from kopeck.slow import spare_database
@@ -21,31 +28,63 @@ from kopeck.web.errors import error_response
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
+SESSION_COOKIE = settings.SESSION_COOKIE_NAME
 #: What the half logged in may open as themselves, and where each lack leads.
 OPEN = ("admin:login", "admin:logout", "admin:jsi18n", "second-factor", "second-factor-token")
 LEADS_TO = {Missing.TOKEN: "second-factor-token", Missing.DEVICE: "second-factor"}
 
 
-def second_factor(get_response: GetResponse) -> GetResponse:
+def may_be_staff(request: HttpRequest) -> bool:
+    """Whether the request is for the admin, or brings a session's cookie."""
+    return request.path_info.startswith("/admin") or SESSION_COOKIE in request.META.get("HTTP_COOKIE", "")
+
+
+class ForStaff:
+    """Makes a middleware one that other requests go past."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        passed = super().__call__ if may_be_staff(request) else self.get_response  # type: ignore[misc,attr-defined]
+        return passed(request)  # type: ignore[no-any-return]
+
+
+class Sessions(ForStaff, SessionMiddleware):
+    pass
+
+
+class Users(ForStaff, AuthenticationMiddleware):
+    """Everybody else is nobody, which needs no session to be known."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        request.user = AnonymousUser()
+        return super().__call__(request)
+
+
+class Tokens(ForStaff, OTPMiddleware):  # type: ignore[misc]
+    pass
+
+
+class Messages(ForStaff, MessageMiddleware):
+    pass
+
+
+class SecondFactors(ForStaff, MiddlewareMixin):
     """After django-otp's middleware, which knows what the session has verified."""
 
-    def whoever_counts(user: User | AnonymousUser) -> User | AnonymousUser:
-        return user if missing(user) is Missing.NOTHING else AnonymousUser()
-
-    def middleware(request: HttpRequest) -> HttpResponseBase:
+    def process_request(self, request: HttpRequest) -> HttpResponseBase | None:
         user = request.user
         if not request.path_info.startswith("/admin/"):
-            # Looked at only where a view asks: most buyers have no session.
-            request.user = SimpleLazyObject(lambda: whoever_counts(user))  # type: ignore[assignment]
-            return get_response(request)
-        if request.path_info not in {reverse(name) for name in OPEN}:
+            # Looked at only where a view asks.
+            request.user = SimpleLazyObject(lambda: _whoever_counts(user))  # type: ignore[assignment]
+        elif request.path_info not in {reverse(name) for name in OPEN}:
             lack = missing(user)
             if lack is not Missing.NOTHING:
                 query = urlencode({"next": request.get_full_path()})
                 return HttpResponseRedirect(f"{reverse(LEADS_TO[lack])}?{query}")
-        return get_response(request)
+        return None
 
-    return middleware
+
+def _whoever_counts(user: User | AnonymousUser) -> User | AnonymousUser:
+    return user if missing(user) is Missing.NOTHING else AnonymousUser()
 
 
 def uploads(get_response: GetResponse) -> GetResponse:

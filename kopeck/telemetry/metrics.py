@@ -4,6 +4,8 @@ Labels are names of routes and calls, never addresses or ids, so their number is
 of one container are summed where PROMETHEUS_MULTIPROC_DIR names a folder they share.
 """
 
+from functools import lru_cache
+
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import ResolverMatch
@@ -46,8 +48,20 @@ def count_request(request: HttpRequest, status: int, seconds: float) -> None:
     """Counts an answered request."""
     route = _route(request)
     method = request.method if request.method in _METHODS else "other"
-    REQUESTS.labels(route, method, f"{status // 100}xx").inc()
-    REQUEST_SECONDS.labels(route).observe(seconds)
+    count(route, method, status, seconds)
+
+
+def count(route: str, method: str, status: int, seconds: float) -> None:
+    """Counts an answer of the route of that name."""
+    requests, request_seconds = _counters(route, method, status // 100)
+    requests.inc()
+    request_seconds.observe(seconds)
+
+
+@lru_cache(maxsize=1000)
+def _counters(route: str, method: str, hundreds: int) -> tuple[Counter, Histogram]:
+    """As the library finds them anew, behind a lock, at each count."""
+    return REQUESTS.labels(route, method, f"{hundreds}xx"), REQUEST_SECONDS.labels(route)
 
 
 def _route(request: HttpRequest) -> str:

@@ -4,7 +4,6 @@ The Content-Security-Policy names Stripe's hosts (https://docs.stripe.com/securi
 origin, and only where pages of the shop need them: the admin and the API's page get by without.
 """
 
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,7 +15,8 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-GetResponse = Callable[[HttpRequest], HttpResponseBase]
+from kopeck.web.middleware import MACHINES, GetResponse
+
 Directives = dict[str, list[Any]]  # sources, and the place of the nonce
 
 STRIPE_JS = ["https://js.stripe.com", "https://*.js.stripe.com"]
@@ -99,6 +99,8 @@ def policy_for(path: str, status: int = 200) -> Directives:
     """The policy of the answer at this path."""
     if path.startswith((settings.STATIC_URL, settings.MEDIA_URL)) and status < 400:
         return _FILE
+    if path.startswith(MACHINES):
+        return _NOTHING
     if path.startswith("/admin"):
         return _JOBS_PAGE if path.startswith(JOBS) else _OWN_PAGE
     if path.startswith("/api/"):
@@ -130,8 +132,22 @@ def text_of(directives: Directives, nonce: str | None) -> str:
     return texts.with_nonce.replace(_NONCE_HERE, nonce) if nonce else texts.plain
 
 
-class ContentSecurityPolicy(CSPMiddleware):
-    """django-csp with the policy of each part of the shop; its decorators and `request.csp_nonce` work."""
+class Policies(CSPMiddleware):
+    """django-csp with the policy of each part of the shop; its decorators and `request.csp_nonce` work.
+
+    And the Permissions-Policy, which is the same everywhere.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        super().__init__(get_response)
+        self._too_late = CheckableLazyObject(self._csp_nonce_post_response)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        self.process_request(request)
+        response = self.process_response(request, self.get_response(request))  # type: ignore[arg-type]
+        policy = permissions_policy(settings.STRIPE_JS_URL, settings.SANDBOX_URL)
+        response.headers.setdefault("Permissions-Policy", policy)
+        return response
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         decorated = any(name.startswith("_csp_") for name in vars(response))
@@ -140,7 +156,7 @@ class ContentSecurityPolicy(CSPMiddleware):
         nonce = getattr(request, "_csp_nonce", None)
         response.headers[HEADER] = text_of(policy_for(request.path_info, response.status_code), nonce)
         if nonce is None:  # as the library does: one that is asked for now would be in no header
-            request.csp_nonce = CheckableLazyObject(self._csp_nonce_post_response)  # type: ignore[attr-defined]
+            request.csp_nonce = self._too_late  # type: ignore[attr-defined]
         return response
 
     def get_policy_parts(
@@ -159,16 +175,3 @@ def permissions_policy(js_url: str, sandbox_url: str) -> str:
     allowed = " ".join(["self", *(f'"{host}"' for host in dict.fromkeys(hosts))])
     rules = [f"payment=({allowed})", f"publickey-credentials-get=({allowed})"]
     return ", ".join([*rules, *(f"{name}=()" for name in _NEVER)])
-
-
-def everywhere(get_response: GetResponse) -> GetResponse:
-    """The outermost: files and refusals never reach the middleware of Django that says X-Frame-Options."""
-
-    def middleware(request: HttpRequest) -> HttpResponseBase:
-        response = get_response(request)
-        policy = permissions_policy(settings.STRIPE_JS_URL, settings.SANDBOX_URL)
-        response.headers.setdefault("Permissions-Policy", policy)
-        response.headers.setdefault("X-Frame-Options", settings.X_FRAME_OPTIONS)
-        return response
-
-    return middleware

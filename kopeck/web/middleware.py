@@ -1,18 +1,26 @@
-"""What every request goes through: either slash, the check of Host, the methods of a page."""
+"""What every request goes through: either slash, the language, the check of Host, the methods of a page.
+
+In place of Django's own, which decide anew at each request what the same few texts say again and again.
+"""
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from django.conf import settings
-from django.http import (
-    HttpRequest,
-    HttpResponseBase,
-    HttpResponsePermanentRedirect,
-)
-from django.middleware.common import CommonMiddleware
+from django.http import HttpRequest, HttpResponseBase
+from django.utils import translation
+from django.utils.cache import patch_vary_headers
+from django.utils.translation.trans_real import parse_accept_lang_header
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
+#: Where machines alone ask. No browser of a person's comes here: no session, visitor, form or language.
+MACHINES = ("/webhooks/", "/healthz", "/readyz", "/metrics")
+
+
+def is_for_machines(request: HttpRequest) -> bool:
+    return request.path_info.startswith(MACHINES)
 
 
 def either_slash(get_response: GetResponse) -> GetResponse:
@@ -33,18 +41,58 @@ def either_slash(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
-class KnownHosts(CommonMiddleware):
+def languages(get_response: GetResponse) -> GetResponse:
+    """The language of the browser, as Django's LocaleMiddleware finds it. Machines get the shop's own."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        if is_for_machines(request):
+            translation.activate(settings.LANGUAGE_CODE)  # the thread still has that of the last request
+            return get_response(request)
+        chosen = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, "")
+        language = language_of(chosen, request.META.get("HTTP_ACCEPT_LANGUAGE", ""))
+        translation.activate(language)
+        request.LANGUAGE_CODE = language
+        response = get_response(request)
+        patch_vary_headers(response, ["Accept-Language"])
+        response.headers.setdefault("Content-Language", language)
+        return response
+
+    return middleware
+
+
+def language_of(chosen: str, accepted: str) -> str:
+    """The page's language: the one that was `chosen`, else the first that the browser accepts and we have."""
+    return _language_of(chosen[:20], accepted[:200], settings.LANGUAGE_CODE)
+
+
+@lru_cache(maxsize=1000)
+def _language_of(chosen: str, accepted: str, usual: str) -> str:
+    for wanted in (chosen, *(language for language, _quality in parse_accept_lang_header(accepted)), usual):
+        try:
+            if wanted and wanted != "*":
+                return translation.get_supported_language_variant(wanted)
+        except LookupError:
+            continue
+    return usual
+
+
+def known_hosts(get_response: GetResponse) -> GetResponse:
     """Django's check of Host, save where machines ask by an address that changes: a pod's, a container's.
 
     Those answers build no address from it. /metrics without a token stays behind the check: a page elsewhere
     whose name was turned to this machine (DNS rebinding) would else read the figures of a shop at play.
     """
 
-    def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
+    def middleware(request: HttpRequest) -> HttpResponseBase:
         path = request.path_info
-        if path in ("/healthz", "/readyz") or (path == "/metrics" and settings.METRICS_TOKEN):
-            return None
-        return super().process_request(request)
+        if path not in ("/healthz", "/readyz") and not (path == "/metrics" and settings.METRICS_TOKEN):
+            request.get_host()  # raises what becomes 400
+        response = get_response(request)
+        if not response.streaming and "Content-Length" not in response.headers:
+            response.headers["Content-Length"] = str(len(response.content))  # type: ignore[attr-defined]
+        return response
+
+    return middleware
 
 
 def read_only(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:

@@ -29,7 +29,7 @@ def proxies(
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         said = {name: request.META.pop(name, "") for name in HEADERS}
-        client = peer = read_address(request.META.get("REMOTE_ADDR", ""))
+        client = peer = _read_peer(request.META.get("REMOTE_ADDR", ""))
         trusted = peer is not None and is_trusted(peer)
         if not trusted:
             request.META.pop("HTTP_X_REQUEST_ID", None)
@@ -72,6 +72,10 @@ def read_address(text: str) -> Address | None:
         return None
     # A listener for both families shows IPv4 as ::ffff:192.0.2.1.
     return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
+
+
+#: What the web server itself says, of few peers again and again.
+_read_peer = lru_cache(maxsize=1000)(read_address)
 
 
 def network_of(text: str) -> str:

@@ -14,7 +14,7 @@ from django.http import (
 from django.utils.crypto import constant_time_compare
 
 from kopeck.typed import whole_number
-from kopeck.web.middleware import GetResponse
+from kopeck.web.middleware import GetResponse, is_for_machines
 
 VISITOR_COOKIE = settings.VISITOR_COOKIE_NAME
 #: When the visitor was first shown a page: under attack (abuse/declines.py) nobody buys without one.
@@ -71,9 +71,13 @@ def visitors(get_response: GetResponse) -> GetResponse:
     """Gives every request its `visitor`, and the visitor its cookie once a view has asked for the key."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
+        if is_for_machines(request):
+            return get_response(request)
         visitor = Visitor(request.COOKIES.get(VISITOR_COOKIE, ""), request.COOKIES.get(SINCE_COOKIE, ""))
         request.visitor = visitor  # type: ignore[attr-defined]
         response = get_response(request)
+        # Whatever says nothing of caches may be this visitor's alone.
+        response.headers.setdefault("Cache-Control", "private, no-store")
         if visitor.is_new:
             _give(response, VISITOR_COOKIE, visitor.token)
         if visitor.token and _is_page(request, response) and visitor.age is None:

@@ -202,7 +202,7 @@ def test_a_nonce_is_fresh_for_every_page_and_stands_in_its_policy(owner: Client)
     from django.template import engines
     from django.test import RequestFactory
 
-    from kopeck.web.headers import ContentSecurityPolicy
+    from kopeck.web.headers import Policies
 
     def page(request: Any) -> Any:
         from django.http import HttpResponse
@@ -212,7 +212,7 @@ def test_a_nonce_is_fresh_for_every_page_and_stands_in_its_policy(owner: Client)
 
     seen = set()
     for _ in range(2):
-        answer = ContentSecurityPolicy(page)(RequestFactory().get("/"))
+        answer = Policies(page)(RequestFactory().get("/"))
         nonce = answer.content.decode().split('"')[1]
         assert f"'nonce-{nonce}'" in answer["Content-Security-Policy"]
         seen.add(nonce)
