@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from kopeck import rows
 from kopeck.payments import sync
 from kopeck.payments.inputs import key_in
 from kopeck.payments.models import Payment
@@ -11,6 +12,7 @@ from kopeck.stripe_api.client import StripeRefused
 from kopeck.webhooks import declines
 from kopeck.webhooks.models import StripeEvent
 
+Status = Payment.Status
 #: The event's state, and what was done in a sentence.
 Outcome = tuple[StripeEvent.Status, str]
 
@@ -23,10 +25,23 @@ def _payment(event: StripeEvent) -> Outcome:
         ours = isinstance(metadata, dict) and "kopeck_payment" in metadata
         said = "Its Checkout Session's own events tell of it." if ours else "Not a payment of this shop."
         return StripeEvent.Status.IGNORED, said
-    if not payment.stripe_id:
-        payment.stripe_id = event.object_id
-    payment = sync.refresh(payment)
+    if not _is_old_news(event, payment):
+        payment.stripe_id = payment.stripe_id or event.object_id
+        payment = sync.refresh(payment)
     return StripeEvent.Status.DONE, f"Order {payment.order_id}: payment is {payment.status}."
+
+
+def _is_old_news(event: StripeEvent, payment: Payment) -> bool:
+    """Whether Stripe need not be asked: the event tells of what can't change this payment any more.
+
+    One payment makes several events, and the return page may have learnt of it before the first.
+    """
+    if payment.status in (Status.PAID, Status.NEEDS_REVIEW):
+        return True
+    if payment.status == Status.EXPIRED:  # an object that was closed at Stripe stays closed
+        return event.type in ("checkout.session.expired", "payment_intent.canceled")
+    # A card that was declined: the intent asks for another. Of one that a bank was at work on it is news.
+    return payment.status == Status.OPEN and event.type == "payment_intent.payment_failed"
 
 
 def _declined(event: StripeEvent) -> Outcome:
@@ -35,18 +50,20 @@ def _declined(event: StripeEvent) -> Outcome:
     return (StripeEvent.Status.DONE, f"{counted} {said}") if counted else (status, said)
 
 
+#: By Stripe's id; else by our key in the metadata, for a session whose id we crashed before storing.
+_PAYMENT = f"""
+SELECT {rows.columns(Payment, "p")} FROM payments_payment p
+WHERE account = %s AND (stripe_id = %s OR (key = %s AND kind = %s AND stripe_id IS NULL))
+ORDER BY stripe_id NULLS LAST LIMIT 1
+"""  # noqa: S608 - the model's own names
+
+
 def _payment_of(event: StripeEvent) -> Payment | None:
-    """By Stripe's id; else by our key in the metadata, for a session whose id we crashed before storing."""
-    ours = Payment.objects.filter(account=event.account)
-    payment = ours.filter(stripe_id=event.object_id).first()
-    if payment is not None:
-        return payment
     key = key_in(event.object.get("metadata"))
-    if key is None:
-        return None
     # The intent of a Checkout attempt carries its key too, and is not the object that the attempt waits for.
     kind = Payment.Kind.CHECKOUT if event.type.startswith("checkout.") else Payment.Kind.INTENT
-    return ours.filter(key=key, kind=kind, stripe_id__isnull=True).first()
+    found = rows.read(_PAYMENT, [event.account, event.object_id, key, kind], Payment)
+    return found[0][0] if found else None
 
 
 def _refund(event: StripeEvent) -> Outcome:

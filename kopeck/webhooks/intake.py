@@ -13,19 +13,33 @@ from django.db import DatabaseError
 from django.db.models import F
 from django.utils import timezone
 
+from kopeck import rows
 from kopeck.telemetry.redaction import scrub, without_secrets
-from kopeck.webhooks.handlers import HANDLERS
-from kopeck.webhooks.models import StripeEvent
+from kopeck.webhooks.handlers import HANDLERS, Outcome
+from kopeck.webhooks.models import STORE_ONCE, StripeEvent
 
 log = logging.getLogger(__name__)
+OTHER_MODE = (StripeEvent.Status.REJECTED, "Of another mode (live, test) than our keys.")
+SETTLING = ("status", "outcome", "traceback", "handled", "attempts")
 _STRIPE_ID = re.compile(r"\w+", re.ASCII)
 
 
 def receive(account_name: str, event: dict[str, Any], *, livemode: bool) -> StripeEvent:
-    """Stores the event once and works it off. Raises what stopped it, after noting that on the event."""
-    stored = _store(account_name, event)
-    if bool(event.get("livemode")) != livemode:
-        return _settle(stored, StripeEvent.Status.REJECTED, "Of another mode (live, test) than our keys.")
+    """Stores the event once and processes it. Raises what stopped it, after noting that on the event."""
+    row = _row(account_name, event)
+    is_ours = bool(event.get("livemode")) == livemode
+    useless = _useless(row)
+    if not is_ours:
+        _settle(row, *OTHER_MODE)
+    elif useless:
+        _settle(row, StripeEvent.Status.IGNORED, useless)
+    if _store(row) or row.is_settled:
+        return process(row)
+    # It came before, and was cut off or failed then.
+    stored = StripeEvent.objects.get(pk=row.pk)
+    if not is_ours:
+        _settle(stored, *OTHER_MODE)
+        rows.update(stored, *SETTLING)
     return process(stored)
 
 
@@ -34,10 +48,14 @@ def process(event: StripeEvent) -> StripeEvent:
     if event.is_settled:
         return event
     try:
-        return _handle(event)
+        reason = _useless(event)
+        outcome = (StripeEvent.Status.IGNORED, reason) if reason else _handle(event)
+        _settle(event, *outcome)
+        rows.update(event, *SETTLING)
     except Exception as error:
         _note_failure(event, error)
         raise
+    return event
 
 
 def replay(event: StripeEvent) -> StripeEvent:
@@ -71,21 +89,23 @@ def _readable(text: str) -> str:
     return scrub(text.replace("\0", ""))[-MOST:]
 
 
-def _handle(event: StripeEvent) -> StripeEvent:
-    for prefix, handle in HANDLERS.items():
-        if event.type.startswith(prefix):
-            # Handlers ask Stripe by this id: "../refunds" would be another address of Stripe's.
-            if not _STRIPE_ID.fullmatch(event.object_id):
-                return _settle(event, StripeEvent.Status.IGNORED, "It names no object of Stripe's.")
-            return _settle(event, *handle(event))
-    return _settle(event, StripeEvent.Status.IGNORED, "The shop needs no events of this type.")
+def _useless(event: StripeEvent) -> str:
+    """Why the event needs no work; "" where somebody has to look at its object."""
+    if not event.type.startswith(tuple(HANDLERS)):
+        return "The shop needs no events of this type."
+    # Handlers ask Stripe by this id: "../refunds" would be another address of Stripe's.
+    return "" if _STRIPE_ID.fullmatch(event.object_id) else "It names no object of Stripe's."
 
 
-def _store(account_name: str, event: dict[str, Any]) -> StripeEvent:
+def _handle(event: StripeEvent) -> Outcome:
+    return next(handle for prefix, handle in HANDLERS.items() if event.type.startswith(prefix))(event)
+
+
+def _row(account_name: str, event: dict[str, Any]) -> StripeEvent:
     data = event.get("data")
     body = data.get("object") if isinstance(data, dict) else None
     body = body if isinstance(body, dict) else {}
-    row = StripeEvent(
+    return StripeEvent(
         account=account_name,
         event_id=event["id"][:255],
         type=event["type"][:100],
@@ -93,10 +113,19 @@ def _store(account_name: str, event: dict[str, Any]) -> StripeEvent:
         api_version=str(event.get("api_version") or "")[:40],
         payload=without_secrets({**event, "data": {"object": body}}),
         created=_time(event.get("created")),
+        traceback="",
     )
-    # ON CONFLICT DO NOTHING: of two copies that arrive together one row stays, and both go on with it.
-    StripeEvent.objects.bulk_create([row], ignore_conflicts=True)
-    return StripeEvent.objects.get(account=account_name, event_id=row.event_id)
+
+
+def _store(row: StripeEvent) -> bool:
+    """Stores the event; False where it was stored before, and then `row` has what became of it."""
+    asked = [*rows.values(row), row.account, row.event_id]
+    while not (found := rows.read(STORE_ONCE, asked)):
+        # Another copy came at this very moment: this statement waited for it, and looked before it was there.
+        continue
+    (row.pk, row.status, row.outcome, is_new) = found[0]
+    row._state.adding = False
+    return bool(is_new)
 
 
 def _time(second: Any) -> datetime:
@@ -107,9 +136,7 @@ def _time(second: Any) -> datetime:
         return timezone.now()
 
 
-def _settle(event: StripeEvent, status: StripeEvent.Status, outcome: str) -> StripeEvent:
+def _settle(event: StripeEvent, status: StripeEvent.Status, outcome: str) -> None:
     event.status, event.outcome, event.handled = status, outcome, timezone.now()
     event.traceback = ""
     event.attempts += 1
-    event.save(update_fields=["status", "outcome", "traceback", "handled", "attempts"])
-    return event

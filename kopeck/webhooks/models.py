@@ -6,6 +6,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from kopeck import rows
+
 
 class StripeEvent(models.Model):
     """An event that Stripe delivered, stored once by (account, event id). Only `done` stops a retry."""
@@ -69,6 +71,18 @@ class StripeEvent(models.Model):
     @property
     def is_settled(self) -> bool:
         return self.status in self.SETTLED
+
+
+#: Stores an event unless (account, event id) is there: its id, status and outcome, and whether it is new. Of
+#: copies that arrive together one is new. No row where another transaction stored it while this one waited.
+STORE_ONCE = f"""
+WITH new AS (
+    INSERT INTO {rows.insertion(StripeEvent)} VALUES {rows.places(StripeEvent)}
+    ON CONFLICT (account, event_id) DO NOTHING RETURNING id, status, outcome
+)
+SELECT id, status, outcome, true FROM new
+UNION ALL SELECT id, status, outcome, false FROM webhooks_stripeevent WHERE account = %s AND event_id = %s
+"""  # noqa: S608 - the model's own names
 
 
 class Cursor(models.Model):

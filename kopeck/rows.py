@@ -1,0 +1,107 @@
+"""Rows by SQL of our own, as models: for the few statements where building a query costs more than its run.
+
+A statement of the ORM costs up to ten times what PostgreSQL and the driver need for it, and a buy has many.
+So the statements of a buy and of a webhook are written out, as constants beside their model or where they are
+used. The columns that they name come from the models: a new field is in them by itself.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from django.db import connection, models
+from django.db.models.expressions import DatabaseDefault
+
+
+@cache
+def columns(model: type[models.Model], alias: str) -> str:
+    """All columns of the model, in the order in which `read` and `values` have them."""
+    return ", ".join(f'{alias}."{field.column}"' for field in model._meta.concrete_fields)
+
+
+@cache
+def insertion(model: type[models.Model]) -> str:
+    """`table (columns)` for an INSERT of all columns but the id."""
+    names = [f'"{one.column}"' for one in model._meta.concrete_fields if one.column != "id"]
+    return f'"{model._meta.db_table}" ({", ".join(names)})'
+
+
+def places(model: type[models.Model], **given: str) -> str:
+    """`(%s, ...)` for the `values` of a row; columns that are `given` are that SQL in place of a value."""
+    names = [one.column for one in model._meta.concrete_fields if one.column != "id"]
+    return f"({', '.join(given.get(str(name), '%s') for name in names)})"
+
+
+def values(row: models.Model, *given: str) -> list[Any]:
+    """What an INSERT of this new row writes, as the ORM would: all columns but the id and those `given`."""
+    found = []
+    for field in row._meta.concrete_fields:
+        if field.column != "id" and field.column not in given:
+            value = field.pre_save(row, add=True)
+            if isinstance(value, DatabaseDefault):
+                value = value.expression.value  # type: ignore[attr-defined]
+                setattr(row, field.attname, value)
+            found.append(field.get_db_prep_save(value, connection))
+    return found
+
+
+def stored(row: models.Model, number: int) -> None:
+    """Tells a row that it was inserted, under this id."""
+    row.pk, row._state.adding, row._state.db = number, False, connection.alias
+
+
+def known(found: Sequence[Any], model: type[models.Model]) -> Any:
+    """A queryset that need not be run: what a prefetch leaves behind for `order.lines.all()`."""
+    rows = model._default_manager.all()
+    rows._result_cache, rows._prefetch_done = list(found), True  # type: ignore[attr-defined]
+    return rows
+
+
+def update(row: models.Model, *names: str) -> None:
+    """Writes these fields of a row that is there, as `save(update_fields=names)` does; no signal is sent."""
+    fields = [row._meta.get_field(name) for name in names]
+    written = [one.get_db_prep_save(getattr(row, one.attname), connection) for one in fields]  # type: ignore
+    with connection.cursor() as cursor:
+        cursor.execute(_update(type(row), names), [*written, row.pk])
+
+
+@cache
+def _update(model: type[models.Model], names: tuple[str, ...]) -> str:
+    fields = [model._meta.get_field(name) for name in names]
+    return (
+        f'UPDATE "{model._meta.db_table}" '  # noqa: S608 - the model's own names
+        f"SET {', '.join(f'{one.column} = %s' for one in fields)} WHERE id = %s"  # type: ignore[union-attr]
+    )
+
+
+def read(sql: str, asked: Sequence[Any], *kinds: type[models.Model]) -> list[tuple[Any, ...]]:
+    """Each row that the statement returns: one instance for each of `kinds`, whose `columns` stand first in
+    that order, and then its other values. None in place of an instance that is not there (LEFT JOIN).
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(sql, asked)
+        return [_cut(row, kinds) for row in cursor.fetchall()]
+
+
+def _cut(row: Sequence[Any], kinds: Sequence[type[models.Model]]) -> tuple[Any, ...]:
+    found: list[Any] = []
+    start = 0
+    for kind in kinds:
+        names, key, converters = _shape(kind)
+        part = list(row[start : start + len(names)])
+        start += len(names)
+        for place, convert in converters:
+            part[place] = convert(part[place], None, connection)
+        found.append(kind.from_db(connection.alias, names, part) if part[key] is not None else None)
+    return (*found, *row[start:])
+
+
+@cache
+def _shape(model: type[models.Model]) -> tuple[list[str], int, list[tuple[int, Any]]]:
+    """The names of an instance's values, which of them is its key, and what PostgreSQL's must go through."""
+    fields = model._meta.concrete_fields
+    converters = [
+        (place, field.from_db_value) for place, field in enumerate(fields) if hasattr(field, "from_db_value")
+    ]
+    key = next(place for place, field in enumerate(fields) if field.primary_key)
+    return [field.attname for field in fields], key, converters
