@@ -31,6 +31,7 @@ from stripe_sandbox.resources import (
     setup_intents,
     shipping_rates,
     tax_rates,
+    tokens,
     webhook_endpoints,
 )
 from stripe_sandbox.resources.payment_intents import intents
@@ -43,7 +44,7 @@ from stripe_sandbox.server.routes import ROUTES, mistaken
 RESOURCES = (
     account, balance_transactions, charges, coupons, customers, disputes, events, intents, payment_methods,
     prices, products, promotion_codes, refunds, sessions, setup_intents, shipping_rates, tax_rates,
-    webhook_endpoints,
+    tokens, webhook_endpoints,
 )  # fmt: skip
 #: Each puts the addresses around Stripe's API on the application.
 SURFACES = (hosted, intent_pages, element, script, dashboard, views)

@@ -1,7 +1,8 @@
 """Stripe.js as the sandbox serves it: one script at the address of every release train, and its one question.
 
 The script works out from its own address which train it is (static/stripe.js); `/c/lookup/{session}` is what
-`redirectToCheckout` asks before it leaves. Trains: github.com/stripe/stripe-js, README "Stripe.js versions".
+`redirectToCheckout` and embedded Checkout ask before they show it. Trains: github.com/stripe/stripe-js,
+README "Stripe.js versions".
 """
 
 from pathlib import Path
@@ -16,7 +17,7 @@ from stripe_sandbox.server.keys import read_key
 TRAINS = ("acacia", "basil", "clover", "dahlia", "endive")
 STATIC = Path(__file__).parents[1] / "static"
 # One answer at one address, as Stripe's: `Stripe(...).elements` must be there as soon as `Stripe` is.
-PARTS = ("stripe.js", "elements.js", "payments.js")
+PARTS = ("stripe.js", "elements.js", "payments.js", "embedded_checkout.js")
 
 
 def register(app: Flask, box: Box) -> None:
@@ -33,6 +34,11 @@ def register(app: Flask, box: Box) -> None:
             # Another account's session is as unknown to this key as one that never was.
             if found is None or found[0] != account:
                 raise errors.missing_object("checkout.session", session_id, "session")
+            secret = request.args.get("secret")
+            if secret is not None and secret != found[1].get("client_secret"):
+                raise errors.invalid(
+                    "The client secret is not of this Checkout Session.", param="client_secret"
+                )
         except errors.StripeError as refusal:
             answer = jsonify(refusal.body())
             answer.status_code = refusal.status

@@ -43,11 +43,16 @@ def make(
     if isinstance(card, BankAccount):
         method = _debit(box, account, debits.read(card))
     else:
-        test_card = cards.read(card, box.clock.now(), prefix=prefix)
-        method = _build(box, account, test_card, card.exp_month, card.exp_year, checked=card.cvc is not None)
+        method = of_card(box, account, card, prefix)
     method["billing_details"] |= _billing(billing or {})
     box.store.insert(account, method)
     return method
+
+
+def of_card(box: Box, account: str, card: Card, prefix: str = "card") -> Obj:
+    """A PaymentMethod of a card, not kept yet; StripeError where it cannot be one."""
+    test_card = cards.read(card, box.clock.now(), prefix=prefix)
+    return _build(box, account, test_card, card.exp_month, card.exp_year, checked=card.cvc is not None)
 
 
 def resolve(box: Box, account: str, id: str, param: str = "payment_method") -> Obj:
@@ -157,13 +162,33 @@ def _of_iban(box: Box, account: str, data: Params) -> Obj:
 
 
 def _of_token(box: Box, account: str, token: str, data: Params) -> Obj:
-    if token not in cards.TOKENS:
-        raise errors.missing_object("token", token, "card[token]", status=400)
-    method = resolve(box, account, cards.TOKENS[token])
-    method["billing_details"] |= _billing(data.get("billing_details") or {})
+    method = (
+        resolve(box, account, cards.TOKENS[token])
+        if token in cards.TOKENS
+        else _of_made_token(box, account, token)
+    )
+    if data.get("billing_details"):
+        method["billing_details"] |= _billing(data["billing_details"])
     method["metadata"] = data.get("metadata") or {}
     method["allow_redisplay"] = data.get("allow_redisplay", "unspecified")
     box.store.save(account, method)
+    return method
+
+
+def _of_made_token(box: Box, account: str, id: str) -> Obj:
+    """The card of a token that Stripe.js has made (`tokens.py`), which can be used once."""
+    token = box.store.get(account, "token", id)
+    if token is None:
+        raise errors.missing_object("token", id, "card[token]", status=400)
+    if token["used"]:
+        raise errors.invalid(
+            f"You cannot use a Stripe token more than once: {id}.",
+            code="token_already_used",
+            param="card[token]",
+        )
+    box.store.save(account, {**token, "used": True})
+    method: Obj = {**token["_method"], "created": box.clock.now()}
+    box.store.insert(account, method)
     return method
 
 

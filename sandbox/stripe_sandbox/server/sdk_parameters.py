@@ -20,12 +20,14 @@ METHODS = {
     "GET /v1/setup_intents/{intent}": "setup_intent_retrieve",
     "GET /v1/shipping_rates": "shipping_rate_list",
     "GET /v1/shipping_rates/{shipping_rate_token}": "shipping_rate_retrieve",
+    "GET /v1/tokens/{token}": "token_retrieve",
     "POST /v1/setup_intents": "setup_intent_create",
     "POST /v1/setup_intents/{intent}": "setup_intent_update",
     "POST /v1/setup_intents/{intent}/cancel": "setup_intent_cancel",
     "POST /v1/setup_intents/{intent}/confirm": "setup_intent_confirm",
     "POST /v1/shipping_rates": "shipping_rate_create",
     "POST /v1/shipping_rates/{shipping_rate_token}": "shipping_rate_update",
+    "POST /v1/tokens": "token_create",
 }
 PLAIN = {"str": "string", "int": "integer", "bool": "boolean", "float": "number", "Decimal": "string"}
 

@@ -1,6 +1,6 @@
 // The sandbox's own Stripe.js: the same names, errors and promises as Stripe's, for the local Stripe that served it.
 // One file for every release train; which one it is, and where the sandbox lives, it reads from its own address.
-// It loads nothing, stores nothing and reports nothing. elements.js and payments.js are sent behind it in one answer.
+// It loads nothing, stores nothing and reports nothing. elements.js, payments.js and embedded_checkout.js are sent behind it in one answer.
 (function () {
   "use strict";
 
@@ -8,9 +8,9 @@
   // redirectToCheckout was removed in clover (2025-09-30).
   var REDIRECTING = ["v3", "acacia", "basil"];
   var LATER = [
-    "confirmSetup", "confirmCardSetup", "handleCardAction", "retrieveSetupIntent", "createPaymentMethod",
-    "createConfirmationToken", "createToken", "paymentRequest", "initCheckout", "initEmbeddedCheckout",
-    "initCheckoutElementsSdk", "initCheckoutFormSdk", "createEmbeddedCheckoutPage",
+    "createConfirmationToken", "createSource", "retrieveSource", "initCheckout", "initCheckoutElementsSdk", "initCheckoutFormSdk",
+    "confirmSepaDebitPayment", "confirmSepaDebitSetup", "confirmIdealPayment", "confirmUsBankAccountPayment",
+    "collectBankAccountForPayment", "verifyIdentity",
   ];
 
   function IntegrationError(message) {
@@ -98,7 +98,7 @@
 
   LATER.forEach(function (name) {
     StripeObject.prototype[name] = function () {
-      throw IntegrationError("stripe." + name + ": the local sandbox doesn't have this; it has the Payment Element and Checkout.");
+      throw IntegrationError("stripe." + name + ": the local sandbox doesn't have this; it has Elements for cards, and Checkout.");
     };
   });
 

@@ -24,13 +24,17 @@ def test_the_script_is_served_to_every_origin_and_never_from_a_cache(own, path):
 
 def test_the_lookup_knows_a_session_only_by_its_own_accounts_key(own):
     session = open_session(own)
-    address = f"{own.url}/c/lookup/{session.id}"
+    address, tail = f"{own.url}/c/lookup/{session.id}", own.tail
     own = requests.get(address, params={"key": f"pk_test_{own.tail}"}, timeout=120)
     assert (own.status_code, own.json()) == (200, {"id": session.id})
     other = requests.get(address, params={"key": "pk_test_somebodyelse"}, timeout=120)
     assert other.status_code == 404
     assert other.json()["error"]["code"] == "resource_missing"
     assert requests.get(address, params={"key": "nonsense"}, timeout=120).status_code == 401
+    wrong = requests.get(
+        address, params={"key": f"pk_test_{tail}", "secret": f"{session.id}_secret_x"}, timeout=120
+    )
+    assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "client_secret")
 
 
 @pytest.fixture
@@ -117,11 +121,11 @@ def test_redirect_to_checkout_without_a_session_throws_an_integration_error(shop
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("method", ["confirmSetup", "createToken", "initCheckout"])
+@pytest.mark.parametrize("method", ["createConfirmationToken", "createSource", "initCheckout"])
 def test_what_the_sandbox_lacks_says_so_honestly(shop_page, own, method):
     thrown = call(shop_page("/endive/stripe.js"), f"Stripe('pk_test_{own.tail}').{method}({{}})")
     assert thrown["name"] == "IntegrationError"
-    assert "doesn't have this; it has the Payment Element" in thrown["message"]
+    assert "doesn't have this; it has Elements for cards, and Checkout" in thrown["message"]
 
 
 @pytest.mark.browser

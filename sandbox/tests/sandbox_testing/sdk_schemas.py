@@ -19,6 +19,7 @@ KINDS = {
     "balance": ("_balance", "Balance"),
     "setup_intent": ("_setup_intent", "SetupIntent"),
     "shipping_rate": ("_shipping_rate", "ShippingRate"),
+    "token": ("_token", "Token"),
 }
 PLAIN = {"str": "string", "int": "integer", "bool": "boolean", "float": "number"}
 

@@ -47,7 +47,10 @@ def show(box: Box, account: str, session: Obj, form: PayForm, status: int) -> An
         asked=asked_by(session),
         own_fields=[(OWN + own["key"], own, own[own["type"]]) for own in session["custom_fields"]],
         samples=samples(session),
-        places={"shipping": _named(countries(session), locale), "billing": _named(COUNTRIES, locale)},
+        places={
+            "shipping": named_countries(countries(session), locale),
+            "billing": named_countries(COUNTRIES, locale),
+        },
         rates=_rates(box, account, session, locale),
         texts=session["custom_text"],
         takes_codes=bool(session["allow_promotion_codes"]),
@@ -107,7 +110,7 @@ def unknown() -> AnyResponse:
     )
 
 
-def _named(places: Iterable[str], locale: Locale) -> list[tuple[str, str]]:
+def named_countries(places: Iterable[str], locale: Locale) -> list[tuple[str, str]]:
     """(code, name) of countries by their names in the page's language."""
     named = [(place, locale.territories.get(place, place)) for place in places]
     return sorted(named, key=lambda pair: pair[1])

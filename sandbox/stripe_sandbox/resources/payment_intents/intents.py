@@ -290,7 +290,9 @@ def _check_return_url(intent: Obj, params: Params) -> None:
         )
     automatic = intent["automatic_payment_methods"]
     only_cards = intent["allowed_payment_method_types"] == ["card"]
-    excused = only_cards or params.get("off_session") or "return_url" in params
+    # Stripe.js shows what the buyer is to do on the shop's own page.
+    by_stripe_js = params.get("use_stripe_sdk")
+    excused = only_cards or by_stripe_js or params.get("off_session") or "return_url" in params
     if automatic["allow_redirects"] == "always" and not excused:
         raise errors.invalid(
             "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because "
