@@ -297,7 +297,7 @@ DEFAULT_EXCEPTION_REPORTER_FILTER = "kopeck.telemetry.redaction.ReportFilter"
 # With it the stripe library would print its debug log to standard error, past all of the below.
 os.environ.pop("STRIPE_LOG", None)
 
-# Logs and figures -------------------------------------------------------------------------------------
+# Logs and metrics -------------------------------------------------------------------------------------
 #: "json" for machines, "line" for people.
 LOG_FORMAT = env_choice("LOG_FORMAT", ("json", "line"), "line")
 #: Who reads /metrics shows it as a bearer token; empty: only this machine reads it, with the sandbox.

@@ -280,7 +280,7 @@ class TaxForm(forms.ModelForm[Tax]):
 class KeptByOrders(admin.ModelAdmin[Any]):
     """What orders were priced with is never deleted; a sentence says what to do instead.
 
-    `orders` is the relation's name from here to what keeps it. Orders hold the figures that they were made
+    `orders` is the relation's name from here to what keeps it. Orders hold the amounts that they were made
     with, so that an edit is for orders to come.
     """
 

@@ -129,7 +129,7 @@ def _is_final(trouble: Exception) -> bool:
 
 @receiver(order_paid)
 def owe_receipt(sender: type[Payment], payment: Payment, order: Order, **more: Any) -> None:
-    """A receipt; an apology where it was paid too late and all of it goes back: one mail for both."""
+    """A receipt; an apology where it was paid too late and all of it is refunded: one mail for both."""
     _owe(payment, Mail.Kind.APOLOGY if order.sold_out else Mail.Kind.RECEIPT)
 
 

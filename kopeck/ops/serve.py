@@ -72,8 +72,8 @@ def read_server() -> Server:
     return server
 
 
-def empty_figures() -> None:
-    """Removes the figures of dead processes, which would be counted, and nothing else of that folder."""
+def empty_metrics() -> None:
+    """Removes the metrics of dead processes, which would be counted, and nothing else of that folder."""
     folder = made_folder("PROMETHEUS_MULTIPROC_DIR")
     for file in folder.glob("*.db") if folder else ():
         file.unlink(missing_ok=True)
@@ -84,7 +84,7 @@ def serve() -> int:
     found = read_server()
     size = {"workers": found.workers, "threads": found.threads, "patience": STOP_SECONDS}
     command = granian(found.host, found.port, **size, respawn=True)
-    empty_figures()
+    empty_metrics()
     asked, hurried = threading.Event(), threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:

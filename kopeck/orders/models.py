@@ -77,7 +77,7 @@ class Order(models.Model):
     #: Hash of all that the total was made of; another one needs another payment.
     terms = models.CharField(max_length=64, blank=True)
     email = models.EmailField(gettext_lazy("e-mail"), max_length=EMAIL_LENGTH, blank=True)
-    #: What was gone when the payment came, by its names; then all of the money goes back by itself.
+    #: What was gone when the payment came, by its names; then all of the money is refunded by itself.
     sold_out = models.TextField(gettext_lazy("sold out"), blank=True, default="", db_default="")
     created = models.DateTimeField(gettext_lazy("created"), auto_now_add=True)
     paid_at = models.DateTimeField(gettext_lazy("paid"), null=True, blank=True)
@@ -295,7 +295,7 @@ class Order(models.Model):
         self.save(update_fields=["sold_out"])
 
     def mark_refunded(self, refunded: int) -> None:
-        """The state of a paid order follows from how much of its payment went back, in minor units."""
+        """The state of a paid order follows from how much of its payment was refunded, in minor units."""
         if self.status in self.WAS_PAID and self.status != (status := self.status_with(refunded)):
             self._move(status)
 

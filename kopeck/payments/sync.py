@@ -86,7 +86,7 @@ def _may_revive(order: Order, payment: Payment) -> bool:
     try:
         stock.require(order)
     except ShopError:
-        return False  # others have it: should the money come, it goes back by itself
+        return False  # others have it: should the money come, it is refunded by itself
     return True
 
 

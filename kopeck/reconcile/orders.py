@@ -34,7 +34,7 @@ class Orders(Kind):
 
 
 def back() -> Coalesce:
-    """What went back of a payment, in minor units."""
+    """What was refunded of a payment, in minor units."""
     made = Refund.objects.filter(payment=OuterRef("pk"), status__in=Refund.MADE).values("payment")
     return Coalesce(made.annotate(sum=Sum("amount")).values("sum"), 0)
 
@@ -94,7 +94,7 @@ def _without_order(run: Run) -> None:
 
 
 def wrong_states(account: str) -> QuerySet[Payment]:
-    """Paid payments whose order is in another state than what went back of them makes it.
+    """Paid payments whose order is in another state than what was refunded of them makes it.
 
     `Order.status_with` in SQL: one query, however many refunds there ever were.
     """
@@ -113,12 +113,12 @@ def wrong_states(account: str) -> QuerySet[Payment]:
 
 
 def _states(run: Run) -> None:
-    """A paid order's state follows from what went back of its payment."""
+    """A paid order's state follows from what was refunded of its payment."""
     for payment in list(wrong_states(run.account)):
         with run.at(str(payment.order_id)):
             order, back = payment.order, refunded(payment)
             said = f"Order {order.pk} was {order.status}, and {in_words(back, order.currency)} "
-            said += f"of {in_words(order.total, order.currency)} went back"
+            said += f"of {in_words(order.total, order.currency)} was refunded"
             if run.may_repair:
                 with transaction.atomic():
                     order = Order.objects.select_for_update().get(pk=order.pk)

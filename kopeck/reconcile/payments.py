@@ -261,7 +261,7 @@ def _close_or_tell(run: Run, now: dict[str, Any], code: str, said: str, order: i
 
 
 def _refunds_add_up(run: Run, payment: Any, intent: dict[str, Any]) -> None:
-    """What Stripe says went back of a charge, against the sum of our refunds (`back`, of `_Payable.ours`)."""
+    """What Stripe says was refunded of a charge against the sum of our refunds: `_Payable.back`."""
     settled = payment.status in SETTLED and payment.payment_intent == intent["id"]
     if not settled or _back(intent) == payment.back:
         return
@@ -269,7 +269,7 @@ def _refunds_add_up(run: Run, payment: Any, intent: dict[str, Any]) -> None:
     theirs, mine = _back(wire.retrieve("intent", id)), refunded(payment)
     if mine == theirs:
         return
-    said = f"Order {payment.order_id}: {in_words(theirs, payment.currency)} went back at Stripe, "
+    said = f"Order {payment.order_id}: {in_words(theirs, payment.currency)} was refunded at Stripe, "
     said += f"here {in_words(mine, payment.currency)}"
     if run.may_repair:
         refund_sync.learn_payment(payment)

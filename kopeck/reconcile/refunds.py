@@ -43,7 +43,7 @@ class _OfPayments(Listed):
         return {row.stripe_id: row for row in self.model.objects.filter(account=account, stripe_id__in=ids)}
 
     def check_one(self, run: Run, row: Any, now: dict[str, Any]) -> None:
-        payment = None if _is_same(row, now) else refund_sync.known_payment(run.account, now)
+        payment = None if _is_same(row, now) else refund_sync.payment_of(run.account, now, ask=False)
         if payment is None:
             return
         now = gateway(run.account).retrieve(self.name, now["id"])

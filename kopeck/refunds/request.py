@@ -235,7 +235,7 @@ def _refuse(refund: Refund, refusal: StripeRefused) -> None:
         ours = Refund.objects.filter(pk=refund.pk, status=Status.CREATING)
         if ours.update(status=Status.REFUSED, problem=str(refusal)):
             order.note(f"Stripe refuses to refund {in_words(refund.amount, refund.currency)}: {refusal}")
-    # Most often because the money went back elsewhere, and we have not heard of that yet.
+    # Most often because the money was refunded elsewhere, and we have not heard of that yet.
     with suppress(StripeUnavailable, StripeRefused):
         sync.learn_payment(refund.payment)
 

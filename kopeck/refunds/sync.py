@@ -47,25 +47,22 @@ def learn_payment(payment: Payment) -> list[Refund]:
     return [apply(payment, answer) for answer in reversed(answers)]
 
 
-def known_payment(account: str, answer: dict[str, Any]) -> Payment | None:
-    """The payment that a refund or dispute is about, if we know its intent."""
+def payment_of(account: str, answer: dict[str, Any], *, ask: bool = True) -> Payment | None:
+    """The payment that a refund or dispute is about; None if it is none of this shop's.
+
+    Of a payment whose own events are late or lost we may hear first by its refund. So Stripe is asked (`ask`)
+    for our key in the intent's metadata, and whether the payment is paid. StripeUnavailable, StripeRefused.
+    """
     intent = answer.get("payment_intent")
     if not intent:
         return None
-    found = Payment.objects.filter(Q(payment_intent=intent) | Q(stripe_id=intent), account=account)
-    return found.first()
-
-
-def payment_of(account: str, answer: dict[str, Any]) -> Payment | None:
-    """The same, found by our key in the intent's metadata too, and paid if Stripe says so.
-
-    Of a payment whose own events are late or lost we may hear first by its refund.
-    """
-    payment = known_payment(account, answer)
-    if payment is None and answer.get("payment_intent"):
-        intent = gateway(account).retrieve("intent", answer["payment_intent"])
-        key = key_in(intent.get("metadata"))
-        payment = Payment.objects.filter(account=account, key=key).first() if key else None
+    ours = Payment.objects.filter(account=account)
+    payment = ours.filter(Q(payment_intent=intent) | Q(stripe_id=intent)).first()
+    if not ask:
+        return payment
+    if payment is None:
+        key = key_in(gateway(account).retrieve("intent", intent).get("metadata"))
+        payment = ours.filter(key=key).first() if key else None
     if payment is not None and payment.status not in (Payment.Status.PAID, Payment.Status.NEEDS_REVIEW):
         payment = sync.refresh(payment)
     return payment
@@ -148,7 +145,7 @@ def _restocked(order: Order, refund: Refund) -> dict[int, int]:
 
 
 def _take_again(order: Order, refund: Refund) -> None:
-    """The money did not go back: the pieces are the buyer's again, and the next refund's to put back."""
+    """The refund failed: the pieces are the buyer's again, and the next refund's to put back."""
     if not (pieces := _restocked(order, refund)):
         return
     taken, gone = stock.take_again(pieces, order)

@@ -75,7 +75,7 @@ def show_order(request: ShopRequest, order: Order, *, status: int = 200, **more:
     title, text, stamp = _state(order)
     payments = list(order.payments.all())
     if order.status in Order.PAYABLE and any(one.status == "needs_review" and one.amount for one in payments):
-        text = _("A payment came that was not for this order as it is now. It goes back to you.")
+        text = _("A payment came that was not for this order as it is now. We refund it to you.")
     can_pay = order.status in Order.PAYABLE and may_change(request, order)
     lines = list(stock.lines_with_left(order) if can_pay else order.lines.all())
     short = [line for line in lines if can_pay and line.left is not None and line.left < line.quantity]
@@ -144,7 +144,7 @@ def _state(order: Order) -> tuple[str, str, str]:
     """Title, sentence and stamp of the order's state."""
     status = Order.Status
     if order.sold_out:
-        text = _("Your payment came when %(items)s was sold out. We are sorry: all of it goes back to you.")
+        text = _("Your payment came when %(items)s was sold out. We are sorry: all of it is refunded to you.")
         return _("Sold out"), text % {"items": order.sold_out}, "bad"
     match order.status:
         case status.PAID:

@@ -80,7 +80,7 @@ def known_hosts(get_response: GetResponse) -> GetResponse:
     """Django's check of Host, save where machines ask by an address that changes: a pod's, a container's.
 
     Those answers build no address from it. /metrics without a token stays behind the check: a page elsewhere
-    whose name was turned to this machine (DNS rebinding) would else read the figures of a shop at play.
+    whose name was turned to this machine (DNS rebinding) would else read the metrics of a shop at play.
     """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:

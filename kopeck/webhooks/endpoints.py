@@ -25,7 +25,7 @@ _EVENTS = """
 
 
 def event_types() -> list[str]:
-    """What the inbox has a handler for, by Stripe's names."""
+    """What the intake has a handler for, by Stripe's names."""
     return [name for name in _EVENTS if name.startswith(tuple(HANDLERS))]
 
 
@@ -80,7 +80,7 @@ def missing_events(endpoint: dict[str, Any]) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
+class Synced:
     """What was done for one account: `made`, `changed` (in words) or neither; `secret` only where made.
 
     `others` are endpoints that deliver the same events to the shop besides.
@@ -93,7 +93,7 @@ class Brought:
     others: list[dict[str, Any]]
 
 
-def bring(account: Account, base: str) -> Brought:
+def sync(account: Account, base: str) -> Synced:
     """Makes the account's endpoint at this address, or changes the one there is. Never a second one.
 
     One of another API version can't be changed to ours: a new one is made beside it, and both deliver until
@@ -114,14 +114,14 @@ def bring(account: Account, base: str) -> Brought:
             "webhook_endpoint",
             {**wanted, "api_version": API_VERSION, "description": description, "metadata": mark},
         )
-        return Brought(made, True, [], made["secret"], mine)
+        return Synced(made, True, [], made["secret"], mine)
     others = [endpoint for endpoint in mine if endpoint["id"] != kept["id"]]
     changes, words = _changes(kept, account.name, base)
     if kept["metadata"].get("kopeck_shop") != mark["kopeck_shop"]:
         changes["metadata"] = mark
     if changes:
         kept = wire.update("webhook_endpoint", kept["id"], changes)
-    return Brought(kept, False, words, "", others)
+    return Synced(kept, False, words, "", others)
 
 
 def _is_ours(endpoint: dict[str, Any], account_name: str, base: str) -> bool:
@@ -144,8 +144,8 @@ def _changes(kept: dict[str, Any], account_name: str, base: str) -> tuple[dict[s
     return changes, words
 
 
-def finish(account: Account, brought: Brought) -> list[str]:
+def finish(account: Account, synced: Synced) -> list[str]:
     """Deletes the other endpoints that lead here; their ids. Raises StripeUnavailable, StripeRefused."""
-    for endpoint in brought.others:
+    for endpoint in synced.others:
         gateway(account.name).retire("webhook_endpoint", endpoint["id"])
-    return [endpoint["id"] for endpoint in brought.others]
+    return [endpoint["id"] for endpoint in synced.others]

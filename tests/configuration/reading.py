@@ -54,7 +54,7 @@ def make_run(show: list[str]) -> dict[str, Any]:
 def web_server(show: list[str]) -> dict[str, Any]:
     serve = importlib.import_module("kopeck.ops.serve")
     found = serve.read_server()
-    serve.empty_figures()
+    serve.empty_metrics()
     known = {
         "HOST": found.host,
         "PORT": found.port,

@@ -63,7 +63,7 @@ def patient(sandbox: ShopSandbox, live_server: Any, settings: Any) -> Iterator[P
     settings.SITE_URL = live_server.url
     settings.ALLOWED_HOSTS = ["localhost", "127.0.0.1"]
     well = Patient(sandbox, settings, live_server.url)
-    made = endpoints.bring(settings.STRIPE_ACCOUNTS["default"], live_server.url)
+    made = endpoints.sync(settings.STRIPE_ACCOUNTS["default"], live_server.url)
     well.account(webhook_secrets=(made.secret,))
     work("TRUNCATE procrastinate_jobs, procrastinate_workers CASCADE")
     heartbeat(0)

@@ -179,7 +179,7 @@ def test_an_order_that_cost_nothing_when_it_was_completed_too_late_promises_no_r
     sandbox.control("POST", f"sessions/{old.stripe_id}/pay", {})
     sync.refresh(old)
     assert states(order)[1] == ["needs_review"]
-    assert "goes back to you" not in buyer.get(f"/order/{order.pk}").content.decode()
+    assert "We refund it to you" not in buyer.get(f"/order/{order.pk}").content.decode()
     address = f"/admin/payments/payment/{old.pk}/refund/"
     assert "Everything has been refunded already" in owner.post(address, follow=True).content.decode()
     assert not Refund.objects.exists()

@@ -53,7 +53,7 @@ def test_a_payment_for_something_gone_is_refunded_by_itself(
     assert (state(order), stock_of(Item.objects.get())) == ("refunded", 0)
     assert Order.objects.exclude(pk=order.pk).get().status == "paid"
     page = buyer.get(f"/order/{order.pk}").content.decode()
-    assert "all of it goes back to you" in page
+    assert "all of it is refunded to you" in page
     assert "−$48.20" in page
     assert "Moka pot is sold out" in owner.get(f"/admin/orders/order/{order.pk}/why/").content.decode()
 

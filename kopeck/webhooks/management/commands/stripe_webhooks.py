@@ -37,41 +37,41 @@ class Command(BaseCommand):
         failed = False
         for account in accounts:
             try:
-                self.bring(account, base, finish=options["finish"])
+                self.sync(account, base, finish=options["finish"])
             except (StripeUnavailable, StripeRefused) as trouble:
                 failed = True
                 self.stderr.write(f"{account.name}: Stripe did not do it. {trouble}")
         if failed:
             raise SystemExit(1)
 
-    def bring(self, account: Account, base: str, *, finish: bool) -> None:
-        brought = endpoints.bring(account, base)
-        endpoint = brought.endpoint
-        done = "made" if brought.made else ", ".join(brought.changed) or "is as it should be"
+    def sync(self, account: Account, base: str, *, finish: bool) -> None:
+        synced = endpoints.sync(account, base)
+        endpoint = synced.endpoint
+        done = "made" if synced.made else ", ".join(synced.changed) or "is as it should be"
         count = len(endpoint["enabled_events"])
         self.stdout.write(f"{account.name}: {endpoint['url']} ({endpoint['id']}): {done}")
         self.stdout.write(f"  {count} kinds of events, API version {endpoint['api_version'] or API_VERSION}")
-        self.say_secret(account, brought)
-        if brought.others and finish and not brought.made:
-            self.stdout.write(f"  deleted: {', '.join(endpoints.finish(account, brought))}")
-        elif brought.others:
-            named = ", ".join(other["id"] for other in brought.others)
+        self.say_secret(account, synced)
+        if synced.others and finish and not synced.made:
+            self.stdout.write(f"  deleted: {', '.join(endpoints.finish(account, synced))}")
+        elif synced.others:
+            named = ", ".join(other["id"] for other in synced.others)
             self.stdout.write(
                 f"  {named} delivers here too. Once the shop runs with the secret of {endpoint['id']}: "
                 "manage.py stripe_webhooks --finish"
             )
 
-    def say_secret(self, account: Account, brought: endpoints.Brought) -> None:
+    def say_secret(self, account: Account, synced: endpoints.Synced) -> None:
         name = variable(WEBHOOK_SECRET, account.name)
-        if brought.made:
+        if synced.made:
             # Both, while the older endpoint still signs with its own.
-            present = account.webhook_secrets[0] if brought.others and account.webhook_secrets else ""
+            present = account.webhook_secrets[0] if synced.others and account.webhook_secrets else ""
             beside = " with the present secret after it, a comma between" if present else ""
             self.stdout.write(f"  put into the shop's environment{beside}, and start the shop anew:")
-            self.stdout.write(f"    {name}={brought.secret}")
+            self.stdout.write(f"    {name}={synced.secret}")
             self.stdout.write("  Stripe shows this secret only now; its Dashboard can reveal it later.")
         elif not account.webhook_secrets:
             self.stdout.write(
-                f"  {name} is not set: Stripe's Dashboard shows the secret of {brought.endpoint['id']} "
+                f"  {name} is not set: Stripe's Dashboard shows the secret of {synced.endpoint['id']} "
                 "(Developers, Webhooks, Signing secret)."
             )
