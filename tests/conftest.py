@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from kopeck.stripe_api import client as wire
+from kopeck.stripe_api import listing
 from sandbox_testing.server import CheckedSandbox, start_checked_sandbox
 from tests.support import database, emptying
 from tests.support.browsing import browser, context, shop
@@ -43,11 +44,15 @@ def _sandbox_server() -> Iterator[CheckedSandbox]:
 
 @pytest.fixture
 def sandbox(
-    _sandbox_server: CheckedSandbox, settings: Any, request: pytest.FixtureRequest
+    _sandbox_server: CheckedSandbox,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> Iterator[ShopSandbox]:
     """The local Stripe, empty and without faults, with the shop's gateway pointed at it."""
     settings.STRIPE_API_BASE = settings.SANDBOX_URL = _sandbox_server.url
     settings.STRIPE_JS_URL = f"{_sandbox_server.url}/v3/"
+    monkeypatch.setattr(listing, "PAUSES", (0.01, 0.01))  # as many, and not five seconds
     _sandbox_server.box.reset()
     wire.gateway.cache_clear()
     over_sockets = any(request.node.get_closest_marker(mark) for mark in ("sockets", "slow"))

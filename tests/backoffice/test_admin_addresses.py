@@ -27,6 +27,7 @@ def address_of(model: type[models.Model], page: str = "changelist") -> str:
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}")
 
 
+@pytest.mark.slow
 def test_every_list_has_an_answer_to_a_filter_that_no_database_takes(owner: Client) -> None:
     asked = 0
     for model in admin.site._registry:

@@ -5,11 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.starting import clean_env
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.slow
 def test_a_line_has_a_price_and_so_has_the_count() -> None:
     command = [sys.executable, "-m", "bench.log_line", "3"]
     done = subprocess.run(

@@ -135,7 +135,11 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 
 @pytest.mark.parametrize(
-    ("mode", "how"), [("RGBA", {"icc_profile": rgb_profile(DISPLAY_P3)}), ("I;16", {"transparency": 7})]
+    ("mode", "how"),
+    [
+        ("RGBA", {"icc_profile": rgb_profile(DISPLAY_P3)}),
+        pytest.param("I;16", {"transparency": 7}, marks=pytest.mark.slow),
+    ],
 )
 def test_the_largest_picture_that_is_taken_fits_into_a_small_servers_memory(
     tmp_path: Path, mode: str, how: dict[str, Any]

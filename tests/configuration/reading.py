@@ -24,7 +24,7 @@ LOADED = """
     django.core.mail.backends.filebased
     django.contrib.staticfiles.storage kopeck.values kopeck.hosts kopeck.telemetry.tracing kopeck.abuse.rates
     kopeck.ops.serve    kopeck_local.place kopeck.ops.containers kopeck.stripe_api.accounts
-    sentry_sdk.integrations.django stripe_sandbox.command.serve
+    sentry_sdk.integrations.django stripe_sandbox.command.serve kopeck.mail.files kopeck.web.bodies
 """.split()
 
 
@@ -124,7 +124,7 @@ class Reader:
         self.process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", "tests.configuration.reading"],
             cwd=BASE_DIR,
-            env=clean_env(PYTHONPATH=str(BASE_DIR / "sandbox")),
+            env=clean_env(PYTHONPATH=str(BASE_DIR / "sandbox"), **self.usual),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -149,6 +149,8 @@ class Reader:
 def main() -> None:
     for name in LOADED:
         importlib.import_module(name)
+    read({"by": "shop", "env": dict(os.environ), "show": []})  # else each fork compiles all patterns anew
+    del sys.modules["kopeck.settings"]
     gc.freeze()  # or each fork would copy what it collects
     for line in sys.stdin:
         sys.stdout.write(forked(line) + "\n")

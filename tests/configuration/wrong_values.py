@@ -196,7 +196,7 @@ STRIPE = {
     "STRIPE_WEBHOOK_SECRET_EUR": Row(WEBHOOK_SECRETS, beside=EUROS),
     "PAYMENT_FLOW": choice("checkout", "intent"),
     "CHECKOUT_HOSTS": Row(
-        f"{NAMES}|*|*.shop.example|.shop.example",
+        f"https://pay.shop.example/x|*|a.example; script-src *|{NAMES}|*.shop.example|.shop.example",
         {
             "https://Pay.shop.example/": ["pay.shop.example"],
             "['pay.shop.example:8443']": ["pay.shop.example:8443"],

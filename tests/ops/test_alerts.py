@@ -1,4 +1,4 @@
-"""Alerts and dashboard ask for figures that `/metrics` shows, and the alerts come when they should."""
+"""Alerts and dashboard ask for metrics that `/metrics` shows, and the alerts come when they should."""
 
 import json
 import re
@@ -30,6 +30,7 @@ def promtool(*words: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run([program, *words], cwd=OBSERVABILITY, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_every_alert_comes_when_it_should_and_only_then() -> None:
     done = promtool("test", "rules", "alerts_test.yml")
     assert done.returncode == 0, done.stdout + done.stderr

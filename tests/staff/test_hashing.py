@@ -23,9 +23,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def _real_hasher(settings: Any) -> None:
+def _real_hasher(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The shop's own, with fewer rounds: what is asked is what is held meanwhile."""
     settings.PASSWORD_HASHERS = real.PASSWORD_HASHERS
+    monkeypatch.setattr(hashing.Hasher, "iterations", 1000)
     settings.AXES_ENABLED = True
 
 

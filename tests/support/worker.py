@@ -1,15 +1,22 @@
-"""The worker in the test's own process, and its queue."""
+"""The worker in the test's own process, and its queue: what a test deferred, and no periodic jobs."""
 
 import asyncio
 from typing import Any
+from unittest.mock import patch
 
 from django.db import connection
 from procrastinate.contrib.django import app
+from procrastinate.periodic import PeriodicRegistry
 
 
 def work() -> None:
     """Runs the worker in this process until no job is ready."""
-    with app.replace_connector(app.connector.get_worker_connector()) as worker:  # type: ignore[attr-defined]
+    connector = app.connector.get_worker_connector()  # type: ignore[attr-defined]
+    # Else what was due in the last ten minutes would run too, and wait for a Stripe that a test has away.
+    with (
+        app.replace_connector(connector) as worker,
+        patch.object(worker, "periodic_registry", PeriodicRegistry()),
+    ):
         asyncio.run(_run(worker))
 
 

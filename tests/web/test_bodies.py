@@ -216,6 +216,7 @@ SLOW = [
 ]
 
 
+@pytest.mark.slow
 def test_slow_bodies_hold_nobody_else_and_come_to_an_end(tmp_path: Path) -> None:
     """Three times as many as there are threads; each would wait for as long as its sender likes."""
     with served(tmp_path, STRIPE_API_BASE="http://127.0.0.1:9") as shop:

@@ -97,21 +97,6 @@ def test_a_custom_domain_of_checkout_may_be_led_to() -> None:
     assert policy["form-action"] == {"'self'", "https://checkout.stripe.com", "https://pay.shop.example"}
 
 
-@pytest.mark.parametrize("wrong", ["https://pay.shop.example/x", "*", "a.example; script-src *"])
-def test_what_is_no_host_never_gets_into_the_policy(wrong: str) -> None:
-    ran = subprocess.run(
-        [sys.executable, "-c", "import kopeck.settings"],
-        cwd=BASE_DIR,
-        env={"PATH": os.environ["PATH"], **LIVE, "CHECKOUT_HOSTS": wrong},
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert ran.returncode == 1
-    assert "CHECKOUT_HOSTS" in ran.stderr
-    assert "Traceback" not in ran.stderr
-
-
 def test_the_admin_and_the_apis_page_know_no_other_host_than_the_shop(live: dict[str, Any]) -> None:
     assert "http" not in live["/admin/login/"][1]["Content-Security-Policy"]
     assert "http" not in str(headers.policy_for("/api/v1/docs"))
