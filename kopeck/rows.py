@@ -50,11 +50,13 @@ def stored(row: models.Model, number: int) -> None:
     row.pk, row._state.adding, row._state.db = number, False, connection.alias
 
 
-def known(found: Sequence[Any], model: type[models.Model]) -> Any:
-    """A queryset that need not be run: what a prefetch leaves behind for `order.lines.all()`."""
-    rows = model._default_manager.all()
-    rows._result_cache, rows._prefetch_done = list(found), True  # type: ignore[attr-defined]
-    return rows
+def known(query: Any, found: Sequence[Any]) -> Any:
+    """The queryset `order.lines.all()` with what is known of it, as a prefetch leaves it behind.
+
+    Its own, with the filter by the order: `order.lines.filter(...)` is made from what is left behind.
+    """
+    query._result_cache, query._prefetch_done = list(found), True
+    return query
 
 
 def update(row: models.Model, *names: str) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
+from kopeck import rows
 from kopeck.catalog.models import Discount, Tax
 from kopeck.mirror.described import describe, kind_of
 from kopeck.mirror.models import StripeMirror
@@ -11,6 +12,13 @@ from kopeck.mirror.sync import doubt, sync
 from kopeck.orders.models import Order
 
 Kind = StripeMirror.Kind
+
+#: What an account has of one discount and of some taxes.
+CURRENT = f"""
+SELECT {rows.columns(StripeMirror, "m")} FROM mirror_stripemirror m
+WHERE account = %s AND status = 'current'
+AND (kind = 'coupon' AND object_id = %s OR kind = 'tax_rate' AND object_id = ANY(%s))
+"""  # noqa: S608 - the model's own names
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,20 +30,16 @@ class MirroredIds:
 
 
 def ids_of(account_name: str, order: Order) -> MirroredIds | None:
-    """From our own notes, in two queries; None where one is missing or not of the order's price."""
-    rows = list(order.taxes.select_related("tax"))
-    if any((row.percentage, row.inclusive) != (row.tax.percentage, row.tax.inclusive) for row in rows):
+    """From our own notes, in one statement or two; None where one is missing or not of the order's price."""
+    priced = list(order.taxes.all() if order.is_loaded else order.taxes.select_related("tax"))
+    if any((one.percentage, one.inclusive) != (one.tax.percentage, one.tax.inclusive) for one in priced):
         return None  # the rate has changed since the order was priced, and another rate is of its new value
-    taxes = [row.tax for row in rows]
+    taxes = [one.tax for one in priced]
     wanted: list[Discount | Tax] = [order.discount, *taxes] if order.discount else [*taxes]
     if not wanted:
         return MirroredIds(None, ())
-    notes = StripeMirror.objects.filter(
-        _of(order.discount_id, [tax.pk for tax in taxes]),
-        account=account_name,
-        status=StripeMirror.Status.CURRENT,
-    )
-    current = {(note.kind, note.object_id): note for note in notes}
+    asked = [account_name, order.discount_id, [tax.pk for tax in taxes]]
+    current = {(note.kind, note.object_id): note for (note,) in rows.read(CURRENT, asked, StripeMirror)}
     ids = []
     for thing in wanted:
         note = current.get((kind_of(type(thing)), thing.pk))

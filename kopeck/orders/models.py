@@ -15,10 +15,11 @@ from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from kopeck import rows
 from kopeck.catalog.models import Discount, Item, Tax
 from kopeck.errors import ShopError
 from kopeck.money import CURRENCIES
-from kopeck.orders.lines import OrderLine, OrderNote, OrderTax
+from kopeck.orders.lines import OrderLine, OrderNote, OrderTax, insert
 from kopeck.orders.pricing import DiscountRule, TaxRule, Totals, price
 from kopeck.orders.wanted import Wanted, refuse_lines
 
@@ -153,8 +154,15 @@ class Order(models.Model):
 
     # What buyers do -------------------------------------------------------------------------------------
 
+    @property
+    def is_loaded(self) -> bool:
+        """Whether its lines and taxes are at hand."""
+        return {"lines", "taxes"} <= getattr(self, "_prefetched_objects_cache", {}).keys()
+
     def load(self) -> "Order":
         """Reads lines with items and taxes with today's, for all `lines.all()` and `taxes.all()` to come."""
+        if self.is_loaded:
+            return self
         lines = Prefetch("lines", OrderLine.objects.select_related("item"))
         prefetch_related_objects([self], lines, Prefetch("taxes", OrderTax.objects.select_related("tax")))
         return self
@@ -162,11 +170,12 @@ class Order(models.Model):
     def holds(self, wanted: Sequence[Wanted]) -> bool:
         """Whether the lines are exactly these, under today's names, and none costs more than today."""
         prices = {w.item.pk: w.item.price for w in wanted}
-        mine = sorted((line.item_id, line.name, line.quantity) for line in self.lines.all())
+        lines = list(self.lines.all())
+        mine = sorted((line.item_id, line.name, line.quantity) for line in lines)
         return (
             mine == sorted((w.item.pk, w.item.name, w.quantity) for w in wanted)
             and self.currency == wanted[0].item.currency
-            and all(line.unit_price <= prices[line.item_id] for line in self.lines.all())
+            and all(line.unit_price <= prices[line.item_id] for line in lines)
         )
 
     # The next ones change what is paid for. Call them inside a transaction that holds this order's row, with
@@ -231,18 +240,19 @@ class Order(models.Model):
         self.discount, self.discount_name = discount, discount.name if discount else ""
         self.terms = _terms(wanted, discount, taxes)
         self._freeze(totals)
-        is_new = self.pk is None
+        if self.pk is None:
+            insert(self, _lines(self, wanted, totals), _taxes(self, taxes, totals))
+            return
         self.save()
-        if not is_new:
-            self.lines.all().delete()
-            self.taxes.all().delete()
-            getattr(self, "_prefetched_objects_cache", {}).clear()  # what `load` has read is gone
-        OrderLine.objects.bulk_create(
-            OrderLine.of(w, line, order=self) for w, line in zip(wanted, totals.lines, strict=True)
-        )
-        OrderTax.objects.bulk_create(
-            OrderTax.of(tax, amount, order=self) for tax, amount in zip(taxes, totals.taxes, strict=True)
-        )
+        self.lines.all().delete()
+        self.taxes.all().delete()
+        self.forget()
+        OrderLine.objects.bulk_create(_lines(self, wanted, totals))
+        OrderTax.objects.bulk_create(_taxes(self, taxes, totals))
+
+    def forget(self) -> None:
+        """What `load` has read, or `insert` knows, may be of yesterday."""
+        getattr(self, "_prefetched_objects_cache", {}).clear()
 
     def _freeze(self, totals: Totals) -> None:
         self.subtotal, self.discount_total = totals.subtotal, totals.discount
@@ -327,7 +337,26 @@ class Order(models.Model):
 
     def _move(self, status: Status) -> None:
         self.status = status
-        self.save(update_fields=["status"])
+        rows.update(self, "status")
+
+
+def _lines(order: Order, wanted: Sequence[Wanted], totals: Totals) -> list[OrderLine]:
+    return [OrderLine.of(w, line, order=order) for w, line in zip(wanted, totals.lines, strict=True)]
+
+
+def _taxes(order: Order, taxes: Sequence[Tax], totals: Totals) -> list[OrderTax]:
+    return [OrderTax.of(tax, amount, order=order) for tax, amount in zip(taxes, totals.taxes, strict=True)]
+
+
+_LOCKED = f'SELECT {rows.columns(Order, "o")} FROM "orders_order" o WHERE id = %s FOR UPDATE'  # noqa: S608
+
+
+def locked(order_id: int) -> Order:
+    """The order, whose row is locked until the transaction ends: the one lock of all that is about it."""
+    for (order,) in rows.read(_LOCKED, [order_id], Order):
+        found: Order = order
+        return found
+    raise Order.DoesNotExist(f"order {order_id}")
 
 
 def todays_taxes() -> list[Tax]:

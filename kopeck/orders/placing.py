@@ -7,12 +7,24 @@ from collections.abc import Callable, Sequence
 
 from django.db import models, transaction
 
-from kopeck.catalog.models import Discount, Item
+from kopeck import rows
+from kopeck.catalog.models import Discount, Item, Tax
 from kopeck.locks import one_at_a_time
 from kopeck.orders.models import Order, todays_taxes
 from kopeck.orders.wanted import Wanted
 
 Admit = Callable[[], None]
+#: The visitor's newest payable order that this item's Buy made, or none, and today's taxes: a row for each.
+MINE_AND_TAXES = f"""
+SELECT {rows.columns(Order, "mine")}, {rows.columns(Tax, "tax")}
+FROM (SELECT 1) AS one
+LEFT JOIN (
+    SELECT * FROM orders_order WHERE visitor = %s AND buy_item_id = %s AND status = ANY(%s)
+    ORDER BY id DESC LIMIT 1
+) AS mine ON true
+LEFT JOIN catalog_tax AS tax ON tax.active AND tax.is_default
+ORDER BY tax.id
+"""  # noqa: S608 - the models' own names
 
 
 def place(
@@ -42,12 +54,24 @@ def open_in_window(visitor: str) -> models.QuerySet[Order]:
     return found if visitor else found.none()
 
 
-def place_for_buy(wanted: Wanted, *, visitor: str, admit: Admit = lambda: None) -> Order:
-    """The visitor's open order of this item (whose lines may differ: see `Order.holds`), or a new one."""
+def place_for_buy(
+    wanted: Wanted, *, visitor: str, admit: Callable[[Order], None] = lambda order: None
+) -> Order:
+    """The visitor's open order of this item (whose lines may differ: see `Order.holds`), or a new one.
+
+    `admit` may do more with the new order while nobody else sees it: its lines and taxes are known.
+    """
     with transaction.atomic():
         one_at_a_time(f"buy {visitor}")
-        mine = Order.objects.filter(visitor=visitor, buy_item=wanted.item, status__in=Order.PAYABLE)
-        return mine.first() or _place([wanted], Order(visitor=visitor, buy_item=wanted.item), admit)
+        asked = [visitor, wanted.item.pk, list(Order.PAYABLE)]
+        found = rows.read(MINE_AND_TAXES, asked, Order, Tax)
+        order: Order | None = found[0][0]
+        if order is None:
+            order = Order(visitor=visitor, buy_item=wanted.item)
+            order.rewrite([wanted], None, [tax for _mine, tax in found if tax is not None])
+            order.is_new = True
+            admit(order)
+        return order
 
 
 def _place(wanted: Sequence[Wanted], order: Order, admit: Admit, discount: Discount | None = None) -> Order:
@@ -55,4 +79,5 @@ def _place(wanted: Sequence[Wanted], order: Order, admit: Admit, discount: Disco
     order.rewrite(wanted, discount, todays_taxes())
     admit()
     order.is_new = True
+    order.forget()
     return order

@@ -16,9 +16,11 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from kopeck import rows
 from kopeck.errors import ShopError
 from kopeck.mirror.orders import doubt_order, sync_order
-from kopeck.orders.models import Order
+from kopeck.orders.models import Order, locked
+from kopeck.orders.pricing import Totals
 from kopeck.payments import sync, turns
 from kopeck.payments.amounts import Verdict, compare, read_amounts
 from kopeck.payments.inputs import Client
@@ -39,9 +41,22 @@ PATIENCE = 25.0
 
 
 @about_its(lambda order_id, *rest: {"order": order_id})
-def start(order_id: int, client: Client, kind: Payment.Kind = Kind.CHECKOUT) -> Payment:
-    """The order's open Checkout Session or PaymentIntent, made if there is none. Raises ShopError."""
-    payment = _take_turns(order_id, lambda: turns.to_start(order_id, kind, client), kind)
+def start(
+    order_id: int,
+    client: Client,
+    kind: Payment.Kind = Kind.CHECKOUT,
+    first: tuple[Turn, Any] | None = None,
+) -> Payment:
+    """The order's open Checkout Session or PaymentIntent, made if there is none. Raises ShopError.
+
+    `first` is the turn that was decided when the order was placed, in the same transaction.
+    """
+    ahead = [first] if first else []
+
+    def next_turn() -> tuple[Turn, Any]:
+        return ahead.pop() if ahead else turns.to_start(order_id, kind, client)
+
+    payment = _take_turns(order_id, next_turn, kind)
     if payment is None:
         raise busy()
     return payment
@@ -79,13 +94,15 @@ def _take_turns(
     raise busy()
 
 
-def _clear_the_way(turn: Turn, order_id: int, payment: Payment, deadline: float) -> None:
+def _clear_the_way(turn: Turn, order_id: int, payment: Any, deadline: float) -> None:
     """What has to be done at Stripe, or waited for, before the next turn. Raises ShopError."""
     match turn:
         case Turn.MIRROR:
             _mirror(order_id)
         case Turn.DEARER:
             raise PriceChanged(order_id)
+        case Turn.REFUSE:
+            raise payment
         case Turn.WAIT:
             _wait(payment, deadline)
         case Turn.EXPIRE:
@@ -155,14 +172,48 @@ def _mirror(order_id: int) -> None:
             raise
 
 
+#: Stores what Stripe made, of the order's own amounts, while the attempt is awaited; no row where it is not.
+#: The order's row is locked as everywhere, and then both are looked at as they are by then.
+STORE = """
+UPDATE payments_payment p SET stripe_id = %s, url = %s, status = 'open', lease_until = NULL, problem = ''
+FROM (SELECT * FROM "orders_order" WHERE id = %s FOR UPDATE) o
+WHERE p.id = %s AND p.order_id = o.id AND p.status = 'creating' AND p.stripe_id IS NULL
+AND o.status = ANY(%s) AND o.terms = p.fingerprint
+AND (o.subtotal, o.discount_total, o.tax_total, o.tax_included, o.total) = (%s, %s, %s, %s, %s)
+RETURNING p.expires_at
+"""
+
+
+def _store_at_once(payment: Payment, made: dict[str, Any]) -> bool:
+    """Whether all is as it mostly is, and stored: Stripe's amounts are ours, and nobody was faster.
+
+    The order at hand is of the payment's terms, so are the lines; its totals are compared with the row's.
+    """
+    order = payment.order
+    if order.terms != payment.fingerprint or _verdict_of(order, payment, made)[0] is not Verdict.EQUAL:
+        return False
+    totals = (order.subtotal, order.discount_total, order.tax_total, order.tax_included, order.total)
+    url = made.get("url") or ""
+    asked = [made["id"], url, order.pk, payment.pk, list(Order.PAYABLE), *totals]
+    found = rows.read(STORE, asked)
+    if not found:
+        return False
+    (payment.expires_at,) = found[0]
+    payment.stripe_id, payment.url, payment.status = made["id"], url, Status.OPEN
+    payment.lease_until, payment.problem = None, ""
+    return True
+
+
 def _store(payment: Payment, made: dict[str, Any]) -> tuple[Payment, Verdict | None, bool]:
     """Keeps what Stripe made, and its amounts where they may take ours' place; is it a stray, to be closed?
 
     The verdict is None where the answer came too late: the attempt is over or has its object by now, the
     order has other terms or can't be paid. Then nothing of the order changes.
     """
+    if _store_at_once(payment, made):
+        return payment, Verdict.EQUAL, False
     with transaction.atomic():
-        order = Order.objects.select_for_update().get(pk=payment.order_id)
+        order = locked(payment.order_id)
         payment = Payment.objects.get(pk=payment.pk)
         payment.order = order
         if payment.stripe_id:  # another request has stored its answer, most often the same one
@@ -190,19 +241,24 @@ def _close_stray(payment: Payment, stripe_id: str) -> None:
         gateway(payment.account).expire(payment.kind, stripe_id)
 
 
-def _judge(order: Order, payment: Payment, made: dict[str, Any]) -> Verdict:
-    """Compares Stripe's amounts with the locked order's, and does to both what the verdict asks for."""
+def _verdict_of(order: Order, payment: Payment, made: dict[str, Any]) -> tuple[Verdict, Totals | None, int]:
+    """What Stripe's amounts mean for the order's; they, where there are lines, and their total."""
+    theirs = None
     if payment.kind == Kind.CHECKOUT:
         theirs = read_amounts(made, payment.inputs["line_items"][0].get("tax_rates", []))
         total, verdict = theirs.total, compare(order, theirs)
-        if verdict is Verdict.ADOPT and made["currency"] == order.currency:
-            order.adopt(theirs)
-            payment.amount = total
     else:
         total = made["amount"]
         verdict = Verdict.EQUAL if total == order.total else Verdict.REFUSE
-    if made["currency"] != order.currency:
-        verdict = Verdict.REFUSE
+    return (verdict if made["currency"] == order.currency else Verdict.REFUSE), theirs, total
+
+
+def _judge(order: Order, payment: Payment, made: dict[str, Any]) -> Verdict:
+    """Compares Stripe's amounts with the locked order's, and does to both what the verdict asks for."""
+    verdict, theirs, total = _verdict_of(order, payment, made)
+    if verdict is Verdict.ADOPT and theirs is not None:
+        order.adopt(theirs)
+        payment.amount = total
     if verdict is Verdict.REFUSE:
         order.note(f"Refused: Stripe's total was {total}, ours {order.total}. Nothing was charged.")
         log.error("order %s: Stripe's total is %s, ours %s: it is closed", order.pk, total, order.total)

@@ -6,6 +6,7 @@ payment wins.
 
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -14,10 +15,12 @@ from kopeck.errors import ShopError
 from kopeck.orders import placing
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Price, Wanted
+from kopeck.payments import turns
 from kopeck.payments.attempts import close, start
 from kopeck.payments.inputs import Client
 from kopeck.payments.models import Payment
 from kopeck.payments.refusals import PriceChanged, busy
+from kopeck.payments.turns import Turn
 
 Kind, Status = Payment.Kind, Payment.Status
 
@@ -30,9 +33,14 @@ def buy(
     Raises ShopError; PriceChanged for what costs more than the buyer has seen.
     """
     for _attempt in range(3):
-        order = order_for(wanted, client, shown=shown)
+        begun: list[tuple[Turn, Any]] = []
+
+        def begin(order: Order, begun: list[tuple[Turn, Any]] = begun) -> None:
+            begun.append(turns.to_start_new(order, kind, client))
+
+        order = order_for(wanted, client, shown=shown, begin=begin)
         try:
-            payment = start(order.pk, client, kind)
+            payment = start(order.pk, client, kind, *begun)
             if payment.order.holds([wanted]):
                 return payment  # else a second tab has changed the order since
         except ShopError as refusal:
@@ -41,12 +49,24 @@ def buy(
     raise _try_again()
 
 
-def order_for(wanted: Wanted, client: Client, *, shown: Price | None = None) -> Order:
-    """The client's open order of just this item and quantity, at no more than was `shown`."""
+def order_for(
+    wanted: Wanted,
+    client: Client,
+    *,
+    shown: Price | None = None,
+    begin: Callable[[Order], None] | None = None,
+) -> Order:
+    """The client's open order of just this item and quantity, at no more than was `shown`.
 
-    def admit() -> None:
+    `begin` begins the payment of a new one in the transaction that places it, and admits the client to both.
+    """
+
+    def admit(order: Order) -> None:
         _refuse_dearer(wanted, shown)
-        client.admit(None)
+        if begin is None:
+            client.admit(None)
+        else:
+            begin(order)
 
     def act(locked: Order) -> None:
         _refuse_dearer(wanted, shown)
@@ -78,9 +98,9 @@ def _is_agreed(order: Order, wanted: Wanted, shown: Price | None) -> bool:
     """
     if not order.holds([wanted]):
         return False
-    (line,) = order.lines.all()
     if shown is None:
         return True
+    (line,) = order.lines.all()
     if not shown.covers(line.unit_price, order.currency):
         return False
     return line.unit_price == wanted.item.price or _is_live(order)

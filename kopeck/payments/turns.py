@@ -10,14 +10,14 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, When
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from kopeck import rows
 from kopeck.errors import ShopError
 from kopeck.mirror import orders as mirror
-from kopeck.orders.models import Order
+from kopeck.orders.models import Order, locked
 from kopeck.payments import stock
 from kopeck.payments.inputs import Client, intent_inputs, session_inputs
 from kopeck.payments.models import Payment, is_used_up
@@ -26,7 +26,6 @@ from kopeck.stripe_api.accounts import Account, for_currency
 
 Kind, Status = Payment.Kind, Payment.Status
 NO_IDS = mirror.MirroredIds(None, ())
-LIVE_FIRST = Case(When(status__in=Payment.LIVE, then=0), default=1)
 
 #: How long a session can be paid. Stripe wants 30 minutes from when it is asked; the rest is for retries.
 SESSION_LIFE = timedelta(minutes=35)
@@ -48,6 +47,7 @@ class Turn(Enum):
     ASK = auto()
     MIRROR = auto()
     DEARER = auto()
+    REFUSE = auto()
 
 
 def to_start(order_id: int, kind: Payment.Kind, client: Client) -> tuple[Turn, Any]:
@@ -67,6 +67,21 @@ def to_start(order_id: int, kind: Payment.Kind, client: Client) -> tuple[Turn, A
         return Turn.EXPIRE if live.expires_at - TOO_LATE <= now else Turn.HAND_OUT, live
 
 
+def to_start_new(order: Order, kind: Payment.Kind, client: Client) -> tuple[Turn, Any]:
+    """As `to_start`, of an order that this transaction has placed and nobody else sees.
+
+    A refusal is the turn of its own, for the order stays all the same; unless the client may make none.
+    """
+    first: tuple[Turn, Any]
+    try:
+        first = _begin(order, client, kind, 1)
+    except ShopError as refusal:
+        first = Turn.REFUSE, refusal
+    if first[0] is not Turn.CREATE:
+        client.admit(None)
+    return first
+
+
 def to_close(payment: Payment) -> tuple[Turn, Any]:
     """The next turn to the end of this payment; HAND_OUT where there is nothing to close (any more)."""
     with transaction.atomic():
@@ -77,10 +92,25 @@ def to_close(payment: Payment) -> tuple[Turn, Any]:
         return (Turn.EXPIRE, live) if live.stripe_id else _create_or_wait(live)
 
 
+#: An order's live payment, or else the latest: its number is the last.
+LIVE_OR_LAST = f"""
+SELECT {rows.columns(Payment, "p")} FROM payments_payment p WHERE order_id = %s
+ORDER BY (status = ANY(%s)) DESC, attempt DESC LIMIT 1
+"""  # noqa: S608 - the model's own names
+INSERT = f"INSERT INTO {rows.insertion(Payment)} VALUES {rows.places(Payment)} RETURNING id"  # noqa: S608
+
+
 def _lock(order_id: int) -> tuple[Order, Payment | None]:
-    """The order, locked, and its live payment, or else the latest: its number is the last."""
-    order = Order.objects.select_for_update().get(pk=order_id)
-    return order, order.payments.order_by(LIVE_FIRST, "-attempt").first()
+    """The order, locked, and the payment that it is about. In two statements: the one that waited for the
+    lock saw the time before.
+    """
+    order = locked(order_id)
+    found = rows.read(LIVE_OR_LAST, [order_id, list(Payment.LIVE)], Payment)
+    if not found:
+        return order, None
+    payment: Payment = found[0][0]
+    payment.order = order
+    return order, payment
 
 
 def _create_or_wait(live: Payment) -> tuple[Turn, Payment]:
@@ -98,7 +128,7 @@ def _refuse_unpayable(order: Order) -> None:
 
 def _begin(order: Order, client: Client, kind: Payment.Kind, number: int) -> tuple[Turn, Payment | None]:
     """A new attempt, unless the order became dearer or Stripe lacks its coupon or a tax rate."""
-    if order.refresh():
+    if not order.is_new and order.refresh():
         return Turn.DEARER, None
     account = account_of(order)  # by the currency that the items have now
     if kind == Kind.INTENT and not order.total:
@@ -116,7 +146,8 @@ def _begin(order: Order, client: Client, kind: Payment.Kind, number: int) -> tup
     payment.inputs = (
         session_inputs(order, payment, ids) if kind == Kind.CHECKOUT else intent_inputs(order, payment)
     )
-    payment.save(force_insert=True)
+    ((number,),) = rows.read(INSERT, rows.values(payment))
+    rows.stored(payment, number)
     return Turn.CREATE, payment
 
 
