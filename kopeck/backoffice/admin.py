@@ -49,7 +49,8 @@ class NoteInline(ReadOnlyInline):
 class OrderAdmin(ReadOnlyAdmin):
     list_display = ["id", "status", "money", "email", "created", "paid_at"]
     list_filter = ["status", "currency", "created"]
-    search_fields = ["=id", "email", "=payments__stripe_id", "=payments__payment_intent"]
+    search_fields = ["=id", "^email", "=payments__stripe_id", "=payments__payment_intent"]
+    search_help_text = gettext_lazy("A number, an id of Stripe's, or how an e-mail address begins.")
     inlines = [OrderLineInline, RefundInline, DisputeInline, NoteInline]
     fields = readonly_fields = "status before off discount tax included money email created paid_at".split()  # type: ignore[assignment]
     view_on_site = True
@@ -82,7 +83,6 @@ class OrderAdmin(ReadOnlyAdmin):
 class PaymentAdmin(ReadOnlyAdmin):
     list_display = ["stripe_id", order_link, "status", "money", "account", "attempt", "created", "paid_at"]
     list_filter = ["status", "account", "kind"]
-    list_select_related = ["order"]
     search_fields = ["=stripe_id", "=payment_intent", "=order__id"]
     exclude = ["lease_until", "fingerprint", "url", "inputs", "amount", "currency"]
     readonly_fields = ["money"]

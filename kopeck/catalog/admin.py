@@ -132,9 +132,55 @@ class ItemForm(MoneyForm, StockForm):
             )
 
 
+class KeptByOrders(admin.ModelAdmin[Any]):
+    """What orders were priced with is never deleted; a sentence says what to do instead.
+
+    `orders` is the relation's name from here to what keeps it. Orders hold the amounts that they were made
+    with, so that an edit is for orders to come.
+    """
+
+    orders: str
+    MANY = 1_000
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        thing = self.get_object(request, object_id)
+        if thing is None or not self.has_delete_permission(request, thing) or not (kept := self._kept(thing)):
+            return super().delete_view(request, object_id, extra_context)
+        self.message_user(request, kept, messages.ERROR)
+        opts = self.opts
+        name = f"{self.admin_site.name}:{opts.app_label}_{opts.model_name}_change"
+        return HttpResponseRedirect(reverse(name, args=[thing.pk]))
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        things = list(objs)
+        if kept := [sentence for thing in things if (sentence := self._kept(thing))]:
+            return [str(thing) for thing in things], {}, set(), kept
+        return super().get_deleted_objects(objs, request)
+
+    def _kept(self, thing: Model) -> str:
+        """Why it can't be deleted; "" if it can. Of many orders no more than MANY are counted."""
+        count = getattr(thing, self.orders).order_by()[: self.MANY].count()
+        if not count:
+            return ""
+        if count == self.MANY:
+            sentence = gettext(
+                "“%(name)s” can't be deleted: very many orders have it. Switch it off instead."
+            )
+            return sentence % {"name": thing}
+        sentence = ngettext(
+            "“%(name)s” can't be deleted: %(count)s order has it. Switch it off instead (untick “active”).",
+            "“%(name)s” can't be deleted: %(count)s orders have it. Switch it off instead (untick “active”).",
+            count,
+        )
+        return sentence % {"name": thing, "count": count}
+
+
 @admin.register(Item)
-class ItemAdmin(admin.ModelAdmin[Item]):
+class ItemAdmin(KeptByOrders):
     form = ItemForm
+    orders = "order_lines"
     list_display = ["name", "price_shown", "currency", "stock", "active", "position"]
     list_editable = ["stock", "active", "position"]
     list_filter = ["active", "currency"]
@@ -275,45 +321,6 @@ class TaxForm(forms.ModelForm[Tax]):
             return read_country(typed) if typed else ""
         except ValueError as refusal:
             raise ValidationError(str(refusal)) from None
-
-
-class KeptByOrders(admin.ModelAdmin[Any]):
-    """What orders were priced with is never deleted; a sentence says what to do instead.
-
-    `orders` is the relation's name from here to what keeps it. Orders hold the amounts that they were made
-    with, so that an edit is for orders to come.
-    """
-
-    orders: str
-
-    def delete_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        thing = self.get_object(request, object_id)
-        if thing is None or not self.has_delete_permission(request, thing) or not (kept := self._kept(thing)):
-            return super().delete_view(request, object_id, extra_context)
-        self.message_user(request, kept, messages.ERROR)
-        opts = self.opts
-        name = f"{self.admin_site.name}:{opts.app_label}_{opts.model_name}_change"
-        return HttpResponseRedirect(reverse(name, args=[thing.pk]))
-
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        things = list(objs)
-        if kept := [sentence for thing in things if (sentence := self._kept(thing))]:
-            return [str(thing) for thing in things], {}, set(), kept
-        return super().get_deleted_objects(objs, request)
-
-    def _kept(self, thing: Model) -> str:
-        """Why it can't be deleted; "" if it can."""
-        count = getattr(thing, self.orders).count()
-        if not count:
-            return ""
-        sentence = ngettext(
-            "“%(name)s” can't be deleted: %(count)s order has it. Switch it off instead (untick “active”).",
-            "“%(name)s” can't be deleted: %(count)s orders have it. Switch it off instead (untick “active”).",
-            count,
-        )
-        return sentence % {"name": thing, "count": count}
 
 
 @admin.register(Discount)

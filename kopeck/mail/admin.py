@@ -19,8 +19,7 @@ from kopeck.web.admin import ReadOnlyAdmin, order_link
 class MailAdmin(ReadOnlyAdmin):
     list_display = ["__str__", order_link, "to", "status", "created", "sent_at", "tries", "problem"]
     list_filter = ["status", "kind", "created"]
-    search_fields = ["=order__id", "=to"]
-    list_select_related = ["order"]
+    search_fields = ["=order__id", "^to"]
     ordering = ["-pk"]
     exclude = ["html", "payment", "text"]
     readonly_fields = ["letter"]

@@ -14,8 +14,7 @@ from kopeck.web.admin import ReadOnlyAdmin, RowsFilter, money_column, order_link
 class RefundAdmin(ReadOnlyAdmin):
     list_display = ["__str__", order_link, "money", "status", "source", "requested_by", "problem", "created"]
     list_filter = ["status", "source", "account", "created"]
-    search_fields = ["=stripe_id", "=order__id", "=payment__payment_intent", "requested_by"]
-    list_select_related = ["order"]
+    search_fields = ["=stripe_id", "=order__id", "=payment__payment_intent", "^requested_by"]
     ordering = ["-pk"]
     exclude = ["inputs", "allocation"]
     readonly_fields = ["money"]

@@ -24,7 +24,7 @@ class EventsFilter(RowsFilter):
     title, parameter_name = gettext_lazy("to do"), "to_do"
     ways: ClassVar = {
         "failed": (gettext_lazy("Failed"), Q(status=StripeEvent.Status.FAILED)),
-        "waiting": (gettext_lazy("Not processed yet"), ~Q(status__in=StripeEvent.SETTLED)),
+        "waiting": (gettext_lazy("Not processed yet"), Q(status__in=StripeEvent.UNSETTLED)),
     }
 
 

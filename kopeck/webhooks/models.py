@@ -21,6 +21,7 @@ class StripeEvent(models.Model):
 
     #: Processed: a further delivery changes nothing.
     SETTLED = (Status.DONE, Status.IGNORED, Status.REJECTED)
+    UNSETTLED = (Status.RECEIVED, Status.FAILED)
 
     account = models.CharField(_("Stripe account"), max_length=20)
     event_id = models.CharField(_("event id"), max_length=255)
