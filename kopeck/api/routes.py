@@ -13,7 +13,7 @@ from ninja.errors import HttpError, ValidationError
 from ninja.responses import Status
 
 from kopeck.abuse.budgets import allowance_of
-from kopeck.api.schemas import MAX_ID, ErrorOut, ItemList, ItemOut, OrderIn, OrderOut, OrderPage
+from kopeck.api.schemas import MAX_ID, MOST_ITEMS, ErrorOut, ItemList, ItemOut, OrderIn, OrderOut, OrderPage
 from kopeck.catalog.models import Discount, Item
 from kopeck.errors import ShopError
 from kopeck.orders import placing
@@ -55,10 +55,25 @@ def _show(order: Order) -> dict[str, Any]:
     }
 
 
-@api.get("/items", response=ItemList, summary="Everything on sale")
-def list_items(request: ShopRequest) -> dict[str, Any]:
-    """What a visitor may order, with what is left of it."""
-    return {"items": list(stock.with_left(Item.objects.on_sale()))}
+@api.get(
+    "/items",
+    response={200: ItemList, 404: ErrorOut, 422: ErrorOut},
+    summary="Everything on sale, a page at a time",
+)
+def list_items(
+    request: ShopRequest,
+    after: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None,
+    limit: Annotated[int, Query(ge=1, le=MOST_ITEMS)] = 100,
+) -> dict[str, Any]:
+    """What a visitor may order, with what is left of it, in the owner's order."""
+    on_sale = Item.objects.on_sale()
+    if after is not None:
+        last = Item.objects.filter(pk=after).first()
+        if last is None:
+            raise ShopError("item_not_found", _("There is no such item."), status=404)
+        on_sale = on_sale.behind(last)
+    found = list(stock.with_left(on_sale)[: limit + 1])
+    return {"items": found[:limit], "next": found[limit - 1].pk if len(found) > limit else None}
 
 
 @api.get("/items/{int:item_id}", response={200: ItemOut, 404: ErrorOut}, summary="An item")

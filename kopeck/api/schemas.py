@@ -6,6 +6,8 @@ from kopeck.orders.wanted import MAX_LINES, MAX_QUANTITY
 
 #: PostgreSQL's largest bigint: a larger number is no id.
 MAX_ID = 2**63 - 1
+#: The largest page of items.
+MOST_ITEMS = 500
 
 
 class LineOut(Schema):
@@ -45,9 +47,10 @@ class ItemOut(Schema):
 
 
 class ItemList(Schema):
-    """Everything on sale, in the owner's order."""
+    """A page of what is on sale, in the owner's order; pass `next` as `after` for those behind it."""
 
     items: list[ItemOut]
+    next: int | None
 
 
 class WantedIn(Schema):

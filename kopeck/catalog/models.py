@@ -41,6 +41,12 @@ class ItemQuerySet(models.QuerySet["Item"]):
         """What a visitor may see and buy, in the owner's order."""
         return self.filter(active=True).order_by("position", "pk")
 
+    def behind(self, item: "Item") -> "ItemQuerySet":
+        """Those that stand behind the item in the owner's order."""
+        # The first condition says nothing new: it is the one that an index can begin at.
+        start = Q(position__gte=item.position)
+        return self.filter(start, Q(position__gt=item.position) | Q(pk__gt=item.pk))
+
     def count_anew(self, number: int, shown: int | None, counted: int | None) -> int | None:
         """The stock of item `number` as its owner counted it, who was `shown` an older one: the stock now.
 
