@@ -26,7 +26,7 @@ def forget() -> int:
     """Deletes old counts, some at a time; how many."""
     now = timezone.now()
     window = timedelta(seconds=max(settings.BUDGET_VISITOR.seconds, settings.BUDGET_ADDRESS.seconds))
-    budgets = Budget.objects.filter(began__lt=now - 2 * window).order_by("pk").values("pk")[:BATCH]
-    declined = Decline.objects.filter(created__lt=now - KEEP_DECLINES).order_by("pk").values("pk")[:BATCH]
+    budgets = Budget.objects.filter(began__lt=now - 2 * window).order_by("began").values("pk")[:BATCH]
+    declined = Decline.objects.filter(created__lt=now - KEEP_DECLINES).order_by("created")
     deleted, _each = Budget.objects.filter(pk__in=budgets).delete()
-    return deleted + Decline.objects.filter(pk__in=declined).delete()[0]
+    return deleted + Decline.objects.filter(pk__in=declined.values("pk")[:BATCH]).delete()[0]

@@ -1,7 +1,8 @@
 """What the worker does for itself: jobs of dead workers, the hourly clean-up.
 
-Rows that nobody looks at any more are deleted in batches, each a transaction of its own that locks only what
-it deletes, so that nobody waits for it. docs/reliability.md lists all tables.
+Rows that nobody looks at any more are found by an index, or stand first; no whole table is read. They are
+deleted in batches, each a transaction of its own that locks only what it deletes, so nobody waits for it.
+docs/reliability.md lists all tables.
 """
 
 import logging
@@ -21,7 +22,9 @@ from procrastinate.jobs import Status
 from procrastinate.manager import JobManager
 
 from kopeck import stopping
+from kopeck.ops.models import PaidBefore
 from kopeck.reconcile.models import Discrepancy, Run
+from kopeck.webhooks.models import StripeEvent
 
 log = logging.getLogger(__name__)
 
@@ -32,23 +35,31 @@ KEEP_DONE, KEEP_FAILED = timedelta(days=7), timedelta(days=90)
 KEEP_LOGINS = KEEP_RUNS = timedelta(days=90)
 #: Discrepancies that are gone.
 KEEP_GONE = timedelta(days=365)
+#: What an event said, and that it came: Stripe repeats events, and lists them, for 30 days. Disputes and
+#: refunds are compared for 92 days, and their owner may want to see by then what was heard of them.
+KEEP_PAYLOADS, KEEP_EVENTS = timedelta(days=31), timedelta(days=92)
 
-# A job has no time of its own: its events have. They go with it, by their foreign key.
+# A job has no time of its own: its events have. They go with it, by their foreign key. Jobs are numbered by
+# time, so of each status only the first ones are looked at; the next hour looks again.
 _FORGET_JOBS = """
 DELETE FROM procrastinate_jobs WHERE id IN (
-    SELECT job.id FROM procrastinate_jobs job
-    WHERE job.status = ANY(%s::procrastinate_job_status[]) AND NOT EXISTS (
+    SELECT job.id FROM unnest(%(statuses)s::procrastinate_job_status[]) AS wanted (status)
+    CROSS JOIN LATERAL (
+        SELECT id FROM procrastinate_jobs WHERE status = wanted.status ORDER BY id LIMIT 2 * %(batch)s
+    ) AS first JOIN procrastinate_jobs job USING (id)
+    WHERE NOT EXISTS (
         SELECT FROM procrastinate_events event
-        WHERE event.job_id = job.id AND event.at >= statement_timestamp() - make_interval(secs => %s)
+        WHERE event.job_id = job.id AND event.at >= statement_timestamp() - make_interval(secs => %(age)s)
     )
-    ORDER BY job.id LIMIT %s FOR UPDATE SKIP LOCKED
+    ORDER BY job.id LIMIT %(batch)s FOR UPDATE OF job SKIP LOCKED
 )"""
 
 
 @app.periodic(cron="23 * * * *")
 @app.task(queueing_lock="tidy", pass_context=False)
 def tidy(timestamp: int) -> None:
-    """Every hour: what is past its time."""
+    """Every hour: what is past its time, and sums of what was paid long ago."""
+    PaidBefore.sum_up()
     if forgotten := forget():
         log.info("forgotten: %s", ", ".join(f"{count} {name}" for name, count in forgotten.items()))
 
@@ -63,17 +74,21 @@ def _ways() -> dict[str, Callable[[], int]]:
     """By name: what deletes up to a batch and says how many."""
     now = timezone.now()
     logins, gone = now - KEEP_LOGINS, now - KEEP_GONE
+    events = StripeEvent.objects.filter(status__in=StripeEvent.SETTLED)
     old: dict[str, QuerySet[Any]] = {
-        "sessions": Session.objects.filter(expire_date__lt=now),
+        "sessions": Session.objects.filter(expire_date__lt=now).order_by("expire_date"),
         "logins": AccessLog.objects.filter(attempt_time__lt=logins),
         "refused logins": AccessAttempt.objects.filter(attempt_time__lt=logins),
         "wrong passwords": AccessFailureLog.objects.filter(attempt_time__lt=logins),
         "comparisons": Run.objects.filter(started__lt=now - KEEP_RUNS),
         "discrepancies": Discrepancy.objects.filter(gone__lt=gone),
+        "events": events.filter(received__lt=now - KEEP_EVENTS, payload__isnull=True).order_by("received"),
     }
+    payloads = events.filter(received__lt=now - KEEP_PAYLOADS, payload__isnull=False).order_by("received")
     return {
         "finished jobs": lambda: _forget_jobs(["succeeded", "cancelled", "aborted"], KEEP_DONE),
         "failed jobs": lambda: _forget_jobs(["failed"], KEEP_FAILED),
+        "payloads of events": partial(_slim, payloads),
         **{name: partial(_delete, rows) for name, rows in old.items()},
     }
 
@@ -89,14 +104,21 @@ def _batches(delete: Callable[[], int]) -> Iterator[int]:
 
 def _delete(rows: "QuerySet[Any]") -> int:
     """Up to a batch of them, the oldest first."""
-    batch = list(rows.order_by("pk").values_list("pk", flat=True)[:BATCH])
+    batch = list(rows.values_list("pk", flat=True)[:BATCH])
     rows.filter(pk__in=batch).delete()
+    return len(batch)
+
+
+def _slim(events: "QuerySet[StripeEvent]") -> int:
+    """Of up to a batch of events nothing is kept but that they came and what was done."""
+    batch = list(events.values_list("pk", flat=True)[:BATCH])
+    StripeEvent.objects.filter(pk__in=batch).update(payload=None)
     return len(batch)
 
 
 def _forget_jobs(statuses: list[str], age: timedelta) -> int:
     with connection.cursor() as cursor:
-        cursor.execute(_FORGET_JOBS, [statuses, age.total_seconds(), BATCH])
+        cursor.execute(_FORGET_JOBS, {"statuses": statuses, "age": age.total_seconds(), "batch": BATCH})
         return int(cursor.rowcount)
 
 

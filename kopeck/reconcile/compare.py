@@ -119,7 +119,9 @@ def _plan(scope: Scope, account: str) -> list[Plan]:
         for run in runs:
             run.trouble = str(trouble)
         return [Plan(run) for run in runs]
-    oldest = Payment.objects.filter(account=account).order_by("pk").values_list("created", flat=True).first()
+    oldest = (
+        Payment.objects.filter(account=account).order_by("created").values_list("created", flat=True).first()
+    )
     return [_plan_run(scope, run, (oldest or now) - STRETCH, now) for run in runs]
 
 

@@ -1,5 +1,7 @@
 """The shop's own orders, payments and refunds against each other, and payments that need review.
 
+Each run reads what was paid or refunded since the time it goes back to, and what was told before and is there
+still: a night costs the same however old the shop is. `manage.py reconcile --all` reads everything.
 Stripe is only asked about payments that need review: how much of their money is still there.
 """
 
@@ -20,8 +22,8 @@ from kopeck.refunds import review
 from kopeck.refunds.models import Dispute, Refund, refunded
 
 Status = Payment.Status
-#: Payments that need review and were refunded are asked about for so long.
-REMEMBERED = timedelta(days=30)
+#: Payments that need review are asked about for so long though they were refunded, and looked at where not.
+REMEMBERED, REVIEWED = timedelta(days=30), timedelta(days=92)
 
 
 class Orders(Kind):
@@ -29,7 +31,7 @@ class Orders(Kind):
 
     def compare(self, run: Run, since: datetime, until: datetime | None) -> datetime | None:
         for check in (_in_review, _waiting_for_nothing, _without_payment, _without_order, _states, _kept):
-            check(run)
+            check(run, since)
         return None
 
 
@@ -39,14 +41,24 @@ def back() -> Coalesce:
     return Coalesce(made.annotate(sum=Sum("amount")).values("sum"), 0)
 
 
-def _in_review(run: Run) -> None:
+def _told(run: Run, code: str) -> list[int]:
+    """The orders of which an earlier run told the same, and both sides have not agreed since."""
+    told = Discrepancy.objects.filter(account=run.account, code=code, gone=None, order__isnull=False)
+    return list(told.values_list("order_id", flat=True))
+
+
+def _in_review(run: Run, since: datetime) -> None:
     """Money that came on top, or in another amount, is told of until it is refunded."""
-    told = Discrepancy.objects.filter(
-        code="needs_review", object_id=OuterRef("stripe_id"), account=OuterRef("account"), gone=None
-    )
-    payments = Payment.objects.filter(account=run.account, status=Status.NEEDS_REVIEW).annotate(back=back())
-    recent = Q(created__gt=timezone.now() - REMEMBERED)
-    for payment in list(payments.filter(Q(back__lt=F("amount")) | recent | Exists(told))):
+    now = timezone.now()
+    payments = Payment.objects.filter(account=run.account, status=Status.NEEDS_REVIEW)
+    young = payments.annotate(back=back()).filter(created__gt=min(since, now - REVIEWED))
+    found: set[Payment] = set(young.filter(Q(back__lt=F("amount")) | Q(created__gt=now - REMEMBERED)))
+    # What was refunded comes back where the refund fails after weeks.
+    failed = Q(status__in=[Refund.Status.FAILED, Refund.Status.CANCELED, Refund.Status.REFUSED])
+    undone = Refund.objects.filter(failed, account=run.account, asked_at__gte=since).values("payment")
+    for news in (Q(order__in=_told(run, "needs_review")), Q(pk__in=undone)):
+        found |= set(payments.filter(news))
+    for payment in sorted(found, key=lambda payment: -payment.pk):
         with run.at(payment.stripe_id or ""):
             money_there = review.at_stripe(payment)
             if money_there.left:
@@ -55,7 +67,7 @@ def _in_review(run: Run) -> None:
                 run.find("needs_review", payment.stripe_id or "", said, order=payment.order_id)
 
 
-def _waiting_for_nothing(run: Run) -> None:
+def _waiting_for_nothing(run: Run, since: datetime) -> None:
     """Orders that wait for a bank that nobody has asked can be paid again."""
     for order in list(_orders(run).filter(status=Order.Status.PROCESSING)):
         with run.at(str(order.pk)):
@@ -76,21 +88,26 @@ def _orders(run: Run) -> QuerySet[Order]:
     return orders.filter(mine | Q(account=None) if is_first else mine)
 
 
-def _without_payment(run: Run) -> None:
+def _without_payment(run: Run, since: datetime) -> None:
     paid = Payment.objects.filter(order=OuterRef("pk"), status=Status.PAID)
-    for order in _orders(run).filter(~Exists(paid), status__in=Order.WAS_PAID):
-        said = f"Order {order.pk} is {order.status}, and no payment of it is paid."
-        run.find("order_without_payment", str(order.pk), said, order=order.pk)
+    unpaid = _orders(run).filter(~Exists(paid), status__in=Order.WAS_PAID)
+    # One query for each: an OR of both would read the whole table.
+    for news in (Q(paid_at__gte=since), Q(pk__in=_told(run, "order_without_payment"))):
+        for order in unpaid.filter(news):
+            said = f"Order {order.pk} is {order.status}, and no payment of it is paid."
+            run.find("order_without_payment", str(order.pk), said, order=order.pk)
 
 
-def _without_order(run: Run) -> None:
+def _without_order(run: Run, since: datetime) -> None:
     paid = Payment.objects.filter(account=run.account, status=Status.PAID).select_related("order")
     wrong = ~Q(order__status__in=Order.WAS_PAID) | ~Q(amount=F("order__total"))
-    for payment in paid.filter(wrong | ~Q(currency=F("order__currency"))):
-        order = payment.order
-        said = f"Order {order.pk} is {order.status} at {in_words(order.total, order.currency)}, "
-        said += f"and its payment {payment} took {in_words(payment.amount, payment.currency)}."
-        run.find("order_differs", str(order.pk), said, order=order.pk)
+    different = paid.filter(wrong | ~Q(currency=F("order__currency")))
+    for news in (Q(paid_at__gte=since), Q(order__in=_told(run, "order_differs"))):
+        for payment in different.filter(news):
+            order = payment.order
+            said = f"Order {order.pk} is {order.status} at {in_words(order.total, order.currency)}, "
+            said += f"and its payment {payment} took {in_words(payment.amount, payment.currency)}."
+            run.find("order_differs", str(order.pk), said, order=order.pk)
 
 
 def wrong_states(account: str) -> QuerySet[Payment]:
@@ -112,9 +129,14 @@ def wrong_states(account: str) -> QuerySet[Payment]:
     return paid.exclude(right).select_related("order")
 
 
-def _states(run: Run) -> None:
+def _states(run: Run, since: datetime) -> None:
     """A paid order's state follows from what was refunded of its payment."""
-    for payment in list(wrong_states(run.account)):
+    refunds = Refund.objects.filter(account=run.account)
+    asked = refunds.filter(asked_at__gte=since).values("payment")
+    made = refunds.filter(created__gte=since).values("payment")
+    told, wrong = _told(run, "refund_state"), wrong_states(run.account)
+    news = (Q(paid_at__gte=since), Q(pk__in=asked), Q(pk__in=made), Q(order__in=told))
+    for payment in {payment for new in news for payment in wrong.filter(new)}:
         with run.at(str(payment.order_id)):
             order, back = payment.order, refunded(payment)
             said = f"Order {order.pk} was {order.status}, and {in_words(back, order.currency)} "
@@ -128,7 +150,7 @@ def _states(run: Run) -> None:
             run.find("refund_state", str(order.pk), f"{said}{end}", order=order.pk, repaired=agreed)
 
 
-def _kept(run: Run) -> None:
+def _kept(run: Run, since: datetime) -> None:
     """What was paid for something sold out and could not be refunded, unless the bank has taken it."""
     refunds = Refund.objects.filter(payment=OuterRef("pk"))
     refused = refunds.filter(status__in=[Refund.Status.REFUSED, Refund.Status.FAILED])

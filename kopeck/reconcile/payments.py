@@ -65,8 +65,9 @@ class _Payable(Listed):
 
     def unseen(self, account: str, begin: datetime) -> Iterable[str]:
         mine = Payment.objects.filter(account=account, kind=KINDS[self.name], stripe_id__isnull=False)
-        found = mine.filter(Q(status__in=Payment.LIVE) | Q(status__in=SETTLED, created__gte=begin))
-        return [str(stripe_id) for stripe_id in found.values_list("stripe_id", flat=True)]
+        # One query for each: an OR of both would read the whole table.
+        ways = (Q(status__in=Payment.LIVE), Q(status__in=SETTLED, created__gte=begin))
+        return [str(found) for way in ways for found in mine.filter(way).values_list("stripe_id", flat=True)]
 
     def missing(self, run: Run, stripe_id: str) -> None:
         statuses = (*Payment.LIVE, *SETTLED)

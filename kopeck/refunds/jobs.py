@@ -38,6 +38,8 @@ PATIENCE = timedelta(minutes=2)
 ASK_AGAIN = timedelta(hours=1)
 #: How often one that Stripe refused is requested again: the account may have money by then.
 REFUSED_AGAIN = timedelta(days=1)
+#: For so long after it was begun: what is older waits among the discrepancies for a person.
+UNWANTED = timedelta(days=92)
 
 
 @app.task(retry=BACKOFF)
@@ -123,10 +125,10 @@ def refund_all_unwanted() -> int:
     with_the_bank = Q(closed=None) & ~Q(status__startswith="warning_") | Q(status=Dispute.Status.LOST)
     disputed = Dispute.objects.filter(with_the_bank, payment=OuterRef("pk"))
     made = refunds.filter(status__in=Refund.MADE)
-    surplus = review.surplus().exclude(payment_intent="").filter(~Exists(made))
+    surplus = review.surplus().filter(~Exists(made), created__gt=timezone.now() - UNWANTED)
     waiting = [
         payment.pk
-        for unwanted in (surplus, review.late())
+        for unwanted in (surplus.exclude(payment_intent=""), review.late())
         for payment in unwanted.filter(~Exists(requested), ~Exists(disputed))[:BATCH]
     ]
     for number in waiting:

@@ -63,7 +63,7 @@ def _begin(account: str, now: datetime) -> datetime:
     if cursor is not None:
         # Of a clock that was put back the cursor is ahead.
         return min(cursor.up_to, now - YOUNG) - OVERLAP
-    oldest = Payment.objects.filter(account=account).order_by("pk").first()
+    oldest = Payment.objects.filter(account=account).order_by("created").first()
     return oldest.created - SKEW if oldest else now - YOUNG - OVERLAP
 
 

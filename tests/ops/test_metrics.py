@@ -16,6 +16,7 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from kopeck.ops import metrics_page
+from kopeck.ops.models import PaidBefore
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
 from kopeck.refunds.models import Refund
@@ -83,6 +84,25 @@ def _many_rows() -> None:
                 'done', 1, '', now(), now() FROM generate_series(1, 30000) n""")
         cursor.execute("VACUUM (ANALYZE) orders_order, webhooks_stripeevent")
         cursor.execute("RESET synchronous_commit")
+
+
+def test_what_was_paid_long_ago_is_summed_once_and_told_as_before(figure: Figures) -> None:
+    now = timezone.now()
+    for days in (400, 63, 61, 0):
+        order(paid_at=now - timedelta(days=days))
+    order(currency="eur", paid_at=now - timedelta(days=100))
+    for _hour in range(3):
+        assert figure("kopeck_paid_orders_total", currency="usd") == 4
+        assert figure("kopeck_paid_amount_total", currency="usd") == 4000
+        assert figure("kopeck_paid_orders_total", currency="eur") == 1
+        PaidBefore.sum_up()
+    summed = PaidBefore.objects.values_list("currency", "orders", "amount").order_by("currency")
+    assert list(summed) == [("eur", 1, 1000), ("usd", 2, 2000)]
+    PaidBefore.objects.update(up_to=now - timedelta(days=62, hours=12))
+    order(currency="jpy", paid_at=now - timedelta(days=62, hours=6))
+    PaidBefore.sum_up()
+    assert PaidBefore.objects.get(pk="jpy").orders == 1
+    assert figure("kopeck_paid_orders_total", currency="jpy") == 1
 
 
 def test_requests_are_counted_by_route_and_not_by_address(figure: Figures, client: Client) -> None:

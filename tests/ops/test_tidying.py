@@ -7,11 +7,14 @@ import pytest
 from axes.models import AccessAttempt, AccessLog
 from django.contrib.sessions.models import Session
 from django.db import connection
+from django.test import Client
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from kopeck.ops import jobs as tidy_jobs
 from kopeck.reconcile.models import Discrepancy, Run
+from kopeck.webhooks.models import StripeEvent
+from tests.support.shop import ShopSandbox
 from tests.support.worker import forget_jobs, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -131,6 +134,49 @@ def make_old_and_young(number: int, now: datetime) -> None:
             code="status_differs", kind="session", object_id=f"{name}{number}", said="Something",
             first_seen=now - 999 * days, last_seen=now - 998 * days, gone=gone,
         )  # fmt: skip
+
+
+def make_event(number: int, age: timedelta, status: str = "done") -> StripeEvent:
+    event = StripeEvent.objects.create(
+        account="default", event_id=f"evt_{number}", type="refund.created", payload={"data": {"object": {}}},
+        created=timezone.now() - age, status=status,
+    )  # fmt: skip
+    StripeEvent.objects.filter(pk=event.pk).update(received=timezone.now() - age)
+    return event
+
+
+def test_an_events_payload_goes_after_a_month_and_its_row_after_a_quarter_once_it_is_processed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tidy_jobs, "BATCH", 2)
+    month, quarter, hour = timedelta(days=31), timedelta(days=92), timedelta(hours=1)
+    young = make_event(1, month - hour)
+    old = [make_event(number, month + hour, status) for number, status in ((2, "done"), (3, "ignored"))]
+    gone = [make_event(number, quarter + hour) for number in range(4, 9)]
+    failed = [make_event(9, quarter + hour, "failed"), make_event(10, quarter + hour, "received")]
+    assert tidy_jobs.forget() == {"payloads of events": 7, "events": 5}
+    assert set(StripeEvent.objects.filter(payload__isnull=True)) == set(old)
+    assert set(StripeEvent.objects.all()) == {young, *old, *failed}
+    assert not {one.pk for one in gone} & set(StripeEvent.objects.values_list("pk", flat=True))
+    assert tidy_jobs.forget() == {}
+
+
+def test_a_slimmed_event_still_stops_a_repetition_and_can_be_read(
+    sandbox: ShopSandbox, owner: Client, deliver: Any
+) -> None:
+    event = make_event(1, timedelta(days=40))
+    tidy_jobs.forget()
+    again = {
+        "id": "evt_1",
+        "type": event.type,
+        "livemode": False,
+        "created": 1,
+        "data": {"object": {"id": "re_1"}},
+    }
+    assert deliver({"object": "event", "api_version": "2026-10-28.endive", **again}).status_code == 200
+    assert StripeEvent.objects.get() == event
+    page = owner.get(f"/admin/webhooks/stripeevent/{event.pk}/change/")
+    assert "it is older than a month" in page.content.decode()
 
 
 def test_the_worker_does_it_every_hour() -> None:
