@@ -42,7 +42,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all containers map check check-ship chaos mutants audit lock
+.PHONY: help run test test-all containers map check check-ship chaos seed mutants audit lock
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-18s%s\n", $$1, $$2}'
@@ -81,6 +81,9 @@ check-ship: $(SHIP_STAMP) ## the files of a deployment: compose, Dockerfile, Cad
 
 chaos: $(DEV_STAMP) ## buyers against kills, faults and clock jumps, then Stripe's ledger against the shop (BUYS=1000 SEED=1 WITHOUT=)
 	@exec $(BIN)/python -m bench.chaos --buys $(or $(BUYS),1000) --seed $(or $(SEED),1) $(if $(WITHOUT),--without $(WITHOUT))
+
+seed: $(DEV_STAMP) ## a shop that is years old, in the empty database that DATABASE_URL names (ORDERS=1000000)
+	@exec $(BIN)/python -m bench.seed $(or $(ORDERS),1000000)
 
 mutants: $(DEV_STAMP) ## faults put into the code that counts money, and which no test notices (SEED=1 SAMPLE=200 JOBS= MODULE=kopeck/money.py FRESH=1)
 	@exec $(BIN)/python -m bench.mutants --seed $(or $(SEED),1) --sample $(or $(SAMPLE),200) \
