@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Protocol
 
 from kopeck_local import postgres
 from tests.support.starting import BASE_DIR, clean_env, free_port
@@ -66,14 +67,22 @@ def caddy_here(
     return [caddy, "run", "--config", file, "--adapter", "caddyfile"], {**os.environ, **told, **more}
 
 
+class Database(Protocol):
+    """A PostgreSQL for a shop: its DATABASE_URL, and how it is stopped."""
+
+    url: str
+
+    def stop(self) -> None: ...
+
+
 class Servers:
     """`shop` is Caddy's address, `web` the addresses of the web servers behind it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: Database | None = None) -> None:
         self.folder = folder
         self.processes: list[subprocess.Popen[bytes]] = []
         self.log = (folder / "log").open("wb")
-        self.postgres = postgres.start(folder, fast=True)
+        self.postgres = database or postgres.start(folder, fast=True)
         self.shop = self._free()
         self.sandbox, self.web = self._free(), [self._free(), self._free()]
         self.env = clean_env(

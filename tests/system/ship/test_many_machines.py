@@ -3,26 +3,21 @@
 What a kill may cost is what the killed server was answering at that moment, and nothing else.
 """
 
-import http.client
-import json
-import re
 import socket
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 
 from tests.support.lacking import lacks
+from tests.system.ship.buyers import Buyers, await_purchases, charged, orders_paid
 from tests.system.ship.many import SHARED, Machines, find_pgbouncer
 from tests.system.ship.servers import CADDY, find_caddy, status, wait_for
 
 MACHINES, BUYERS, BUYS_BETWEEN_KILLS = 3, 5, 4
-CARD = {"card": "4242424242424242", "email": "buyer@example.com"}
 
 
 @pytest.fixture(scope="module")
@@ -34,70 +29,6 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
         yield started
     finally:
         started.close()
-
-
-@dataclass
-class Buyers:
-    """People who look at an item, buy it, pay and come back, each with a new cookie for every purchase."""
-
-    machines: Machines
-    paid: list[str] = field(default_factory=list)
-    requests: int = 0
-    failures: list[tuple[float, float, str]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.over, self.lock = threading.Event(), threading.Lock()
-        self.threads = [threading.Thread(target=self._live, args=(n,)) for n in range(BUYERS)]
-
-    def _live(self, number: int) -> None:
-        turn = number
-        while not self.over.is_set():
-            turn += 1
-            self._buy(turn % 3 + 1)
-
-    def _buy(self, item: int) -> None:
-        """Where an answer fails the buyer presses again, as people do, for the same purchase."""
-        cookie = self._ask("GET", f"/item/{item}", "")[1]
-        session = ""
-        for _try in range(10):
-            status, given, location = self._ask("POST", f"/buy/{item}", cookie)
-            cookie = given or cookie
-            if status == 303:
-                session = re.findall(r"cs_\w+", location)[0]
-                break
-        assert session, "ten times in a row nothing could be bought"
-        post(f"{self.machines.sandbox}/_sandbox/sessions/{session}/pay", CARD)
-        with self.lock:
-            self.paid.append(session)
-        self._ask("GET", "/orders", cookie)
-
-    def _ask(self, method: str, path: str, cookie: str) -> tuple[int, str, str]:
-        """Status, the visitor's cookie if one is given, where it leads; (0, "", "") for no answer."""
-        began = time.monotonic()
-        connection = http.client.HTTPConnection(urlsplit(self.machines.shop).netloc, timeout=240)
-        try:
-            connection.request(method, path, headers={"Cookie": cookie} if cookie else {})
-            answer = connection.getresponse()
-            answer.read()
-            status = answer.status
-            given = [word for word in (answer.getheader("Set-Cookie") or "").split("; ") if "visitor" in word]
-            found = (given[0].rpartition(", ")[2] if given else "", answer.getheader("Location") or "")
-        except (OSError, http.client.HTTPException) as problem:
-            status, found = 0, ("", repr(problem))
-        finally:
-            connection.close()
-        with self.lock:
-            self.requests += 1
-            if status == 0 or status >= 500:
-                said = f"{method} {path}: {status} {found[1]}"
-                self.failures.append((began, time.monotonic(), said))
-        return status, *found
-
-
-def post(address: str, body: dict[str, str]) -> None:
-    asked = urllib.request.Request(address, json.dumps(body).encode(), {"Content-Type": "application/json"})
-    with urllib.request.urlopen(asked, timeout=240) as answer:
-        assert answer.status == 200
 
 
 def kill_all_in_turn(machines: Machines, buyers: Buyers) -> list[tuple[float, float]]:
@@ -133,30 +64,17 @@ def await_silence(address: str) -> None:
     raise AssertionError(f"{address} outlives its killing")
 
 
-def await_purchases(buyers: Buyers, number: int) -> None:
-    wanted, deadline = len(buyers.paid) + number, time.monotonic() + 240
-    while len(buyers.paid) < wanted:
-        assert time.monotonic() < deadline, "nobody can buy any more"
-        time.sleep(0.05)
-
-
 def test_three_machines_killed_in_turn_lose_no_order(machines: Machines) -> None:
-    buyers = Buyers(machines)
-    for thread in buyers.threads:
-        thread.start()
-    try:
+    buyers = Buyers(machines, BUYERS)
+    with buyers:
         killed = kill_all_in_turn(machines, buyers)
-    finally:
-        buyers.over.set()
-        for thread in buyers.threads:
-            thread.join()
     at_the_kill = [
         any(began <= dead and dying <= ended for dying, dead in killed) for began, ended, _ in buyers.failures
     ]
     assert all(at_the_kill), buyers.failures
     assert len(buyers.failures) <= BUYERS * MACHINES
     assert len(buyers.paid) == len(set(buyers.paid))
-    assert orders_paid(machines, buyers.paid) == sorted(buyers.paid)
+    assert orders_paid(machines, machines.postgres.url, buyers.paid) == sorted(buyers.paid)
     assert charged(machines) == sorted(buyers.paid)
 
 
@@ -171,25 +89,3 @@ def test_all_web_servers_share_a_few_connections(machines: Machines) -> None:
     with psycopg.connect(machines.postgres.url, autocommit=True) as connection:
         (held,) = connection.execute(asked).fetchone() or (0,)
     assert 1 <= held <= SHARED
-
-
-def orders_paid(machines: Machines, sessions: list[str]) -> list[str]:
-    """The sessions whose orders are paid, once all events have arrived: within a minute."""
-    asked = (
-        "SELECT stripe_id FROM payments_payment JOIN orders_order ON orders_order.id = order_id "
-        "WHERE payments_payment.status = 'paid' AND orders_order.status = 'paid' ORDER BY 1"
-    )
-    deadline = time.monotonic() + 240
-    with psycopg.connect(machines.postgres.url, autocommit=True) as connection:
-        while True:
-            found = [str(row[0]) for row in connection.execute(asked).fetchall()]
-            if len(found) >= len(sessions) or time.monotonic() > deadline:
-                return sorted(found)
-            post(f"{machines.sandbox}/_sandbox/webhooks/deliver", {})
-            time.sleep(0.2)
-
-
-def charged(machines: Machines) -> list[str]:
-    with urllib.request.urlopen(f"{machines.sandbox}/_sandbox/ledger", timeout=240) as answer:
-        accounts = json.load(answer)["accounts"]
-    return sorted(one["checkout_session"] for account in accounts for one in account["charges"])
