@@ -28,6 +28,7 @@ from stripe_sandbox.resources import (
     products,
     promotion_codes,
     refunds,
+    search,
     setup_intents,
     shipping_rates,
     tax_rates,
@@ -43,7 +44,7 @@ from stripe_sandbox.server.routes import ROUTES, mistaken
 #: Each has registered its methods with @route when it was imported.
 RESOURCES = (
     account, balance_transactions, charges, coupons, customers, disputes, events, intents, payment_methods,
-    prices, products, promotion_codes, refunds, sessions, setup_intents, shipping_rates, tax_rates,
+    prices, products, promotion_codes, refunds, search, sessions, setup_intents, shipping_rates, tax_rates,
     tokens, webhook_endpoints,
 )  # fmt: skip
 #: Each puts the addresses around Stripe's API on the application.

@@ -85,6 +85,7 @@ class Store:
         if path != ":memory:":
             _keep_private(path)
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._db.create_function("fold", 1, str.casefold, deterministic=True)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         _check_version(self._db)

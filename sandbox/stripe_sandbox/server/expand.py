@@ -86,7 +86,7 @@ def _expand(box: Box, account: str, obj: Obj, parts: list[str], older: Older) ->
             return obj.get("object") == "list" or _is_included(obj, head, older)
         return all(_expand(box, account, item, rest, older) for item in inner)
     if not isinstance(value, dict):
-        return False
+        return not rest and _is_included(obj, head, older)
     return (
         _expand(box, account, value, rest, older)
         if rest

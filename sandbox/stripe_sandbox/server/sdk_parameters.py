@@ -14,8 +14,13 @@ Node = dict[str, Any]
 #: By method: the file of `stripe/params/` without `_` and `_params.py`.
 METHODS = {
     "GET /v1/balance": "balance_retrieve",
+    "GET /v1/charges/search": "charge_search",
+    "GET /v1/customers/search": "customer_search",
     "GET /v1/customers/{customer}/payment_methods": "customer_payment_method_list",
     "GET /v1/customers/{customer}/payment_methods/{payment_method}": "customer_payment_method_retrieve",
+    "GET /v1/payment_intents/search": "payment_intent_search",
+    "GET /v1/prices/search": "price_search",
+    "GET /v1/products/search": "product_search",
     "GET /v1/setup_intents": "setup_intent_list",
     "GET /v1/setup_intents/{intent}": "setup_intent_retrieve",
     "GET /v1/shipping_rates": "shipping_rate_list",

@@ -21,6 +21,8 @@ KINDS = {
     "shipping_rate": ("_shipping_rate", "ShippingRate"),
     "token": ("_token", "Token"),
 }
+#: What searches find, the longer name first.
+SEARCHED = ("payment_intent", "charge", "customer", "price", "product")
 PLAIN = {"str": "string", "int": "integer", "bool": "boolean", "float": "number"}
 
 
@@ -50,15 +52,26 @@ def apply(spec: Node) -> Node:
 
 
 def _operation(verb: str, path: str, parameters: Node) -> Node:
-    kind = next(kind for kind in (*KINDS, "payment_method") if kind in path)
+    found = path.removesuffix("/search")
+    kind = next(kind for kind in (*KINDS, "payment_method", *SEARCHED) if kind in found)
     answer: Node = {"$ref": f"#/components/schemas/{kind}"}
-    if verb == "GET" and not path.endswith("}") and kind != "balance":
+    if found != path:
+        answer = _found(answer)
+    elif verb == "GET" and not path.endswith("}") and kind != "balance":
         answer = _listed(answer)
     form = {"application/x-www-form-urlencoded": {"schema": _opened(parameters)}}
     return {
         "requestBody": {"content": form},
         "responses": {"200": {"content": {"application/json": {"schema": answer}}}},
     }
+
+
+def _found(item: Node) -> Node:
+    """Stripe's search result."""
+    listed = _listed(item)
+    more: Node = {"next_page": {"nullable": True, "type": "string"}, "total_count": {"type": "integer"}}
+    properties = listed["properties"] | more | {"object": {"enum": ["search_result"]}}
+    return {**listed, "properties": properties}
 
 
 def _listed(item: Node) -> Node:

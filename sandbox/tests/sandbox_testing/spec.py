@@ -85,7 +85,8 @@ def template_of(method: str, path: str) -> str | None:
 
 @cache
 def _templates() -> list[tuple[re.Pattern[str], str]]:
-    return [(re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), path) for path in spec()["paths"]]
+    plainest = sorted(spec()["paths"], key=lambda path: path.count("{"))  # `search` is no customer's id
+    return [(re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), path) for path in plainest]
 
 
 # -- answers
