@@ -23,13 +23,14 @@ import requests
 
 from bench.chaos import clock
 from kopeck.ops.serve import granian
+from kopeck.stripe_api.accounts import SANDBOX_TAIL
 from kopeck_local import postgres
 from kopeck_local.child import spawn, tail
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 WEBS, WORKERS = ("web-1", "web-2"), ("worker-1", "worker-2")
 #: The shop's accounts by the end of their key in the sandbox.
-ACCOUNTS = {"kopeck": "default", "kopeckeur": "eur"}
+ACCOUNTS = {SANDBOX_TAIL: "default", f"{SANDBOX_TAIL}eur": "eur"}
 EVENTS = [
     *(f"checkout.session.{end}" for end in ("completed", "expired", "async_payment_succeeded")),
     "checkout.session.async_payment_failed",
@@ -79,7 +80,7 @@ class World:
 
     def _environment(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
-        default = [self._endpoint("kopeck", "default", web) for web in self.webs]
+        default = [self._endpoint(SANDBOX_TAIL, "default", web) for web in self.webs]
         return {
             **kept,
             "ENV_FILE": os.devnull,
@@ -91,7 +92,7 @@ class World:
             "STRIPE_API_BASE": self.stripe,
             # The dollar account's events go to both web processes at the same moment; the euro's to one.
             "STRIPE_WEBHOOK_SECRET": ",".join(default),
-            "STRIPE_WEBHOOK_SECRET_EUR": self._endpoint("kopeckeur", "eur", self.webs[1]),
+            "STRIPE_WEBHOOK_SECRET_EUR": self._endpoint(f"{SANDBOX_TAIL}eur", "eur", self.webs[1]),
             "STRIPE_TIMEOUT": "2",
             "STRIPE_RETRIES": "1",
             "LOG_LEVEL": "WARNING",

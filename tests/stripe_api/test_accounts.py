@@ -1,10 +1,18 @@
 """Keys from the environment: what is read, and what refuses to start."""
 
+import re
 from collections.abc import Mapping
 
 import pytest
 
-from kopeck.stripe_api.accounts import Account, ConfigurationError, for_currency, read_accounts
+from kopeck.stripe_api.accounts import (
+    SANDBOX_PUBLISHABLE_KEY,
+    SANDBOX_SECRET_KEY,
+    Account,
+    ConfigurationError,
+    for_currency,
+    read_accounts,
+)
 
 
 def accounts(
@@ -24,7 +32,7 @@ EUR = {"STRIPE_SECRET_KEY_EUR": "rk_test_e", "STRIPE_PUBLISHABLE_KEY_EUR": "pk_t
 def test_no_keys_and_the_sandbox_are_its_fixed_account() -> None:
     (account,) = accounts({"STRIPE_WEBHOOK_SECRET": "whsec_a"}, sandbox=True).values()
     assert (account.name, account.secret_key, account.publishable_key) == (
-        "default", "sk_test_kopeck", "pk_test_kopeck",
+        "default", SANDBOX_SECRET_KEY, SANDBOX_PUBLISHABLE_KEY,
     )  # fmt: skip
     assert account.webhook_secrets == ("whsec_a",)
 
@@ -33,10 +41,15 @@ def test_the_sandbox_has_an_account_for_each_currency_with_a_webhook_secret() ->
     env = {"STRIPE_WEBHOOK_SECRET": "whsec_a", "STRIPE_WEBHOOK_SECRET_EUR": "whsec_b"}
     both = accounts(env, sandbox=True)
     assert {account.name: account.secret_key for account in both.values()} == {
-        "default": "sk_test_kopeck", "eur": "sk_test_kopeckeur",
+        "default": SANDBOX_SECRET_KEY, "eur": f"{SANDBOX_SECRET_KEY}eur",
     }  # fmt: skip
-    assert both["eur"].publishable_key == "pk_test_kopeckeur"
+    assert both["eur"].publishable_key == f"{SANDBOX_PUBLISHABLE_KEY}eur"
     assert [account.webhook_secrets for account in both.values()] == [("whsec_a",), ("whsec_b",)]
+
+
+def test_the_sandbox_s_keys_are_as_long_as_stripe_s() -> None:
+    for key in (SANDBOX_SECRET_KEY, SANDBOX_PUBLISHABLE_KEY):
+        assert re.fullmatch(r"[sp]k_test_[A-Za-z0-9]{24,}", key)
 
 
 def test_restricted_keys_and_lower_case_names_are_fine() -> None:
@@ -144,7 +157,7 @@ def test_secrets_are_not_shown_when_an_account_is_printed() -> None:
         ({**PAIR, "STRIPE_SECRET_KEY": "sk_org_live_abc"}, {}, "no key of the right kind"),
         ({**PAIR, "STRIPE_PUBLISHABLE_KEY": "rk_live_abc"}, {}, "every visitor would be given a secret one"),
         (
-            {"STRIPE_SECRET_KEY": "sk_test_kopeck", "STRIPE_PUBLISHABLE_KEY": "pk_test_kopeck"},
+            {"STRIPE_SECRET_KEY": SANDBOX_SECRET_KEY, "STRIPE_PUBLISHABLE_KEY": SANDBOX_PUBLISHABLE_KEY},
             {},
             "the sandbox's key",
         ),

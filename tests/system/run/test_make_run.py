@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from kopeck.stripe_api.accounts import SANDBOX_PUBLISHABLE_KEY
 from kopeck_local import postgres
 from tests.support.starting import Started, listens
 
@@ -165,7 +166,7 @@ def test_euros_and_dollars_are_paid_into_two_accounts_and_each_webhook_says_so(
     first: dict[str, Any],
 ) -> None:
     keys = {currency: answer["publishable_key"] for currency, answer in first["bought"].items()}
-    assert keys == {"usd": "pk_test_kopeck", "eur": "pk_test_kopeckeur"}
+    assert keys == {"usd": SANDBOX_PUBLISHABLE_KEY, "eur": f"{SANDBOX_PUBLISHABLE_KEY}eur"}
     assert {answer["order"] for answer in first["bought"].values()} == {"paid"}
 
 

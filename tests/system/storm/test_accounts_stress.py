@@ -17,7 +17,7 @@ from kopeck.mirror.models import StripeMirror
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
 from kopeck.stripe_api import client as wire
-from kopeck.stripe_api.accounts import for_currency, read_accounts
+from kopeck.stripe_api.accounts import SANDBOX_TAIL, for_currency, read_accounts
 from kopeck.webhooks.models import StripeEvent
 from tests.support.mirroring import client
 from tests.support.shop import ShopSandbox, make_item
@@ -30,7 +30,7 @@ ENV = {
     "STRIPE_WEBHOOK_SECRET_EUR": "whsec_of_eur",
     "STRIPE_WEBHOOK_SECRET_GBP": "whsec_of_gbp",
 }
-TAILS = {"default": "kopeck", "eur": "kopeckeur", "gbp": "kopeckgbp"}
+TAILS = {"default": SANDBOX_TAIL, "eur": f"{SANDBOX_TAIL}eur", "gbp": f"{SANDBOX_TAIL}gbp"}
 HOME = {"usd": "default", "jpy": "default", "eur": "eur", "gbp": "gbp"}
 
 
