@@ -11,6 +11,7 @@ from django.utils.http import parse_header_parameters
 
 from kopeck.telemetry import tracing
 from kopeck.web.bodies import WholeBodies
+from kopeck.web.crowd import Bounded
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kopeck.settings")
 FORM = "application/x-www-form-urlencoded"
@@ -53,5 +54,6 @@ def _is_utf8(charset: str) -> bool:
         return True  # what nobody knows is passed over, as Django does
 
 
-_django = OneCharset(get_wsgi_application())
+_connections = settings.DATABASES["default"]["OPTIONS"]["pool"]["max_size"]
+_django = Bounded(OneCharset(get_wsgi_application()), threads=settings.WEB_THREADS, connections=_connections)
 application = tracing.wrapped(WholeBodies(_django, threads=settings.WEB_THREADS))

@@ -13,6 +13,8 @@ from functools import cache
 
 from django.conf import settings
 
+from kopeck.web.crowd import aside
+
 #: How long one waits for room, in seconds, and how long nothing is heard before Stripe counts as silent.
 PATIENCE, SILENCE = 1.5, 3.0
 #: Failures to reach Stripe in a row, after which it is asked by one at a time.
@@ -38,8 +40,12 @@ class Bulkhead:
     def asking(self, no_answer: type[Exception]) -> Iterator[None]:
         """Around one call to Stripe; `no_answer` is what it raises where nothing was heard. Raises Full."""
         me = object()
-        with self._changed:
-            self._make_room(me)
+        with aside():
+            with self._changed:
+                self._make_room(me)
+            yield from self._asked(me, no_answer)
+
+    def _asked(self, me: object, no_answer: type[Exception]) -> Iterator[None]:
         answered = True
         try:
             yield
@@ -73,7 +79,8 @@ class Bulkhead:
         with self._changed:
             self._waiting += 1
         try:
-            yield
+            with aside():
+                yield
         finally:
             with self._changed:
                 self._waiting -= 1

@@ -40,6 +40,9 @@ class ErrorPages:
         body = request.META.get("kopeck.body")  # kopeck/web/bodies.py
         if body is not None and body.refused:
             return error_response(request, _refused_body(body))
+        if "kopeck.crowded" in request.META:  # kopeck/web/crowd.py
+            message = _("Many ask for this at the moment. Please try again in a few seconds.")
+            return error_response(request, ShopError("busy", message, status=503, retry_after=2))
         if "kopeck.charset" in request.META:  # kopeck/wsgi.py
             message = _("A form has to be sent as UTF-8.")
             return error_response(request, ShopError("charset_unknown", message, status=400))
