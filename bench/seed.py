@@ -84,11 +84,9 @@ def seed(url: str, orders: int, bar: Bar, *, event_days: int = EVENT_DAYS) -> No
             _copy(rows, out, into, {**numbers, "first": first, "last": last})
         for rows in tables:
             bar.step(f"VACUUM ANALYZE {rows.table}")
-            number, last_one = (
-                f"pg_get_serial_sequence('{rows.table}', 'id')",
-                f"(SELECT max(id) FROM {rows.table})",
-            )
-            into.execute(f"SELECT setval({number}, {last_one})")
+            if rows.columns.startswith("id,"):
+                number = f"pg_get_serial_sequence('{rows.table}', 'id')"
+                into.execute(f"SELECT setval({number}, (SELECT max(id) FROM {rows.table}))")
             into.execute(f"VACUUM ANALYZE {rows.table}")
 
 

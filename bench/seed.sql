@@ -93,6 +93,10 @@ FROM placed CROSS JOIN (VALUES
 ) AS each (number, type, prefix, becomes)
 WHERE made > now() - %(event_days)s * interval '1 day' AND was_paid
 
+-- ops_paidbefore: currency, up_to, orders, amount
+SELECT currency, now() - interval '62 days', count(*), sum(total)
+FROM orders_order WHERE paid_at < now() - interval '62 days' GROUP BY currency
+
 -- webhooks_cursor: account, up_to
 SELECT 'default', now()
 
@@ -110,4 +114,4 @@ SELECT n, type, now() - (%(jobs)s - n) * interval '6 days' / %(jobs)s
 FROM generate_series(1, %(jobs)s) AS n, unnest(ARRAY['deferred', 'started', 'succeeded']) AS type
 
 -- abuse_budget: key, began, count
-SELECT 'address ' || md5(n::text), now(), 1 FROM generate_series(1, %(budgets)s) AS n
+SELECT 'address ' || md5(n::text), now() + interval '1 day', 1 FROM generate_series(1, %(budgets)s) AS n

@@ -43,15 +43,18 @@ KEEP_PAYLOADS, KEEP_EVENTS = timedelta(days=31), timedelta(days=92)
 # time, so of each status only the first ones are looked at; the next hour looks again.
 _FORGET_JOBS = """
 DELETE FROM procrastinate_jobs WHERE id IN (
-    SELECT job.id FROM unnest(%(statuses)s::procrastinate_job_status[]) AS wanted (status)
-    CROSS JOIN LATERAL (
-        SELECT id FROM procrastinate_jobs WHERE status = wanted.status ORDER BY id LIMIT 2 * %(batch)s
-    ) AS first JOIN procrastinate_jobs job USING (id)
-    WHERE NOT EXISTS (
-        SELECT FROM procrastinate_events event
-        WHERE event.job_id = job.id AND event.at >= statement_timestamp() - make_interval(secs => %(age)s)
-    )
-    ORDER BY job.id LIMIT %(batch)s FOR UPDATE OF job SKIP LOCKED
+    SELECT id FROM procrastinate_jobs WHERE id = ANY(ARRAY(
+        SELECT first.id FROM unnest(%(statuses)s::procrastinate_job_status[]) AS wanted (status)
+        CROSS JOIN LATERAL (
+            SELECT id FROM procrastinate_jobs WHERE status = wanted.status ORDER BY id LIMIT 2 * %(batch)s
+        ) AS first
+        CROSS JOIN LATERAL (
+            SELECT max(at) AS ended FROM procrastinate_events WHERE job_id = first.id
+        ) AS its_events
+        WHERE ended IS NULL OR ended < statement_timestamp() - make_interval(secs => %(age)s)
+        ORDER BY first.id LIMIT %(batch)s
+    ))
+    FOR UPDATE SKIP LOCKED
 )"""
 
 
