@@ -6,6 +6,7 @@ import requests
 import stripe
 
 from kopeck.catalog.models import Item
+from kopeck.stripe_api.accounts import SANDBOX_SECRET_KEY
 from stripe_sandbox.box import Box
 
 WEBHOOK_SECRET = "whsec_tests"
@@ -25,7 +26,7 @@ class ShopSandbox:
     def __init__(self, url: str, box: Box) -> None:
         self.url, self.box = url, box
         self.stripe = stripe.StripeClient(
-            "sk_test_kopeck",
+            SANDBOX_SECRET_KEY,
             base_addresses={"api": url},
             http_client=stripe.RequestsClient(timeout=120),
         )
