@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -132,6 +133,21 @@ def test_an_order_that_is_paid_by_nothing(sandbox: ShopSandbox, buyer: Client) -
     Payment.objects.update(status="expired")
     Order.objects.update(status="paid", paid_at=timezone.now())
     assert leaves()[-1] == "order_without_payment"
+
+
+def test_of_old_orders_only_those_that_were_told_are_compared_again(
+    sandbox: ShopSandbox, buyer: Client
+) -> None:
+    """A run reads what is new; `--all` reads everything, and what it finds is looked for from then on."""
+    bought(buyer)
+    run()
+    Payment.objects.update(status="expired")
+    Order.objects.update(status="paid", paid_at=timezone.now() - timedelta(days=60))
+    assert codes(run(), repaired=False) == []
+    assert codes(run("--all"), repaired=False) == ["order_without_payment"]
+    assert codes(run(), repaired=False) == open_discrepancies() == ["order_without_payment"]
+    Order.objects.update(status="expired", paid_at=None)
+    assert codes(run(), repaired=False) == open_discrepancies() == []
 
 
 def test_an_event_that_fails_again_and_again(sandbox: ShopSandbox) -> None:
