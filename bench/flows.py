@@ -52,7 +52,7 @@ def _bare(here: Place) -> tuple[Any, dict[str, Any]]:
         from kopeck.payments.models import Payment
 
         client = stripe.StripeClient(
-            "sk_test_kopeck",
+            here.key,
             http_client=stripe.RequestsClient(timeout=30),
             base_addresses={"api": here.stripe_url},
         )

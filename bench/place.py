@@ -62,10 +62,13 @@ class Place:
         Tax.objects.create(display_name="VAT", percentage=20, inclusive=True, is_default=True)
         self.item = Item.objects.create(name="Moka pot", description="For three cups.", price=4820).pk
         self.few = Item.objects.create(name="Grinder", price=12900, stock=10**6).pk
+        from django.conf import settings
+
         from kopeck.stripe_api.client import Gateway
         from kopeck.wsgi import application
 
         self.application = application
+        self.key = settings.STRIPE_ACCOUNTS["default"].secret_key
         ask = Gateway.retrieve
 
         def timed(*words: Any) -> dict[str, Any]:
@@ -132,9 +135,7 @@ class Place:
 
     def events_of(self, session: str) -> list[dict[str, Any]]:
         """The events that the payment of this session made, oldest first."""
-        asked = requests.get(
-            f"{self.stripe_url}/v1/events", {"limit": 20}, auth=("sk_test_kopeck", ""), timeout=60
-        )
+        asked = requests.get(f"{self.stripe_url}/v1/events", {"limit": 20}, auth=(self.key, ""), timeout=60)
         objects = {session}
         found: list[dict[str, Any]] = asked.json()["data"]
         for event in found:

@@ -19,9 +19,9 @@ from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
-from kopeck import stopping
+from kopeck import rows, stopping
 from kopeck.leases import is_free
-from kopeck.mail.models import Mail
+from kopeck.mail.models import OWE, Mail
 from kopeck.mail.texts import write
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
@@ -141,7 +141,6 @@ def owe_refund(sender: type[Refund], refund: Refund, **more: Any) -> None:
 
 
 def _owe(payment: Payment, kind: Mail.Kind, refund: Refund | None = None) -> None:
-    cause = {"order_id": payment.order_id, "kind": kind, "refund": refund}
-    mail, is_new = Mail.objects.get_or_create(**cause, defaults={"payment": payment})
-    if is_new:
-        send.defer(mail_id=mail.pk)
+    mail = Mail(order_id=payment.order_id, kind=kind, refund=refund, payment=payment)
+    for (number,) in rows.read(OWE, rows.values(mail)):  # none where it is owed already
+        send.defer(mail_id=number)

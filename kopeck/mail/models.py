@@ -15,6 +15,7 @@ from django.db.models import Q
 from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 
+from kopeck import rows
 from kopeck.leases import Leased
 from kopeck.orders.models import EMAIL_LENGTH, Order
 from kopeck.payments.models import Payment
@@ -101,3 +102,9 @@ class Mail(Leased):
         """The order's page with its key; "" where the shop does not know its own address."""
         base = settings.SITE_URL or self.payment.base_url
         return f"{base}{self.order.link}" if base else ""
+
+
+#: One mail for each cause, by the table's own rules: no row where it was owed before.
+OWE = f"""
+INSERT INTO {rows.insertion(Mail)} VALUES {rows.places(Mail)} ON CONFLICT DO NOTHING RETURNING id
+"""  # noqa: S608 - the model's own names

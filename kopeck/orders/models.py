@@ -85,6 +85,8 @@ class Order(models.Model):
 
     #: Placed by this very request: its lines are what was asked for.
     is_new = False
+    #: None of its items has a limit, as whoever has locked it, or placed it, read a moment ago.
+    is_unlimited = False
 
     class Meta:
         verbose_name, verbose_name_plural = gettext_lazy("order"), gettext_lazy("orders")
@@ -295,9 +297,13 @@ class Order(models.Model):
         """The money is there. False if the order was paid before."""
         if self.status in self.WAS_PAID:
             return False
-        self.status, self.paid_at, self.email = self.Status.PAID, at, email or self.email
-        self.save(update_fields=["status", "paid_at", "email"])
+        rows.update(self, *self.set_paid(at, email=email))
         return True
+
+    def set_paid(self, at: datetime, *, email: str) -> tuple[str, ...]:
+        """As `mark_paid`, of an order that was not paid before; the fields that are to be written."""
+        self.status, self.paid_at, self.email = self.Status.PAID, at, email or self.email
+        return ("status", "paid_at", "email")
 
     def mark_sold_out(self, names: Sequence[str]) -> None:
         """It was paid for what is not there any more: the payment is refunded, whole."""

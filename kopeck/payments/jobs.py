@@ -56,10 +56,14 @@ def close(payment_id: int) -> None:
 
 
 @receiver([order_paid, payment_needs_review])
-def close_others(sender: type[Payment], payment: Payment, order: Order, **more: Any) -> None:
+def close_others(
+    sender: type[Payment], payment: Payment, order: Order, was_live: bool = False, **more: Any
+) -> None:
     """Once an order is paid, or waits for the owner's word, what could pay it besides is closed."""
     if payment.status == Payment.Status.NEEDS_REVIEW and payment.review_reason != Payment.Review.AMOUNT:
         return
+    if was_live:
+        return  # it was the live one, and an order has one at most
     for other in order.payments.filter(status__in=Payment.LIVE):
         close.defer(payment_id=other.pk)
 

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from kopeck import rows
 from kopeck.catalog.models import Discount
 from kopeck.leases import Leased
 from kopeck.orders.models import Order
@@ -142,10 +143,16 @@ class Payment(Leased):
 
     def settle(self, status: "Payment.Status", *, paid_at: datetime | None = None, **facts: str) -> None:
         """Writes what Stripe said. Called with the order's row locked."""
+        rows.update(self, *self.set_settled(status, paid_at=paid_at, **facts))
+
+    def set_settled(
+        self, status: "Payment.Status", *, paid_at: datetime | None = None, **facts: str
+    ) -> tuple[str, ...]:
+        """As `settle`; the fields that are to be written."""
         self.status, self.paid_at = status, paid_at
         for name, value in facts.items():
             setattr(self, name, value)
-        self.save(update_fields=["status", "paid_at", "asked_at", "stripe_id", *facts])
+        return ("status", "paid_at", "asked_at", "stripe_id", *facts)
 
 
 #: Stripe's statuses of a refund whose money is back with the buyer, or on its way.

@@ -90,8 +90,8 @@ def hold(order: Order, *, shown: bool, address: str) -> None:
     None where the buyer was not `shown` a page. Else all of them, as long as this `address` (a hash,
     Payment.asked_from) has no more than half of what other addresses leave; one piece it may always hold.
     """
-    if order.is_new and all(line.item.stock is None for line in order.lines.all()):
-        return  # nothing of it is limited, as this very request has read
+    if order.is_new:
+        order.is_unlimited = all(line.item.stock is None for line in order.lines.all())
     for line, held in _require(order, address):
         free = (line.item.stock or 0) - (held.all - held.nearby)
         holds = max(0, min(line.quantity, max(1, free // 2) - held.nearby)) if shown else 0
@@ -193,6 +193,8 @@ def _lock(order: Order) -> list[OrderLine]:
 
     NO KEY: a plain lock and orders that are being placed with these items would wait for each other.
     """
+    if order.is_unlimited:
+        return []
     lines = order.lines.filter(item__stock__isnull=False).select_related("item").order_by("item_id")
     return list(lines.select_for_update(no_key=True, of=("item",)))
 

@@ -12,6 +12,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from kopeck import rows
 from kopeck.errors import ShopError
 from kopeck.money import in_words
 from kopeck.orders.models import EMAIL_LENGTH, Order
@@ -61,17 +62,35 @@ def apply(payment: Payment, now: dict[str, Any], *, revive: bool = False) -> Pay
     truth = read_session(now) if payment.kind == Payment.Kind.CHECKOUT else read_intent(now)
     with transaction.atomic():
         # The order's row is the one lock: whoever changes the order or its payments takes it first.
-        order = Order.objects.select_for_update().get(pk=payment.order_id)
-        payment = Payment.objects.get(pk=payment.pk)
+        order, payment = _locked(payment)
         payment.asked_at = timezone.now()
         payment.stripe_id = payment.stripe_id or now["id"]
         if payment.status in (Status.PAID, Status.NEEDS_REVIEW):
-            payment.save(update_fields=["asked_at"])
+            rows.update(payment, "asked_at")
             return payment
         if revive and truth.status == Status.PROCESSING and _may_revive(order, payment):
             payment.status = Status.PROCESSING
         _move(order, payment, truth)
     return payment
+
+
+#: A payment with its order; both are locked, the order first as everywhere, so both are as they are by then.
+#: And whether any item of it is limited: pieces are counted apart, once these are locked.
+LOCKED = f"""
+SELECT {rows.columns(Order, "o")}, {rows.columns(Payment, "p")}, EXISTS (
+    SELECT FROM orders_orderline line JOIN catalog_item item ON item.id = line.item_id
+    WHERE line.order_id = o.id AND item.stock IS NOT NULL
+)
+FROM "orders_order" o JOIN payments_payment p ON p.order_id = o.id WHERE p.id = %s FOR UPDATE OF o, p
+"""  # noqa: S608 - the models' own names
+
+
+def _locked(payment: Payment) -> tuple[Order, Payment]:
+    for order, now, is_limited in rows.read(LOCKED, [payment.pk], Order, Payment):
+        order.is_unlimited = not is_limited
+        now.order = order
+        return order, now
+    raise Payment.DoesNotExist(f"payment {payment.pk}")
 
 
 def _may_revive(order: Order, payment: Payment) -> bool:
@@ -133,17 +152,18 @@ def _pay(order: Order, payment: Payment, truth: Truth) -> None:
     review = _review(order, payment, truth)
     if review is not None:
         return _need_review(order, payment, truth, review)
-    at = truth.paid_at or timezone.now()
-    order.mark_paid(at, email=truth.email)
-    gone = stock.take(order, held=payment.is_live)
+    at, was_live = truth.paid_at or timezone.now(), payment.is_live
+    gone = stock.take(order, held=was_live)
     card = {"card_brand": truth.card_brand, "card_last4": truth.card_last4}
-    payment.settle(Status.PAID, paid_at=at, payment_intent=truth.payment_intent, **card)
+    paid = order.set_paid(at, email=truth.email)
+    settled = payment.set_settled(Status.PAID, paid_at=at, payment_intent=truth.payment_intent, **card)
+    rows.update_both(order, paid, payment, settled)
     log.info("order %s is paid: %s %s", order.pk, payment.amount, payment.currency)
     if gone:
         order.mark_sold_out(gone)
         order.note(f"The payment came too late: {order.sold_out} is sold out. All of it is refunded.")
         log.error("order %s is paid, but sold out: %s", order.pk, order.sold_out)
-    order_paid.send(Payment, payment=payment, order=order)
+    order_paid.send(Payment, payment=payment, order=order, was_live=was_live)
     return None
 
 
@@ -250,8 +270,7 @@ def _lost(payment: Payment) -> Payment:
     An attempt without an id is left alone: what was asked about is none of its own.
     """
     with transaction.atomic():
-        order = Order.objects.select_for_update().get(pk=payment.order_id)
-        payment = Payment.objects.get(pk=payment.pk)
+        order, payment = _locked(payment)
         if payment.is_live and payment.stripe_id:
             problem = "Stripe knows no such object."
             log.warning("payment %s of order %s: %s", payment, order.pk, problem)

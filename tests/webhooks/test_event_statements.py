@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from kopeck.catalog.models import Item
+from kopeck.mail import jobs as mails
 from kopeck.payments.models import Payment
 from kopeck.stripe_api import client as wire
 from kopeck.webhooks.models import StripeEvent
@@ -117,3 +119,27 @@ def test_a_declined_card_of_an_open_intent_is_no_news_of_the_payment(
     assert deliver(event(sandbox, "payment_intent.payment_failed")).json() == {"status": "done"}
     assert asked == []
     assert Payment.objects.get().status == "open"
+
+
+def test_a_payment_is_applied_in_few_statements(
+    sandbox: ShopSandbox, buyer: Client, deliver: Deliver
+) -> None:
+    payment = paid_at_stripe(sandbox, buyer)
+    told = event(sandbox, "checkout.session.completed")
+    with statements() as sent:
+        assert deliver(told).json() == {"status": "done"}
+    assert len(sent) <= 8, "\n".join(sent)
+    assert Payment.objects.get().status == "paid"
+    (mail,) = payment.order.mails.all()
+    with statements() as sent:
+        assert mails.deliver(mail.pk) is True
+    assert len(sent) <= 8, "\n".join(sent)
+
+
+def test_the_pieces_of_a_limited_item_are_taken_by_a_payment(
+    sandbox: ShopSandbox, buyer: Client, deliver: Deliver
+) -> None:
+    """An order of nothing limited skips the statement that locks its items; this one must not."""
+    paid_at_stripe(sandbox, buyer, stock=3)
+    assert deliver(event(sandbox, "checkout.session.completed")).json() == {"status": "done"}
+    assert Item.objects.get().stock == 2

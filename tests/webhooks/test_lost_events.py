@@ -16,6 +16,7 @@ from kopeck.payments.models import Payment
 from kopeck.refunds.models import Dispute, Refund
 from kopeck.stripe_api import client as wire
 from kopeck.stripe_api import listing
+from kopeck.stripe_api.accounts import SANDBOX_TAIL
 from kopeck.webhooks import endpoints, intake, recovery
 from kopeck.webhooks import jobs as webhook_jobs
 from kopeck.webhooks.models import Cursor, StripeEvent
@@ -173,14 +174,14 @@ def test_an_event_that_stripe_lists_late_is_found(sandbox: ShopSandbox, buyer: C
     payment = bought(buyer)
     sandbox.pay(payment.stripe_id)
     (late,) = events_of(sandbox, "checkout.session.completed")
-    hidden = sandbox.box.store.get("kopeck", "event", late["id"])
+    hidden = sandbox.box.store.get(SANDBOX_TAIL, "event", late["id"])
     assert hidden is not None
-    sandbox.box.store.delete("kopeck", "event", late["id"])
+    sandbox.box.store.delete(SANDBOX_TAIL, "event", late["id"])
     recover(sandbox)
     assert up_to().timestamp() > late["created"]
     Order.objects.update(status="open", paid_at=None)
     Payment.objects.update(status="open", paid_at=None)
-    sandbox.box.store.insert("kopeck", hidden)
+    sandbox.box.store.insert(SANDBOX_TAIL, hidden)
     recover(sandbox)
     assert state(payment.order) == "paid"
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from kopeck.stripe_api.accounts import SANDBOX_TAIL
 from kopeck.stripe_api.client import API_VERSION
 from kopeck.webhooks import endpoints
 from kopeck.webhooks.intake import HANDLERS
@@ -29,8 +30,8 @@ def at_stripe(client: Any) -> list[dict[str, Any]]:
 
 def age(sandbox: ShopSandbox, version: str | None, **more: Any) -> None:
     """The account's endpoints as one who set them up by hand has them."""
-    for endpoint in sandbox.box.store.list("kopeck", "webhook_endpoint")[0]:
-        sandbox.box.store.save("kopeck", {**endpoint, "api_version": version, **more})
+    for endpoint in sandbox.box.store.list(SANDBOX_TAIL, "webhook_endpoint")[0]:
+        sandbox.box.store.save(SANDBOX_TAIL, {**endpoint, "api_version": version, **more})
 
 
 def test_every_account_gets_its_own_endpoint_with_events_and_pinned_version(
@@ -53,7 +54,7 @@ def test_every_account_gets_its_own_endpoint_with_events_and_pinned_version(
 def test_the_printed_secret_is_the_one_that_signs(sandbox: ShopSandbox) -> None:
     printed = re.search(r"STRIPE_WEBHOOK_SECRET=(\S+)", run("--url", SHOP))
     assert printed
-    (endpoint,) = sandbox.box.store.list("kopeck", "webhook_endpoint")[0]
+    (endpoint,) = sandbox.box.store.list(SANDBOX_TAIL, "webhook_endpoint")[0]
     assert [kept["secret"] for kept in endpoint["_secrets"]] == [printed[1]]
 
 
@@ -86,7 +87,7 @@ def test_an_endpoint_made_by_hand_is_put_right_and_keeps_its_secret(sandbox: Sho
     assert (endpoint["id"], endpoint["status"]) == (made.id, "enabled")
     assert sorted(endpoint["enabled_events"]) == sorted(endpoints.event_types())
     assert "events, switched on" in said
-    (kept,) = sandbox.box.store.list("kopeck", "webhook_endpoint")[0]
+    (kept,) = sandbox.box.store.list(SANDBOX_TAIL, "webhook_endpoint")[0]
     assert [secret["secret"] for secret in kept["_secrets"]] == [made.secret]
 
 
