@@ -24,6 +24,7 @@ from typing import Any
 
 import psutil
 
+from kopeck_local import postgres
 from tests.support.starting import free_port
 
 BASE_DIR = Path(__file__).resolve().parents[1]
@@ -63,6 +64,8 @@ KINDS = {
     "null": ("bench.pages:null", "/nothing/here"),
     "empty": ("bench.pages:empty", "/nothing/here"),
     "machine": ("bench.pages:empty", "/healthz"),
+    "item": ("kopeck.wsgi:application", "/item/1"),
+    "window": ("kopeck.wsgi:application", "/"),
 }
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -192,6 +195,23 @@ def serving(application: str, path: str, **environment: str) -> Iterator[Server]
             process.wait()
 
 
+@contextmanager
+def shop_of_the_demo() -> Iterator[str]:
+    """The address of a database with the demo's items, which is gone in the end."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = postgres.start(Path(folder, "postgres"), fast=True)
+        try:
+            settings = {**os.environ, **ENVIRONMENT, "DATABASE_URL": server.url, "DATA_DIR": folder}
+            for command in ("migrate", "load_demo"):
+                done = subprocess.run(
+                    [sys.executable, "manage.py", command], cwd=BASE_DIR, env=settings, capture_output=True
+                )
+                done.check_returncode()
+            yield server.url
+        finally:
+            server.stop()
+
+
 def _wait_for(connection: http.client.HTTPConnection, process: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < deadline:
@@ -207,7 +227,10 @@ def behind_the_server(rounds: int = 5, each: int = EACH) -> dict[str, float]:
     """CPU microseconds of a request of each kind: medians of rounds in which all are asked in turn."""
     found: dict[str, list[float]] = {kind: [] for kind in KINDS}
     with ExitStack() as stack:
-        servers = {kind: stack.enter_context(serving(*where)) for kind, where in KINDS.items()}
+        database = stack.enter_context(shop_of_the_demo())
+        servers = {
+            kind: stack.enter_context(serving(*where, DATABASE_URL=database)) for kind, where in KINDS.items()
+        }
         for server in servers.values():
             server.ask(100)
         for _round in range(rounds):
@@ -220,7 +243,12 @@ def main() -> None:
     cost = behind_the_server(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
     for kind, microseconds in cost.items():
         print(f"{kind:10}{microseconds:8.0f} µs{microseconds / cost['null']:8.2f} of a null view")
-    print(json.dumps({"middleware_vs_null": round(cost["empty"] / cost["null"], 2)}))
+    ratios = {
+        "item_vs_hello": cost["hello"] / cost["item"],
+        "window_vs_hello": cost["hello"] / cost["window"],
+        "middleware_vs_null": cost["empty"] / cost["null"],
+    }
+    print(json.dumps({name: round(ratio, 2) for name, ratio in ratios.items()}))
 
 
 if __name__ == "__main__":

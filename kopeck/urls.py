@@ -9,7 +9,7 @@ from kopeck.ops.readiness import healthz, readyz
 from kopeck.staff import views as staff
 from kopeck.storefront.ordering import change_discount, change_lines, place
 from kopeck.storefront.pay import buy, buy_order, come_back, intent, order_intent, pay_page
-from kopeck.storefront.views import item_page, my_orders, order_page, orders_of_item, shop_window
+from kopeck.storefront.views import cart, item_page, my_orders, order_page, orders_of_item, shop_window
 from kopeck.web.views import media, robots
 from kopeck.webhooks.views import webhook
 
@@ -19,6 +19,7 @@ urlpatterns = [
     path("buy/<int:item_id>", buy, name="buy"),
     path("item/by_order/<int:item_id>", orders_of_item, name="orders-of-item"),
     path("order", place, name="place"),
+    path("cart", cart, name="cart"),
     path("orders", my_orders, name="my-orders"),
     path("order/<int:order_id>", order_page, name="order"),
     path("order/<int:order_id>/lines", change_lines, name="change-lines"),

@@ -5,15 +5,20 @@ import os
 import re
 from typing import Any
 
+# Before what reads a setting as soon as it is imported.
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kopeck.settings")
+
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.utils.http import parse_header_parameters
 
+from kopeck.storefront.kept import look, mark, name_of
 from kopeck.telemetry import tracing
 from kopeck.web.bodies import WholeBodies
 from kopeck.web.crowd import Bounded
+from kopeck.web.kept import KeptPages
+from kopeck.web.watch import Watch
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kopeck.settings")
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -56,4 +61,5 @@ def _is_utf8(charset: str) -> bool:
 
 _connections = settings.DATABASES["default"]["OPTIONS"]["pool"]["max_size"]
 _django = Bounded(OneCharset(get_wsgi_application()), threads=settings.WEB_THREADS, connections=_connections)
-application = tracing.wrapped(WholeBodies(_django, threads=settings.WEB_THREADS))
+_whole = WholeBodies(_django, threads=settings.WEB_THREADS)
+application = tracing.wrapped(KeptPages(_whole, named=name_of, watch=Watch(look, mark)))

@@ -55,7 +55,7 @@ class Buyer(Person):
 
     def shop_around(self) -> list[Opened]:
         """The purchase; what was opened on the way, the last one last. Raises GaveUp."""
-        self.ask("GET", f"/item/{self.item['id']}")
+        self.ask("GET", f"/item/{self.item['id']}?mine=1")
         if self.by_order and not self.place():
             return []
         if self.twist in ("double_click", "second_tab_goes_on"):

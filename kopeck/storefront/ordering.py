@@ -13,6 +13,7 @@ from kopeck.catalog.models import Discount, Item
 from kopeck.errors import ShopError
 from kopeck.orders import placing
 from kopeck.orders.access import changeable_order, readable_order
+from kopeck.orders.lines import OrderLine
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
 from kopeck.payments import checkout
@@ -40,9 +41,12 @@ def _to_order(request: ShopRequest, order_id: int) -> HttpResponse:
 def place(request: ShopRequest) -> HttpResponse:
     """POST /order: one order a currency from the window's quantities (`item_{id}`); 303 to what was made.
 
-    Open orders of the window are changed to what is wanted now, and cancelled where nothing is.
+    Open orders of the window are changed to what is wanted now, and cancelled where nothing is. A form that
+    did not show them (`kept`: the window is the same for everybody) adds to them.
     """
     quantities = forms.quantities(request)
+    if "kept" in request.POST:
+        quantities = _ordered(request.visitor.known_key) | {item: n for item, n in quantities.items() if n}
     items = Item.objects.on_sale().in_bulk(list(quantities))
     if any(quantity and number not in items for number, quantity in quantities.items()):
         raise ShopError("item_not_found", _("One of these items is not for sale any more."), status=404)
@@ -65,6 +69,12 @@ def place(request: ShopRequest) -> HttpResponse:
         ((order, notice),) = orders
         return _to(request, order, notice, key=order.key if keeps_no_cookies(request) else "")
     return HttpResponseRedirect("/orders", status=303)
+
+
+def _ordered(visitor: str) -> dict[int, int]:
+    """By item that is on sale, what the window's open orders have."""
+    lines = OrderLine.objects.filter(order__in=placing.open_in_window(visitor), item__active=True)
+    return dict(lines.values_list("item_id", "quantity"))
 
 
 def _place_or_change(wanted: list[Wanted], client: Client) -> tuple[Order, str]:

@@ -15,10 +15,11 @@ from kopeck.orders.lines import OrderLine
 from kopeck.orders.models import Order
 from kopeck.payments import stock
 from kopeck.storefront.forms import not_on_sale
+from kopeck.storefront.kept import PERSONAL
 from kopeck.storefront.lists import Page, orders_of_visitor, orders_with_item
 from kopeck.typed import read_number, whole_number
 from kopeck.web.middleware import read_only
-from kopeck.web.visitors import ShopRequest
+from kopeck.web.visitors import ShopRequest, stamp
 
 #: How often the page of an unconfirmed payment asks again, every three seconds.
 CONFIRMING_TRIES = 20
@@ -26,7 +27,17 @@ CONFIRMING_TRIES = 20
 
 @read_only
 def shop_window(request: ShopRequest) -> HttpResponse:
-    """GET /: everything on sale, with the quantities of the visitor's open orders."""
+    """GET /: everything on sale, the same for everybody: kept ready (storefront/kept.py)."""
+    items = list(stock.with_left(Item.objects.on_sale()))
+    for item in items:
+        item.most = stock.most(item.left)
+        item.wanted = 0
+    return _public(render(request, "shop.html", {"items": items, "stamp": stamp()}))
+
+
+@read_only
+def cart(request: ShopRequest) -> HttpResponse:
+    """GET /cart: the window with the quantities of the visitor's open orders, which its Order changes."""
     own = stock.own_window(request.visitor.known_key)
     items = list(stock.with_left(Item.objects.on_sale(), own))
     # The newest of each currency: those that the window's form changes.
@@ -40,14 +51,19 @@ def shop_window(request: ShopRequest) -> HttpResponse:
     for item in items:
         item.most = stock.most(item.left)
         item.wanted = min(wanted.get(item.pk, 0), item.most)
-    return _private(render(request, "shop.html", {"items": items, "open_orders": open_orders}))
+    context = {"items": items, "open_orders": open_orders, "stamp": stamp(), "is_cart": True}
+    return _private(render(request, "shop.html", context))
 
 
 @read_only
 def item_page(request: ShopRequest, item_id: int) -> HttpResponse:
-    """GET /item/{id}: one item with its Buy button; `?cancelled` when back from Checkout, `?quantity`."""
-    # The cookie is given here and not by Buy: a double click on Buy must come from one visitor.
-    own = stock.own_purchase(request.visitor.key, item_id)
+    """GET /item/{id}: one item with its Buy button, the same for everybody: kept ready (storefront/kept.py).
+
+    `?mine`: with the pieces that the visitor holds; so too `?cancelled` when back from Checkout, `?quantity`.
+    """
+    is_personal = not PERSONAL.isdisjoint(request.GET)
+    # The cookie comes with it: what is bought from there is this visitor's at once.
+    own = stock.own_purchase(request.visitor.key, item_id) if is_personal else None
     item = stock.with_left(Item.objects.on_sale().filter(pk=item_id), own).first()
     if item is None:
         raise not_on_sale()
@@ -58,10 +74,13 @@ def item_page(request: ShopRequest, item_id: int) -> HttpResponse:
         "quantity": max(1, min(quantity or 1, item.most)),
         "cancelled": "cancelled" in request.GET,
         "message": "",
+        "stamp": stamp(),
+        "is_personal": is_personal,
     }
     if request.GET.get("notice") == "price_changed":
         context["message"] = _("The price has changed. Please look at it and press Buy if you agree.")
-    return _private(render(request, "item.html", context))
+    answer = render(request, "item.html", context)
+    return _private(answer) if is_personal else _public(answer)
 
 
 @read_only
@@ -202,6 +221,12 @@ def _before(request: ShopRequest) -> int | None:
 
 def _listed(request: ShopRequest, page: Page) -> dict[str, Any]:
     return {"orders": page.orders, "next_url": f"{request.path}?before={page.next}" if page.next else None}
+
+
+def _public(response: HttpResponse) -> HttpResponse:
+    """For everybody: a shared cache may keep it for a second, and a browser asks whether it has changed."""
+    response["Cache-Control"] = "public, max-age=0, s-maxage=1, must-revalidate"
+    return response
 
 
 def _private(response: HttpResponse) -> HttpResponse:

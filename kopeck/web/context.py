@@ -27,11 +27,12 @@ def shop_context(request: HttpRequest) -> dict[str, Any]:
 def money_locale(request: HttpRequest | None) -> Locale:
     """How this visitor writes money: by the browser's languages, else by the page's language."""
     header = request.headers.get("Accept-Language", "") if request is not None else ""
-    return _locale(header[:200], get_language() or "en")
+    return locale_of(header[:200], get_language() or "en")
 
 
 @lru_cache(maxsize=1000)
-def _locale(header: str, page_language: str) -> Locale:
+def locale_of(header: str, page_language: str) -> Locale:
+    """By the header Accept-Language, else by the page's language."""
     for language, quality in parse_accept_lang_header(header):
         try:
             if quality and language != "*":

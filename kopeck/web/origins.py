@@ -13,7 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from kopeck.errors import ShopError
-from kopeck.web.visitors import ShopRequest
+from kopeck.web.visitors import STAMP, ShopRequest, is_stamp
 
 #: In the query of a request that was sent round for its cookie: it is not sent round again.
 SENT_ROUND = "round"
@@ -66,6 +66,8 @@ def known_first(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse
 
     @wraps(view)
     def known(request: ShopRequest, **address: int) -> HttpResponse:
+        asked = request.POST if request.method == "POST" else request.GET
+        request.visitor.is_shown_now = is_stamp(asked.get(STAMP, ""))
         if request.visitor.known_key or SENT_ROUND in request.GET or not _is_browser(request):
             return view(request, **address)
         request.visitor.introduce()

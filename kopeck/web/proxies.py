@@ -5,9 +5,10 @@ before another middleware reads it, so behind this one REMOTE_ADDR and the schem
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
@@ -76,6 +77,25 @@ def read_address(text: str) -> Address | None:
 
 #: What the web server itself says, of few peers again and again.
 _read_peer = lru_cache(maxsize=1000)(read_address)
+
+
+def is_https(environ: Mapping[str, Any]) -> bool:
+    """Whether the client speaks https, as the middleware will find; for what answers in front of it."""
+    if environ.get("wsgi.url_scheme") == "https":
+        return True
+    said = environ.get("HTTP_X_FORWARDED_PROTO", "")
+    return said.rpartition(",")[2].strip().lower() == "https" and _is_from_proxy(environ)
+
+
+def request_id(environ: Mapping[str, Any]) -> str:
+    """The X-Request-ID of a trusted proxy, else ""."""
+    said: str = environ.get("HTTP_X_REQUEST_ID", "")
+    return said if said and _is_from_proxy(environ) else ""
+
+
+def _is_from_proxy(environ: Mapping[str, Any]) -> bool:
+    peer = _read_peer(environ.get("REMOTE_ADDR", ""))
+    return peer is not None and is_trusted(peer)
 
 
 def network_of(text: str) -> str:

@@ -19,6 +19,12 @@ from kopeck.web.middleware import GetResponse, is_for_machines
 VISITOR_COOKIE = settings.VISITOR_COOKIE_NAME
 #: When the visitor was first shown a page: under attack (abuse/declines.py) nobody buys without one.
 SINCE_COOKIE = "kopeck_since"
+#: Says to the script of a kept page that this browser may have an order of its own. It says nothing else.
+HINT_COOKIE = "kopeck_hint"
+#: The field of a form that proves that its page was shown: a Unix second, signed.
+STAMP = "stamp"
+#: Seconds for which all processes give the same stamp, and for which one is good after that: tabs stay open.
+STAMPED_FOR, GOOD_FOR = 600, 86_400
 _VISITOR_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -27,7 +33,7 @@ class Visitor:
 
     def __init__(self, token: str = "", since: str = "") -> None:
         self.token = token if _VISITOR_TOKEN.fullmatch(token) else ""
-        self.is_new = False
+        self.is_new = self.is_shown_now = False
         self._since = since
 
     @property
@@ -61,6 +67,23 @@ class Visitor:
         return hashlib.sha256(self.token.encode()).hexdigest() if self.token else ""
 
 
+def stamp() -> str:
+    """The stamp of a page that is made now."""
+    return _stamp_of(int(time.time()) // STAMPED_FOR * STAMPED_FOR)
+
+
+def _stamp_of(second: int) -> str:
+    return f"{second}.{Signer(salt='kopeck.stamp').signature(str(second))}"
+
+
+def is_stamp(text: str) -> bool:
+    """Whether a page of ours, of the last day, has shown this."""
+    second = whole_number(text.partition(".")[0], 12)
+    if second is None or not constant_time_compare(text, _stamp_of(second)):
+        return False
+    return 0 <= time.time() - second <= STAMPED_FOR + GOOD_FOR
+
+
 class ShopRequest(HttpRequest):
     """A request as the shop's views get it, after the middleware below."""
 
@@ -80,7 +103,9 @@ def visitors(get_response: GetResponse) -> GetResponse:
         response.headers.setdefault("Cache-Control", "private, no-store")
         if visitor.is_new:
             _give(response, VISITOR_COOKIE, visitor.token)
-        if visitor.token and _is_page(request, response) and visitor.age is None:
+            _give(response, HINT_COOKIE, "1", httponly=False)
+        shown = visitor.is_shown_now or _is_page(request, response)
+        if visitor.token and shown and visitor.age is None:
             _give(response, SINCE_COOKIE, visitor.seen_at(int(time.time())))
         return response
 
@@ -92,7 +117,7 @@ def _is_page(request: HttpRequest, response: HttpResponseBase) -> bool:
     return shown and response.get("Content-Type", "").startswith("text/html")
 
 
-def _give(response: HttpResponseBase, name: str, value: str) -> None:
+def _give(response: HttpResponseBase, name: str, value: str, *, httponly: bool = True) -> None:
     # Lax: sent when Stripe's page leads the buyer back here, not with another site's requests.
     secure = settings.VISITOR_COOKIE_SECURE
-    response.set_cookie(name, value, max_age=365 * 86400, httponly=True, samesite="Lax", secure=secure)
+    response.set_cookie(name, value, max_age=365 * 86400, httponly=httponly, samesite="Lax", secure=secure)

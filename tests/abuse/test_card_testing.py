@@ -1,6 +1,7 @@
 """Card testing: whoever tries many cards is closed out, by order, visitor, address, and shop."""
 
 import logging
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -61,7 +62,7 @@ def declined(number: int, order: Order, *, ago: timedelta = timedelta(0)) -> Non
 
 def aged(client: Client, item: Any, seconds: int = 60) -> Client:
     """The browser, as if it had been shown the item's page so long ago."""
-    client.get(f"/item/{item.pk}")
+    client.get(f"/item/{item.pk}?mine=1")
     visitor = Visitor(client.cookies[VISITOR_COOKIE].value)
     client.cookies[SINCE_COOKIE] = visitor.seen_at(int(timezone.now().timestamp()) - seconds)
     return client
@@ -78,7 +79,7 @@ def test_an_order_with_eight_declined_cards_is_closed_at_stripe_and_for_an_hour(
 ) -> None:
     """pain 23"""
     item = make_item()
-    buyer.get(f"/item/{item.pk}")
+    buyer.get(f"/item/{item.pk}?mine=1")
     body = buyer.get(f"/{way}/{item.pk}").json()
     stripe_id = body.get("session_id") or body["payment_intent_id"]
     decline(stripe_id, 7)
@@ -139,7 +140,7 @@ def test_a_visitor_or_address_with_many_declines_starts_nothing_new(
 ) -> None:
     """pain 23"""
     first, second = make_item(), make_item()
-    buyer.get(f"/item/{first.pk}")
+    buyer.get(f"/item/{first.pk}?mine=1")
     buyer.get(f"/buy/{first.pk}")
     payment = Payment.objects.get()
     mine = payment.order.visitor if who == "visitor" else payment.asked_from
@@ -231,7 +232,7 @@ def test_under_attack_a_script_without_the_page_buys_nothing_and_the_page_does(
     stranger.cookies[VISITOR_COOKIE] = "x" * 43
     stranger.cookies[SINCE_COOKIE] = f"{int(timezone.now().timestamp()) - 60}.forged"
     assert stranger.get(f"/buy/{item.pk}").status_code == 429
-    buyer.get(f"/item/{item.pk}")
+    buyer.get(f"/item/{item.pk}?mine=1")
     assert buyer.get(f"/buy/{item.pk}").status_code == 429  # quicker than anybody reads
     assert not Order.objects.exists()
     assert aged(buyer, item).get(f"/buy/{item.pk}").status_code == 200
@@ -239,11 +240,33 @@ def test_under_attack_a_script_without_the_page_buys_nothing_and_the_page_does(
     assert stranger.get(f"/buy/{item.pk}").status_code == 429
 
 
+def test_under_attack_a_kept_pages_stamp_begins_the_time_and_proves_nothing_by_itself(
+    attack: Attack, sandbox: ShopSandbox, buyer: Client, stranger: Client
+) -> None:
+    """The page gives no cookie: its form proves that it was shown, and the browser waits from then on."""
+    item = make_item()
+    page = buyer.get(f"/item/{item.pk}").content.decode()
+    found = re.search(r'name="stamp" value="([^"]+)"', page)
+    assert found
+    headers = {"Accept": "application/json", "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"}
+    address = f"/buy/{item.pk}?stamp={found[1]}"
+    for client, asked in ((stranger, f"/buy/{item.pk}?stamp={found[1]}x"), (buyer, address)):
+        sent_round = client.get(asked, headers=headers)
+        assert sent_round.status_code == 307
+        refused = client.get(sent_round["Location"], headers=headers)
+        assert (refused.status_code, refused["Retry-After"]) == (429, "3")
+    assert SINCE_COOKIE not in stranger.cookies
+    visitor = Visitor(buyer.cookies[VISITOR_COOKIE].value)
+    assert Visitor(visitor.token, buyer.cookies[SINCE_COOKIE].value).age is not None
+    buyer.cookies[SINCE_COOKIE] = visitor.seen_at(int(timezone.now().timestamp()) - 3)
+    assert buyer.get(address, headers=headers).status_code == 200
+
+
 def test_under_attack_who_paid_before_buys_as_ever(
     attack: Attack, sandbox: ShopSandbox, buyer: Client
 ) -> None:
     item = make_item()
-    buyer.get(f"/item/{item.pk}")
+    buyer.get(f"/item/{item.pk}?mine=1")
     paid = placing.place_for_buy(Wanted(item, 1), visitor=Visitor(buyer.cookies[VISITOR_COOKIE].value).key)
     paid.mark_paid(timezone.now(), email="")
     del buyer.cookies[SINCE_COOKIE]

@@ -35,4 +35,7 @@ def test_behind_the_server_the_last_line_is_json() -> None:
         command, cwd=BASE_DIR, env=clean_env(), capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert 0 < json.loads(done.stdout.splitlines()[-1])["middleware_vs_null"] < 5
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert 0 < found["middleware_vs_null"] < 5
+    assert found["item_vs_hello"] > 0.1  # 0.005 where nothing is kept
+    assert found["window_vs_hello"] > 0.1

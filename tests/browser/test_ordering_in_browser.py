@@ -150,6 +150,8 @@ def test_an_open_order_is_found_again_and_changed_in_the_window(
     place_order(page, shop, {pot: 2})
     page.goto(f"{shop}/item/{tea.pk}")
     page.goto(shop)
+    if page.get_by_text("What you have chosen before").is_visible():  # without JavaScript
+        page.get_by_text("What you have chosen before").click()
     expect(page.locator(f"[name=item_{pot.pk}]")).to_have_value("2")
     choose(page, tea, 1)
     page.click("[data-testid=order-button]")

@@ -72,7 +72,7 @@ class State:
 def situation(sandbox: ShopSandbox, buyer: Client) -> dict[str, int]:
     """A buyer who types a card into Checkout for two pieces, paid a moment ago without the shop knowing."""
     item = make_item()
-    buyer.get(f"/item/{item.pk}")
+    buyer.get(f"/item/{item.pk}?mine=1")
     visitor = Visitor(buyer.cookies[VISITOR_COOKIE].value).key
     order = placing.place_for_buy(Wanted(item, 2), visitor=visitor)
     buyer.get(f"/order/{order.pk}/buy")

@@ -50,7 +50,7 @@ values = st.one_of(st.sampled_from(VALUES), st.text(max_size=30), st.integers().
 def place(sandbox: ShopSandbox, buyer: Client) -> Callable[[str], str]:
     """Fills in an address with an item, and an order of this buyer's that can be paid."""
     item = make_item()
-    buyer.get(f"/item/{item.pk}")
+    buyer.get(f"/item/{item.pk}?mine=1")
 
     def filled(address: str) -> str:
         order = Order.objects.filter(buy_item=None, status__in=Order.PAYABLE).first()

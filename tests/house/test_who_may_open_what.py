@@ -58,6 +58,7 @@ SHOP = {
     "intent/<int:item_id>": Rule("/intent/{item}", ALL, 405),
     "item/by_order/<int:item_id>": Rule("/item/by_order/{item}", ALL, 405),
     "order": Rule("/order", ALL, ALL),
+    "cart": Rule("/cart", ALL, 405),
     "orders": Rule("/orders", ALL, 405),
     "order/<int:order_id>": Rule("/order/{order}", READERS, 405),
     "order/<int:order_id>/lines": Rule("/order/{order}/lines", READERS, CHANGERS),
@@ -190,7 +191,7 @@ def things(buyer: Client, people: dict[str, Client]) -> dict[str, Any]:
     """One of everything, the order being the buyer's."""
     item = make_item()
     for client in (buyer, people["other"]):
-        client.get(f"/item/{item.pk}")
+        client.get(f"/item/{item.pk}?mine=1")
     visitor = Visitor(buyer.cookies[VISITOR_COOKIE].value).key
     order = placing.place([Wanted(item, 2)], visitor=visitor)
     Order.objects.update(email=EMAIL)

@@ -111,7 +111,7 @@ def test_requests_are_counted_by_route_and_not_by_address(figure: Figures, clien
     before, lost = figure("kopeck_requests_total", **item), figure("kopeck_requests_total", **nowhere)
     timed = figure("kopeck_request_seconds_count", route="item")
     for _ in range(3):
-        client.get(f"/item/{make_item().pk}")
+        client.get(f"/item/{make_item().pk}?mine=1")
         client.get(f"/nowhere/{make_item().pk}")
     assert figure("kopeck_requests_total", **item) == before + 3
     assert figure("kopeck_requests_total", **nowhere) == lost + 3

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def order(buyer: Client) -> Order:
     item = make_item()
-    buyer.get(f"/item/{item.pk}")
+    buyer.get(f"/item/{item.pk}?mine=1")
     from kopeck.web.visitors import VISITOR_COOKIE, Visitor
 
     visitor = Visitor(buyer.cookies[VISITOR_COOKIE].value).key

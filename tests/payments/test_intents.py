@@ -122,7 +122,7 @@ def test_switching_after_it_was_paid_is_refused_and_paid_once(sandbox: ShopSandb
 
 def test_twenty_requests_at_once_make_one_intent(sandbox: ShopSandbox, buyer: Client) -> None:
     item = make_item()
-    buyer.get(f"/item/{item.pk}")
+    buyer.get(f"/item/{item.pk}?mine=1")
     start = threading.Barrier(20)
 
     def press(_number: int) -> Any:

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def mine(buyer: Client) -> Order:
     item = make_item()
-    buyer.get(f"/item/{item.pk}")
+    buyer.get(f"/item/{item.pk}?mine=1")
     return placing.place([Wanted(item, 1)], visitor=Visitor(buyer.cookies[VISITOR_COOKIE].value).key)
 
 

@@ -51,7 +51,7 @@ def test_a_new_buyer_costs_few_statements(
 ) -> None:
     """BEGIN and COMMIT counted; an item with a stock is one more."""
     plain, limited = make_item(), make_item(stock=3)
-    buyer.get(f"/item/{plain.pk}")
+    buyer.get(f"/item/{plain.pk}?mine=1")
     buyer.get("/buy/999")  # what a process reads once
     for item, most in ((plain, 26), (limited, 27)):
         with django_assert_max_num_queries(most):
@@ -76,7 +76,7 @@ def test_another_visitor_gets_another_session(sandbox: ShopSandbox, buyer: Clien
 
 def test_fifty_requests_at_once_make_one_session_at_stripe(sandbox: ShopSandbox, buyer: Client) -> None:
     item = make_item()
-    buyer.get(f"/item/{item.pk}")
+    buyer.get(f"/item/{item.pk}?mine=1")
     cookie = buyer.cookies[VISITOR_COOKIE].value
     sandbox.control("PUT", "faults", {"latency_ms": 200})
     start = threading.Barrier(50)

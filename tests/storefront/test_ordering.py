@@ -43,11 +43,28 @@ def test_several_currencies_make_an_order_each(buyer: Client) -> None:
 def test_a_later_visit_resumes_and_changes_the_open_order(buyer: Client) -> None:
     pot, lamp = make_item(name="Pot"), make_item(name="Lamp")
     buyer.post("/order", {f"item_{pot.pk}": "2"})
-    page = buyer.get("/").content.decode()
+    page = buyer.get("/cart").content.decode()
     assert f'name="item_{pot.pk}"' in page
     assert 'value="2"' in page
+    assert 'name="kept"' not in page
     buyer.post("/order", {f"item_{pot.pk}": "0", f"item_{lamp.pk}": "3"})
     assert lines_of(Order.objects.get()) == {"Lamp": 3}
+
+
+def test_a_form_that_did_not_show_the_open_order_adds_to_it(buyer: Client) -> None:
+    """The window is the same for everybody; without JavaScript it shows nobody's quantities."""
+    pot, lamp = make_item(name="Pot"), make_item(name="Lamp")
+    assert 'name="kept"' in buyer.get("/").content.decode()
+    for _press in range(2):
+        buyer.post("/order", {f"item_{pot.pk}": "2", f"item_{lamp.pk}": "0", "kept": "1"})
+    buyer.post("/order", {f"item_{pot.pk}": "0", f"item_{lamp.pk}": "3", "kept": "1"})
+    assert lines_of(Order.objects.get()) == {"Pot": 2, "Lamp": 3}
+    again = buyer.post("/order", {f"item_{pot.pk}": "0", f"item_{lamp.pk}": "0", "kept": "1"})
+    assert again["Location"] == f"/order/{Order.objects.get().pk}"
+    lamp.active = False
+    lamp.save()
+    buyer.post("/order", {f"item_{pot.pk}": "1", "kept": "1"})
+    assert lines_of(Order.objects.get()) == {"Pot": 1}
 
 
 def test_wanting_nothing_any_more_cancels_and_wanting_nothing_at_all_is_refused(buyer: Client) -> None:
@@ -68,7 +85,7 @@ def test_pressing_order_twice_makes_one_order(buyer: Client) -> None:
     from kopeck.web.visitors import VISITOR_COOKIE
 
     pot = make_item()
-    buyer.get(f"/item/{pot.pk}")
+    buyer.get(f"/item/{pot.pk}?mine=1")
 
     def press(_number: int) -> int:
         client = Client(raise_request_exception=False)

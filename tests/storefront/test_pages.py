@@ -107,17 +107,30 @@ def test_another_site_cannot_make_a_browser_buy(buyer: Client) -> None:
     assert prefetched.json()["error"]["code"] == "prefetch"
 
 
-def test_the_visitors_cookie_comes_with_the_item_page_and_stays(buyer: Client) -> None:
+def test_pages_for_everybody_give_no_cookie_and_may_be_kept_by_others_for_a_second(buyer: Client) -> None:
     item = make_item()
-    first = buyer.get(f"/item/{item.pk}").cookies[VISITOR_COOKIE]
-    assert first["httponly"]
-    assert first["samesite"] == "Lax"
-    assert VISITOR_COOKIE not in buyer.get(f"/item/{item.pk}").cookies
+    for address in ("/", f"/item/{item.pk}"):
+        answer = buyer.get(address)
+        assert not answer.cookies
+        assert answer["Cache-Control"] == "public, max-age=0, s-maxage=1, must-revalidate"
+        assert answer["Vary"] == "Accept-Language"
+
+
+def test_the_visitors_cookie_comes_with_the_visitors_own_page_and_stays(buyer: Client) -> None:
+    item = make_item()
+    for query in ("mine=1", "cancelled", "quantity=2", "notice=price_changed"):
+        answer = Client().get(f"/item/{item.pk}?{query}")
+        first = answer.cookies[VISITOR_COOKIE]
+        assert first["httponly"]
+        assert first["samesite"] == "Lax"
+        assert answer["Cache-Control"] == "private, no-cache"
+    buyer.get(f"/item/{item.pk}?mine=1")
+    assert VISITOR_COOKIE not in buyer.get(f"/item/{item.pk}?mine=1").cookies
 
 
 def test_a_cookie_that_is_none_of_ours_is_replaced(buyer: Client) -> None:
     buyer.cookies[VISITOR_COOKIE] = "x' OR 1=1"
-    assert VISITOR_COOKIE in buyer.get(f"/item/{make_item().pk}").cookies
+    assert VISITOR_COOKIE in buyer.get(f"/item/{make_item().pk}?mine=1").cookies
 
 
 def test_every_page_says_that_keys_are_test_keys(buyer: Client, settings: Any) -> None:

@@ -84,7 +84,7 @@ def test_a_burst_of_one_visitor_asks_stripe_a_few_times(
     first: str, address: str, sandbox: ShopSandbox, buyer: Client, asked: Counter[str]
 ) -> None:
     item = make_item()
-    buyer.get(f"/item/{item.pk}")
+    buyer.get(f"/item/{item.pk}?mine=1")
     assert buyer.get(first.format(item=item.pk)).status_code == 200
     seconds_pass()
     asked.clear()
@@ -161,7 +161,7 @@ def test_questions_have_a_budget_of_as_many_a_minute_as_things_may_be_started(
     sandbox: ShopSandbox, buyer: Client, small: None, asked: Counter[str]
 ) -> None:
     item = make_item()
-    buyer.get(f"/item/{item.pk}")
+    buyer.get(f"/item/{item.pk}?mine=1")
     buyer.get(f"/intent/{item.pk}")
     order = Order.objects.get()
     Budget.objects.all().delete()
@@ -182,7 +182,7 @@ def test_over_its_budget_the_return_page_is_answered_by_what_is_known(
     sandbox: ShopSandbox, buyer: Client, small: None, asked: Counter[str]
 ) -> None:
     item = make_item()
-    buyer.get(f"/item/{item.pk}")
+    buyer.get(f"/item/{item.pk}?mine=1")
     session = buyer.get(f"/buy/{item.pk}").json()["session_id"]
     order = Order.objects.get()
     for _ in range(6):
@@ -201,7 +201,7 @@ def test_a_question_that_stripe_does_not_answer_is_told_to_all_who_wait_for_it(
     sandbox: ShopSandbox, buyer: Client, asked: Counter[str]
 ) -> None:
     item = make_item()
-    buyer.get(f"/item/{item.pk}")
+    buyer.get(f"/item/{item.pk}?mine=1")
     buyer.get(f"/intent/{item.pk}")
     questions.forget()
     sandbox.control("PUT", "faults", {"error_rate": 1})
@@ -214,7 +214,7 @@ def test_who_waits_gets_the_answer_and_who_gives_up_before_is_told_so(
     sandbox: ShopSandbox, buyer: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     item = make_item()
-    buyer.get(f"/item/{item.pk}")
+    buyer.get(f"/item/{item.pk}?mine=1")
     secret = buyer.get(f"/intent/{item.pk}").json()["client_secret"]
     questions.forget()
     asks, answered, gave_up = threading.Event(), threading.Event(), threading.Event()
@@ -265,7 +265,7 @@ def test_the_worker_forgets_the_counts_of_questions_too(
 def test_the_window_of_questions_is_a_minute(sandbox: ShopSandbox, buyer: Client, settings: Any) -> None:
     settings.BUDGET_VISITOR = settings.BUDGET_ADDRESS = Rate(30, 600)
     item = make_item()
-    buyer.get(f"/item/{item.pk}")
+    buyer.get(f"/item/{item.pk}?mine=1")
     buyer.get(f"/buy/{item.pk}")
     buyer.get(f"/order/{Order.objects.get().pk}/return")
     (row,) = Budget.objects.filter(key__startswith="asks visitor")

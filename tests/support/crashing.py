@@ -17,7 +17,7 @@ def crash_before_the_answer_is_stored(buyer: Client, item: Item, monkeypatch: py
     def die(*_args: object) -> None:
         raise PowerCut
 
-    buyer.get(f"/item/{item.pk}")
+    buyer.get(f"/item/{item.pk}?mine=1")
     with monkeypatch.context() as patch:
         patch.setattr(attempts, "_store", die)
         with pytest.raises(PowerCut):

@@ -149,7 +149,7 @@ def test_a_webhook_with_a_client_secret_leaves_none_in_the_database(
     buyer: Client, sandbox: ShopSandbox, deliver: Any
 ) -> None:
     item = make_item()
-    buyer.get(f"/item/{item.pk}")
+    buyer.get(f"/item/{item.pk}?mine=1")
     answer = buyer.get(f"/intent/{item.pk}").json()
     sandbox.pay(answer["payment_intent_id"])
     events = [event for event in sandbox.events() if event["type"] == "payment_intent.succeeded"]
@@ -170,7 +170,7 @@ def test_the_stripe_librarys_debug_log_stays_shut_at_log_level_debug(
     )  # as nothing of ours would scrub it
     caplog.set_level(logging.DEBUG)
     item = make_item()
-    buyer.get(f"/item/{item.pk}")
+    buyer.get(f"/item/{item.pk}?mine=1")
     secret = buyer.get(f"/intent/{item.pk}").json()["client_secret"]
     assert logging.getLogger("urllib3.connectionpool").isEnabledFor(logging.DEBUG)
     assert not logging.getLogger("stripe").isEnabledFor(logging.INFO)

@@ -1,7 +1,7 @@
 // Buy: asks the shop for a Checkout Session and goes to Stripe's page. Without this script the form posts.
 "use strict";
 
-for (const form of document.querySelectorAll("form[data-buy]")) {
+function beginBuying(form) {
   const button = form.querySelector("[type=submit]");
   const problem = form.querySelector("[role=alert]");
   const label = button.textContent;
@@ -30,6 +30,10 @@ for (const form of document.querySelectorAll("form[data-buy]")) {
   // Back from Checkout: the browser may show this page as it was left, with the button still busy.
   addEventListener("pageshow", (event) => event.persisted && rest());
 }
+
+const beginAll = () => document.querySelectorAll("form[data-buy]").forEach(beginBuying);
+beginAll();
+addEventListener("own", beginAll);
 
 // A shop that wants a few seconds' patience gets it, once; longer ones are for the buyer to read.
 const PATIENCE = 5;

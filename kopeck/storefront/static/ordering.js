@@ -1,8 +1,7 @@
 // The running total of the shop window. Without this script the quantities are typed and Order posts them.
 "use strict";
 
-const form = document.querySelector("[data-order]");
-const soFar = document.querySelector("[data-so-far]");
+let form, soFar;
 const plural = new Intl.PluralRules(document.documentElement.lang);
 
 // "48.20" of 4820 with two digits, as a string: an amount of money never becomes a binary fraction.
@@ -63,18 +62,26 @@ function settle(pick) {
   }
 }
 
-if (form) {
-  const all = () => {
-    form.querySelectorAll(".pick").forEach(settle);
-    show();
-  };
+function all() {
+  form.querySelectorAll(".pick").forEach(settle);
+  show();
+}
+
+function begin() {
+  form = document.querySelector("[data-order]");
+  soFar = document.querySelector("[data-so-far]");
+  if (!form) return;
+  form.querySelector("[data-before]")?.setAttribute("hidden", ""); // own.js shows it here
   // While somebody types, the field stays even when it is empty for a moment.
   form.addEventListener("input", show);
   form.addEventListener("change", (event) => {
     settle(event.target.closest(".pick"));
     show();
   });
-  // Back from the order: some browsers fill in what was typed before.
-  addEventListener("pageshow", all);
   all();
 }
+
+begin();
+addEventListener("own", begin);
+// Back from the order: some browsers fill in what was typed before.
+addEventListener("pageshow", () => form && all());

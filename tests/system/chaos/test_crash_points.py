@@ -108,7 +108,7 @@ def test_killed_anywhere_between_order_and_stored_session_the_next_press_finds_t
     assert "COMMIT" in lived["steps"]
     for die_at in range(1, len(lived["steps"]) + 1):
         item, buyer = make_item(), Client(raise_request_exception=False)
-        buyer.get(f"/item/{item.pk}")
+        buyer.get(f"/item/{item.pk}?mine=1")
         visitor = {VISITOR_COOKIE: buyer.cookies[VISITOR_COOKIE].value}
         made_before = made(sandbox, way)
         died = mortals.ask(sandbox, "GET", f"/{way}/{item.pk}", die_at=die_at, cookies=visitor)

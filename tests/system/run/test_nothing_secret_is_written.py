@@ -63,7 +63,7 @@ class Life:
         requests.post(f"{self.control}/{what}/pay", json={"card": card}, timeout=240)
 
     def buy_by_checkout(self) -> None:
-        self.get(f"/item/{self.item}")
+        self.get(f"/item/{self.item}?mine=1")
         session = self.get(f"/buy/{self.item}").json()["session_id"]
         self.pay(f"sessions/{session}", DECLINED)
         self.pay(f"sessions/{session}", GOOD)

@@ -49,7 +49,7 @@ class Buyers:
 
     def _buy(self, item: int) -> None:
         """Where an answer fails the buyer presses again, as people do, for the same purchase."""
-        cookie = self._ask("GET", f"/item/{item}", "")[1]
+        cookie = self._ask("GET", f"/item/{item}?mine=1", "")[1]
         session, deadline = "", time.monotonic() + PATIENCE
         while not session and time.monotonic() < deadline:
             status, given, location = self._ask("POST", f"/buy/{item}", cookie)

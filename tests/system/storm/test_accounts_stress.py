@@ -64,7 +64,7 @@ def buy_and_pay(sandbox: ShopSandbox, items: list[Item], number: int) -> list[tu
     chance, bought = random.Random(number), []
     for _ in range(ROUNDS):
         item, buyer = chance.choice(items), Client(raise_request_exception=False)
-        buyer.get(f"/item/{item.pk}")
+        buyer.get(f"/item/{item.pk}?mine=1")
         answer = buyer.get(f"/buy/{item.pk}?quantity={chance.randint(1, 9)}")
         assert answer.status_code == 200, answer.content
         body = answer.json()

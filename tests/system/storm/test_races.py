@@ -52,7 +52,7 @@ def test_a_changed_quantity_pressed_many_times_ends_in_one_open_session(
 ) -> None:
     """pain 6"""
     item = make_item(price=1000)
-    buyer.get(f"/item/{item.pk}")
+    buyer.get(f"/item/{item.pk}?mine=1")
     buyer.get(f"/buy/{item.pk}")
     sandbox.control("PUT", "faults", {"latency_ms": 100})
     answers = presses(buyer, [f"/buy/{item.pk}?quantity=2"] * 8, apart=apart)
@@ -67,7 +67,7 @@ def test_two_tabs_with_two_quantities_are_never_handed_each_others_session(
     sandbox: ShopSandbox, buyer: Client
 ) -> None:
     item = make_item(price=1000)
-    buyer.get(f"/item/{item.pk}")
+    buyer.get(f"/item/{item.pk}?mine=1")
     answers = presses(buyer, [f"/buy/{item.pk}?quantity={1 + n % 2}" for n in range(6)])
     totals = {session.id: session.amount_total for session in sandbox.sessions()}
     for number, (status, body) in enumerate(answers):
@@ -82,7 +82,7 @@ def test_a_session_with_another_total_is_handed_to_nobody_even_if_closing_it_fai
     sandbox: ShopSandbox, buyer: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     item = make_item(price=1000)
-    buyer.get(f"/item/{item.pk}")
+    buyer.get(f"/item/{item.pk}?mine=1")
     create = wire.Gateway.create
 
     def dearer(self: wire.Gateway, kind: str, inputs: Any, *, idempotency_key: str) -> Any:

@@ -46,7 +46,7 @@ class Bot:
         visitor = requests.Session()
         visitor.headers["X-Forwarded-For"] = self.addresses(number)
         if self.loads_page:
-            assert visitor.get(f"{self.shop}/item/{self.item.pk}", timeout=30).status_code == 200
+            assert visitor.get(f"{self.shop}/item/{self.item.pk}?mine=1", timeout=30).status_code == 200
             visitor.headers.update(SHOWN)
         answer = visitor.get(f"{self.shop}/buy/{self.item.pk}", params={"quantity": pieces}, timeout=30)
         assert answer.status_code in (200, 409), answer.text
@@ -83,7 +83,7 @@ def honest_buyers_buy(shop: str, sandbox: ShopSandbox, item: Item) -> None:
         for address in (new_address(), BOTS_ADDRESS):
             visitor = requests.Session()
             visitor.headers["X-Forwarded-For"] = address
-            assert visitor.get(f"{shop}/item/{item.pk}", timeout=30).status_code == 200
+            assert visitor.get(f"{shop}/item/{item.pk}?mine=1", timeout=30).status_code == 200
             session_id = press(visitor, shop, item)
             sandbox.pay(session_id)
             sandbox.control("POST", "webhooks/deliver")
