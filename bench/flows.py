@@ -14,24 +14,12 @@ import secrets
 import statistics
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
-import psutil
-
-from bench.place import CARD, Answer, Cost, Place, place
-
-NULL_MIDDLEWARE = [
-    "django.middleware.security.SecurityMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-]
-
+from bench.nothing import USUAL
+from bench.place import CARD, Cost, Place, place
+from bench.servers import KEY, Answer, cpu_of_tree_us
 
 # The flows: each makes what it needs, and returns what one call of several costs. -----------------------
 
@@ -52,7 +40,7 @@ def _bare(here: Place) -> tuple[Any, dict[str, Any]]:
         from kopeck.payments.models import Payment
 
         client = stripe.StripeClient(
-            here.key,
+            KEY,
             http_client=stripe.RequestsClient(timeout=30),
             base_addresses={"api": here.stripe_url},
         )
@@ -76,9 +64,9 @@ def null(here: Place) -> Cost:
     from django.core.handlers.wsgi import WSGIHandler
     from django.test import override_settings
 
-    with override_settings(MIDDLEWARE=NULL_MIDDLEWARE, ROOT_URLCONF="bench.null_view"):
+    with override_settings(MIDDLEWARE=USUAL, ROOT_URLCONF="bench.nothing"):
         app = WSGIHandler()
-        return here.cost(*[lambda: here.call("GET", "/", app=app)] * TIMES)
+        return here.cost(*[lambda: here.call("GET", "/nothing/here", app=app)] * TIMES)
 
 
 def webhook_stored(here: Place) -> Cost:
@@ -160,10 +148,10 @@ def paid_order(here: Place) -> Cost:
 
     with sent_to_nobody():
         jobs.send_due(0)
-        before = _cpu_of_tree(here.postgres_pid)
+        before = cpu_of_tree_us(here.postgres)
         parts = [part for _ in range(TIMES) for part in _paid_order(here)]
         parts.append(here.cost(lambda: jobs.send_due(0)))
-        spent = sum(part.us for part in parts) + _cpu_of_tree(here.postgres_pid) - before
+        spent = sum(part.us for part in parts) + cpu_of_tree_us(here.postgres) - before
     return Cost(spent / TIMES, sum(part.statements for part in parts) // TIMES)
 
 
@@ -188,16 +176,6 @@ def _paid_order(here: Place) -> Iterator[Cost]:
 
 #: The events that the shop's endpoint asks Stripe for, by their beginning.
 SUBSCRIBED = ("checkout.session.", "payment_intent.", "charge.refund", "charge.dispute.", "refund.")
-
-
-def _cpu_of_tree(pid: int) -> float:
-    """Microseconds of a process and its children. PostgreSQL's clock ticks every ten milliseconds."""
-    total = 0.0
-    for one in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)):
-        with suppress(psutil.NoSuchProcess):
-            times = one.cpu_times()
-            total += times.user + times.system + times.children_user + times.children_system
-    return total * 1e6
 
 
 FLOWS: dict[str, Callable[[Place], Cost]] = {

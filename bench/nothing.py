@@ -1,7 +1,18 @@
-"""The addresses of `bench.pages`: a view that does nothing, once as a page and once as where machines ask."""
+"""The reference of all: a view that does nothing, at an address of a page and at one where machines ask."""
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
+
+#: What `django-admin startproject` writes, for the null view.
+USUAL = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
 
 
 def nothing(request: HttpRequest) -> HttpResponse:

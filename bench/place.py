@@ -16,14 +16,12 @@ from typing import Any
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
+import psutil
 import requests
 
-from bench.chaos.world import BASE_DIR, _free_port
-from kopeck_local import postgres
-from kopeck_local.child import spawn
+from bench.servers import KEY, WEBHOOK_SECRET, Answer, control, database, local_stripe, shop_env
 
 CARD = "4242424242424242"
-SECRET = "whsec_bench"
 
 
 @dataclass
@@ -34,18 +32,11 @@ class Cost:
     statements: int
 
 
-@dataclass
-class Answer:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-
 class Place:
     """The shop in this process, its PostgreSQL and the sandbox beside it."""
 
-    def __init__(self, stripe_url: str, postgres_pid: int) -> None:
-        self.stripe_url, self.postgres_pid = stripe_url, postgres_pid
+    def __init__(self, stripe_url: str, postgres: "subprocess.Popen[bytes]") -> None:
+        self.stripe_url, self.postgres = stripe_url, psutil.Process(postgres.pid)
         self.asked = 0.0  # microseconds in Gateway.retrieve since it was last set to 0
         self.bare: Any = None  # the shared client, and what it asks for
 
@@ -62,13 +53,10 @@ class Place:
         Tax.objects.create(display_name="VAT", percentage=20, inclusive=True, is_default=True)
         self.item = Item.objects.create(name="Moka pot", description="For three cups.", price=4820).pk
         self.few = Item.objects.create(name="Grinder", price=12900, stock=10**6).pk
-        from django.conf import settings
-
         from kopeck.stripe_api.client import Gateway
         from kopeck.wsgi import application
 
         self.application = application
-        self.key = settings.STRIPE_ACCOUNTS["default"].secret_key
         ask = Gateway.retrieve
 
         def timed(*words: Any) -> dict[str, Any]:
@@ -131,11 +119,11 @@ class Place:
         return f"kopeck_visitor={secrets.token_urlsafe(32)}"
 
     def control(self, path: str, body: dict[str, Any]) -> None:
-        requests.post(f"{self.stripe_url}/_sandbox/{path}", json=body, timeout=60).raise_for_status()
+        control(self.stripe_url, path, body)
 
     def events_of(self, session: str) -> list[dict[str, Any]]:
         """The events that the payment of this session made, oldest first."""
-        asked = requests.get(f"{self.stripe_url}/v1/events", {"limit": 20}, auth=(self.key, ""), timeout=60)
+        asked = requests.get(f"{self.stripe_url}/v1/events", {"limit": 20}, auth=(KEY, ""), timeout=60)
         objects = {session}
         found: list[dict[str, Any]] = asked.json()["data"]
         for event in found:
@@ -152,74 +140,24 @@ class Place:
         import stripe
 
         body = json.dumps(event, indent=2)
-        signature = str(stripe.WebhookSignature.generate_signature_header(body, SECRET))
+        signature = str(stripe.WebhookSignature.generate_signature_header(body, WEBHOOK_SECRET))
         return lambda: self.call(
             "POST", "/webhooks/stripe/default", body.encode(), stripe_signature=signature
         )
 
 
 @contextmanager
-def place(**env: str) -> Iterator[Place]:
+def place() -> Iterator[Place]:
     """PostgreSQL and a sandbox for one run, and the environment of a shop in production. Once a process."""
     with tempfile.TemporaryDirectory(prefix="kopeck-bench-") as name:
         folder = Path(name)
-        server = postgres.start(folder)
-        port = _free_port()
-        sandbox = spawn(
-            [
-                sys.executable,
-                "-m",
-                "stripe_sandbox",
-                "--port",
-                str(port),
-                "--data",
-                str(folder / "s.sqlite3"),
-            ],
-            log=folder / "sandbox.log",
-            cwd=BASE_DIR,
-            env={**os.environ, "PYTHONPATH": str(BASE_DIR / "sandbox")},
-        )
-        try:
-            os.environ |= {
-                "ENV_FILE": os.devnull,
-                "DATA_DIR": name,
-                "DATABASE_URL": server.url,
-                "DJANGO_SETTINGS_MODULE": "kopeck.settings",
-                "SECRET_KEY": secrets.token_urlsafe(50),
-                "STRIPE_SANDBOX": "1",
-                "STRIPE_API_BASE": f"http://127.0.0.1:{port}",
-                "STRIPE_WEBHOOK_SECRET": SECRET,
-                "BUDGET_VISITOR": "100000/1h",
-                "BUDGET_ADDRESS": "10000000/1h",
-                "ALLOWED_HOSTS": "localhost,127.0.0.1",
-                **env,
-            }
-            _wait_for(f"http://127.0.0.1:{port}/")
-            yield Place(f"http://127.0.0.1:{port}", server.process.pid)
-        finally:
-            with suppress(Exception):
-                from django.db import connection
+        with database(folder) as server, local_stripe(folder) as (stripe_url, _process):
+            os.environ |= shop_env(folder, server.url, stripe_url)
+            try:
+                yield Place(stripe_url, server.process)
+            finally:
+                with suppress(Exception):
+                    from django.db import connection
 
-                connection.close()
-                connection.close_pool()
-            _stop(sandbox)
-            server.stop()
-
-
-def _wait_for(url: str) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        with suppress(requests.RequestException):
-            requests.get(url, timeout=5)
-            return
-        time.sleep(0.1)
-    raise SystemExit("bench.flows: the sandbox did not start.")
-
-
-def _stop(child: "subprocess.Popen[bytes]") -> None:
-    child.terminate()
-    try:
-        child.wait(20)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
+                    connection.close()
+                    connection.close_pool()
