@@ -89,6 +89,9 @@ mutants: $(DEV_STAMP) ## faults put into the code that counts money, and which n
 	@exec $(BIN)/python -m bench.mutants --seed $(or $(SEED),1) --sample $(or $(SAMPLE),200) \
 		$(if $(JOBS),--jobs $(JOBS)) $(foreach module,$(MODULE),--module $(module)) $(if $(FRESH),--fresh)
 
+conformance: $(DEV_STAMP) ## the sandbox through strangers' libraries, from PyPI and npm, into sandbox/CONFORMANCE.md (QUICK=1: four of them, no table)
+	@exec $(BIN)/python sandbox/conformance/run.py $(if $(QUICK),--quick)
+
 # Only what the service itself said counts: one that could not be asked has proved nothing.
 audit: $(DEV_STAMP) ## known weaknesses of what the shop is made of; fails where nobody can be asked
 	@said=$$($(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements.txt \

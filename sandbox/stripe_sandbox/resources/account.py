@@ -1,5 +1,5 @@
 """`GET /v1/account`: whose keys these are. Every key tail is an account of its own, ready to take card
-payments."""
+payments. None has connected accounts: there is no Connect."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import hashlib
 from typing import Any
 
 from stripe_sandbox.box import Box
+from stripe_sandbox.core.errors import invalid
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.server.routes import Call, Params, route
 
@@ -47,6 +48,23 @@ def _settings() -> dict[str, Any]:
             "statement_descriptor_kanji": None,
         },
     }
+
+
+@route("GET", "/v1/accounts")
+def list_(box: Box, account: str, params: Params, call: Call) -> Obj:
+    return {"object": "list", "data": [], "has_more": False, "url": call.url}
+
+
+@route("GET", "/v1/accounts/{account}")
+def retrieve_by_id(box: Box, account: str, params: Params, call: Call) -> Obj:
+    if call.arg() != account_id(account):
+        raise invalid(
+            f"The provided key does not have access to account '{call.arg()}' (or that account does not "
+            "exist). Application access may have been revoked.",
+            code="account_invalid",
+            status=403,
+        )
+    return retrieve(box, account, params, call)
 
 
 @route("GET", "/v1/account")

@@ -209,6 +209,15 @@ def update(box: Box, account: str, params: Params, call: Call) -> Obj:
     return save_changed(box, account, customer, "customer.updated")
 
 
+@route("GET", "/v1/customers/{customer}/balance_transactions")
+@route("GET", "/v1/customers/{customer}/sources")
+@route("GET", "/v1/customers/{customer}/tax_ids")
+def nothing_of(box: Box, account: str, params: Params, call: Call) -> Obj:
+    """What a customer of the sandbox never has."""
+    find(box, account, call.arg())
+    return {"object": "list", "data": [], "has_more": False, "url": call.url}
+
+
 @route("DELETE", "/v1/customers/{customer}")
 def delete(box: Box, account: str, params: Params, call: Call) -> Obj:
     customer = find(box, account, call.arg())

@@ -62,6 +62,13 @@ def update(box: Box, account: str, params: Params, call: Call) -> Obj:
     return save_changed(box, account, product, "product.updated")
 
 
+@route("GET", "/v1/products/{product}/features")
+def features(box: Box, account: str, params: Params, call: Call) -> Obj:
+    """None: there are no entitlements in the sandbox."""
+    fetch(box, account, PRODUCT, call.arg())
+    return {"object": "list", "data": [], "has_more": False, "url": call.url}
+
+
 @route("DELETE", "/v1/products/{id}")
 def delete(box: Box, account: str, params: Params, call: Call) -> Obj:
     product = fetch(box, account, PRODUCT, call.arg())

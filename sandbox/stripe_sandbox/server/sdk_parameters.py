@@ -13,9 +13,15 @@ from typing import Any
 Node = dict[str, Any]
 #: By method: the file of `stripe/params/` without `_` and `_params.py`.
 METHODS = {
+    "GET /v1/accounts": "account_list",
+    "GET /v1/accounts/{account}": "account_retrieve",
     "GET /v1/balance": "balance_retrieve",
     "GET /v1/charges/search": "charge_search",
     "GET /v1/customers/search": "customer_search",
+    "GET /v1/customers/{customer}/balance_transactions": "customer_balance_transaction_list",
+    "GET /v1/customers/{customer}/sources": "customer_payment_source_list",
+    "GET /v1/customers/{customer}/tax_ids": "customer_tax_id_list",
+    "GET /v1/products/{product}/features": "product_feature_list",
     "GET /v1/customers/{customer}/payment_methods": "customer_payment_method_list",
     "GET /v1/customers/{customer}/payment_methods/{payment_method}": "customer_payment_method_retrieve",
     "GET /v1/payment_intents/search": "payment_intent_search",

@@ -90,3 +90,14 @@ def test_bad_customers_are_refused(
     assert caught.value.param == param
     assert message in caught.value.user_message
     assert client.v1.customers.list().data == []
+
+
+def test_what_a_customer_or_a_product_never_has_here_is_an_empty_list(client: stripe.StripeClient) -> None:
+    customer = client.v1.customers.create({"name": "Ann"}).id
+    product = client.v1.products.create({"name": "Tea"}).id
+    assert client.v1.customers.payment_sources.list(customer).data == []
+    assert client.v1.customers.tax_ids.list(customer).data == []
+    assert client.v1.customers.balance_transactions.list(customer).data == []
+    assert client.v1.products.features.list(product).data == []
+    with pytest.raises(stripe.InvalidRequestError, match="No such customer"):
+        client.v1.customers.tax_ids.list("cus_nobody")

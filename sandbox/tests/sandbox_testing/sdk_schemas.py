@@ -21,8 +21,8 @@ KINDS = {
     "shipping_rate": ("_shipping_rate", "ShippingRate"),
     "token": ("_token", "Token"),
 }
-#: What searches find, the longer name first.
-SEARCHED = ("payment_intent", "charge", "customer", "price", "product")
+#: What the spec has, the longer name first.
+KNOWN = ("payment_method", "payment_intent", "charge", "customer", "price", "product", "account")
 PLAIN = {"str": "string", "int": "integer", "bool": "boolean", "float": "number"}
 
 
@@ -53,11 +53,11 @@ def apply(spec: Node) -> Node:
 
 def _operation(verb: str, path: str, parameters: Node) -> Node:
     found = path.removesuffix("/search")
-    kind = next(kind for kind in (*KINDS, "payment_method", *SEARCHED) if kind in found)
+    kind = next(kind for kind in (*KINDS, *KNOWN) if kind in found)
     answer: Node = {"$ref": f"#/components/schemas/{kind}"}
     if found != path:
         answer = _found(answer)
-    elif verb == "GET" and not path.endswith("}") and kind != "balance":
+    elif verb == "GET" and not path.endswith("}") and path != "/v1/balance":
         answer = _listed(answer)
     form = {"application/x-www-form-urlencoded": {"schema": _opened(parameters)}}
     return {
