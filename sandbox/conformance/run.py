@@ -86,7 +86,8 @@ def pip(cache: Path, name: str, wanted: Sequence[str]) -> Path:
         done = ran((sys.executable, "-m", "pip", "install", *options, *wanted))
         if done.returncode:
             shutil.rmtree(fetched)
-            raise NoRegistry(f"PyPI has not given {' '.join(wanted)}")
+            named = " ".join(one for one in wanted if not one.startswith("-"))
+            raise NoRegistry(f"PyPI has not given {named}")
         fetched.rename(folder)
     return folder
 
