@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from kopeck.reconcile.models import Run
 from kopeck.stripe_api import client as wire
+from kopeck.stripe_api.accounts import SANDBOX_TAIL
 from kopeck.webhooks import endpoints
 from tests.support.shop import ShopSandbox
 
@@ -53,8 +54,8 @@ class Patient:
     def endpoint(self, **changes: Any) -> None:
         """Changes the endpoint at Stripe, even where Stripe's API has no way to."""
         store = self.sandbox.box.store
-        (endpoint,) = store.list("kopeck", "webhook_endpoint")[0]
-        store.save("kopeck", {**endpoint, **changes})
+        (endpoint,) = store.list(SANDBOX_TAIL, "webhook_endpoint")[0]
+        store.save(SANDBOX_TAIL, {**endpoint, **changes})
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 
 from kopeck.ops import stripe_checks
+from kopeck.stripe_api.accounts import SANDBOX_TAIL
 from kopeck.webhooks import endpoints
 from tests.ops.doctoring import Patient, somebody_else
 from tests.ops.doctoring import patient as patient
@@ -54,7 +55,7 @@ def test_a_key_of_another_mode_than_we_think_is_wrong(patient: Patient) -> None:
 
 
 def test_a_restricted_key_works(patient: Patient) -> None:
-    patient.account(secret_key="rk_test_kopeck")
+    patient.account(secret_key=f"rk_test_{SANDBOX_TAIL}")
     assert patient.examine()[AT, "keys"] == ("ok", "the restricted key works, test mode")
     assert patient.code == 0
 
@@ -87,7 +88,7 @@ def test_before_the_first_payment_the_keys_themselves_tell(
 def test_two_names_for_one_account_are_doubtful(patient: Patient) -> None:
     """pain 10"""
     assert ("stripe", "accounts") not in patient.examine()
-    patient.account("eur", secret_key="rk_test_kopeck")
+    patient.account("eur", secret_key=f"rk_test_{SANDBOX_TAIL}")
     level, said = patient.examine()["stripe", "accounts"]
     assert level == "warn"
     assert said.startswith("default and eur have keys of the same Stripe account, acct_")

@@ -12,6 +12,7 @@ from kopeck.orders.models import Order
 from kopeck.payments import jobs
 from kopeck.payments.models import Payment
 from kopeck.refunds.models import Dispute, Refund
+from kopeck.stripe_api.accounts import SANDBOX_TAIL
 from kopeck.webhooks.models import StripeEvent
 from tests.support.comparing import codes, repairs, run
 from tests.support.mirroring import two_accounts
@@ -99,7 +100,7 @@ def test_webhooks_off_for_an_hour_and_one_run_leaves_no_discrepancy(
 
 def books_agree(sandbox: ShopSandbox) -> None:
     """The sandbox's ledger, account by account, against the shop's database."""
-    accounts = {"kopeck": "default", "euros": "eur"}
+    accounts = {SANDBOX_TAIL: "default", "euros": "eur"}
     for book in sandbox.control("GET", "ledger")["accounts"]:
         name = accounts[book["account"]]
         paid = Payment.objects.filter(account=name, status="paid")

@@ -13,6 +13,7 @@ from kopeck.reconcile import kinds as walking
 from kopeck.reconcile.models import Run
 from kopeck.stripe_api import client as wire
 from kopeck.stripe_api import listing
+from kopeck.stripe_api.accounts import SANDBOX_TAIL
 from tests.support.buying import bought
 from tests.support.comparing import codes, run
 from tests.support.mirroring import two_accounts
@@ -77,16 +78,16 @@ def test_the_cursor_is_the_newest_that_stripe_has_shown_and_the_next_walk_looks_
 def test_one_that_stripe_shows_late_is_found(sandbox: ShopSandbox, buyer: Client, stranger: Client) -> None:
     late = bought(buyer)
     sandbox.pay(late.stripe_id)
-    hidden = sandbox.box.store.get("kopeck", "checkout.session", late.stripe_id or "")
+    hidden = sandbox.box.store.get(SANDBOX_TAIL, "checkout.session", late.stripe_id or "")
     assert hidden is not None
-    sandbox.box.store.delete("kopeck", "checkout.session", hidden["id"])
+    sandbox.box.store.delete(SANDBOX_TAIL, "checkout.session", hidden["id"])
     Payment.objects.update(status="refused", stripe_id=None)
     Order.objects.update(status="expired")
     sandbox.pay(bought(stranger).stripe_id)
     run()
     before = cursor("session")
     assert before is not None
-    sandbox.box.store.insert("kopeck", {**hidden, "created": int(before.timestamp()) - 3600})
+    sandbox.box.store.insert(SANDBOX_TAIL, {**hidden, "created": int(before.timestamp()) - 3600})
     assert "id_not_stored" in codes(run(), repaired=True)
     assert Order.objects.filter(status="paid").count() == 2
 

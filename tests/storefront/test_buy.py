@@ -11,6 +11,7 @@ from django.test import Client
 from kopeck.catalog.models import Tax
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
+from kopeck.stripe_api.accounts import SANDBOX_PUBLISHABLE_KEY
 from kopeck.web.visitors import VISITOR_COOKIE
 from tests.support.buying import SHOWN
 from tests.support.shop import ShopSandbox, make_item
@@ -26,7 +27,7 @@ def test_buy_answers_the_session_its_address_and_the_publishable_key(
     assert answer.status_code == 200
     body = answer.json()
     assert set(body) == {"session_id", "url", "publishable_key"}
-    assert body["publishable_key"] == "pk_test_kopeck"
+    assert body["publishable_key"] == SANDBOX_PUBLISHABLE_KEY
     assert answer["Cache-Control"] == "no-store"
     assert answer["X-Robots-Tag"] == "noindex"
     (session,) = sandbox.sessions()

@@ -22,6 +22,7 @@ from django.db import connection
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from kopeck.orders.models import Order
+from kopeck.stripe_api.accounts import SANDBOX_SECRET_KEY
 from tests.support.shop import ShopSandbox, make_item
 from tests.support.starting import free_port
 
@@ -149,7 +150,7 @@ def test_an_exception_arrives_at_sentry_without_what_must_stay_here(
     assert event["request"] == {"method": "GET", "url": f"{shop}/order/{order.pk}"}
     assert "vars" not in json.dumps(event["exception"])
     keys = [order.key, "secret_Abc", "v" * 43, "staffs-session", "owners-token", "buyer@example.com"]
-    ours = [settings.SECRET_KEY, "whsec_tests", "sk_test_kopeck"]
+    ours = [settings.SECRET_KEY, "whsec_tests", SANDBOX_SECRET_KEY]
     assert [secret for secret in [*keys, *ours] if secret in envelope] == []
 
 
@@ -171,7 +172,14 @@ def test_a_buy_is_one_trace_of_request_sql_and_stripe(sandbox: ShopSandbox, coll
     statements = [a.value.string_value for span in trace for a in span.attributes if a.key == "db.statement"]
     assert any("INSERT INTO" in statement and "%s" in statement for statement in statements)
     order = Order.objects.get()
-    secrets = [order.key, order.visitor, "order-key-1", "v" * 43, "sk_test_kopeck", made.json()["session_id"]]
+    secrets = [
+        order.key,
+        order.visitor,
+        "order-key-1",
+        "v" * 43,
+        SANDBOX_SECRET_KEY,
+        made.json()["session_id"],
+    ]
     assert [secret for secret in secrets if secret.encode() in sent] == []
 
 

@@ -19,6 +19,7 @@ import pytest
 import requests
 import stripe
 
+from kopeck.stripe_api.accounts import SANDBOX_SECRET_KEY
 from tests.support.starting import Started
 
 DATABASE_PASSWORD = "the-password-of-the-database"
@@ -199,7 +200,7 @@ def life(folder: Path, database: str) -> Iterator[Life]:
             "visitor": life.visitor.cookies["kopeck_visitor"],
         }
         life.secrets |= cookies | {"password of the database": DATABASE_PASSWORD, "typed": TYPED}
-        life.secrets |= {"secret key": "sk_test_kopeck", "a card": GOOD, "a declined card": DECLINED}
+        life.secrets |= {"secret key": SANDBOX_SECRET_KEY, "a card": GOOD, "a declined card": DECLINED}
         life.pages["database"] = life.dump()
         run.end(signal.SIGINT)
         for log in (data / "logs").iterdir():

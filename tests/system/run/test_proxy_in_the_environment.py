@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from kopeck.stripe_api.accounts import SANDBOX_SECRET_KEY
 from kopeck_local import postgres
 from tests.support.recording_proxy import recording_proxy
 from tests.support.starting import BASE_DIR, Started, clean_env
@@ -151,4 +152,4 @@ def test_no_login_of_netrc_is_sent_in_place_of_the_key(tmp_path: Path) -> None:
         base = f"http://127.0.0.1:{here.server_port}"
         run_python(ASK_STRIPE, **PLAY, STRIPE_API_BASE=base, HOME=str(tmp_path))
     assert here.asked == ["GET /v1/account"]
-    assert here.logins == ["Bearer sk_test_kopeck"]
+    assert here.logins == [f"Bearer {SANDBOX_SECRET_KEY}"]
