@@ -19,6 +19,7 @@ from stripe_sandbox.resources import (
     account,
     balance_transactions,
     charges,
+    confirmation_tokens,
     coupons,
     customers,
     disputes,
@@ -43,9 +44,9 @@ from stripe_sandbox.server.routes import ROUTES, mistaken
 
 #: Each has registered its methods with @route when it was imported.
 RESOURCES = (
-    account, balance_transactions, charges, coupons, customers, disputes, events, intents, payment_methods,
-    prices, products, promotion_codes, refunds, search, sessions, setup_intents, shipping_rates, tax_rates,
-    tokens, webhook_endpoints,
+    account, balance_transactions, charges, confirmation_tokens, coupons, customers, disputes, events,
+    intents, payment_methods, prices, products, promotion_codes, refunds, search, sessions,
+    setup_intents, shipping_rates, tax_rates, tokens, webhook_endpoints,
 )  # fmt: skip
 #: Each puts the addresses around Stripe's API on the application.
 SURFACES = (hosted, intent_pages, element, script, dashboard, views)

@@ -11,7 +11,7 @@ from stripe_sandbox.box import Box
 from stripe_sandbox.core import errors, ids
 from stripe_sandbox.core.errors import DOCS, StripeError
 from stripe_sandbox.core.store import Obj, shown
-from stripe_sandbox.resources import payment_methods
+from stripe_sandbox.resources import confirmation_tokens, payment_methods
 from stripe_sandbox.rules.cards import Decline
 from stripe_sandbox.server.routes import Call, Params, fetch, listing, merge_metadata, route
 
@@ -25,8 +25,7 @@ EMPTY = (
     "single_use_mandate"
 ).split()
 UNSUPPORTED = (
-    "attach_to_self confirmation_token customer_account flow_directions on_behalf_of "
-    "payment_method_configuration single_use"
+    "attach_to_self customer_account flow_directions on_behalf_of payment_method_configuration single_use"
 ).split()
 FOR_BROWSERS = (
     "id object cancellation_reason client_secret created description last_setup_error livemode next_action "
@@ -42,11 +41,13 @@ UNAUTHENTICATED = Decline(
 @route("POST", "/v1/setup_intents")
 def create(box: Box, account: str, params: Params, call: Call) -> Obj:
     _check(box, account, params)
-    if "return_url" in params and not params.get("confirm"):
-        raise errors.invalid(
-            "You cannot provide return_url when confirm is not true on a SetupIntent.", param="return_url"
-        )
+    for name in ("return_url", "confirmation_token"):
+        if name in params and not params.get("confirm"):
+            raise errors.invalid(
+                f"You cannot provide {name} when confirm is not true on a SetupIntent.", param=name
+            )
     intent = build(box, account, params)
+    confirmation_tokens.spend(box, account, params, intent)
     _take_method(box, account, intent, params)
     box.store.save(account, intent)
     return _confirm(box, account, intent, params, call) if params.get("confirm") else intent
@@ -118,6 +119,7 @@ def confirm(box: Box, account: str, params: Params, call: Call) -> Obj:
     if intent["status"] not in OPEN:
         raise _unexpected(intent, "confirmed", OPEN)
     _check_free(intent)
+    confirmation_tokens.spend(box, account, params, intent)
     _take_method(box, account, intent, params)
     try:
         confirmed = _confirm(box, account, intent, params, call)

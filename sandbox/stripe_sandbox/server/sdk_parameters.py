@@ -17,6 +17,7 @@ METHODS = {
     "GET /v1/accounts/{account}": "account_retrieve",
     "GET /v1/balance": "balance_retrieve",
     "GET /v1/charges/search": "charge_search",
+    "GET /v1/confirmation_tokens/{confirmation_token}": "confirmation_token_retrieve",
     "GET /v1/customers/search": "customer_search",
     "GET /v1/customers/{customer}/balance_transactions": "customer_balance_transaction_list",
     "GET /v1/customers/{customer}/sources": "customer_payment_source_list",
@@ -32,12 +33,15 @@ METHODS = {
     "GET /v1/shipping_rates": "shipping_rate_list",
     "GET /v1/shipping_rates/{shipping_rate_token}": "shipping_rate_retrieve",
     "GET /v1/tokens/{token}": "token_retrieve",
+    # Stripe.js's own way to make one; what the library has for tests takes the same.
+    "POST /v1/confirmation_tokens": "test_helpers/confirmation_token_create",
     "POST /v1/setup_intents": "setup_intent_create",
     "POST /v1/setup_intents/{intent}": "setup_intent_update",
     "POST /v1/setup_intents/{intent}/cancel": "setup_intent_cancel",
     "POST /v1/setup_intents/{intent}/confirm": "setup_intent_confirm",
     "POST /v1/shipping_rates": "shipping_rate_create",
     "POST /v1/shipping_rates/{shipping_rate_token}": "shipping_rate_update",
+    "POST /v1/test_helpers/confirmation_tokens": "test_helpers/confirmation_token_create",
     "POST /v1/tokens": "token_create",
 }
 PLAIN = {"str": "string", "int": "integer", "bool": "boolean", "float": "number", "Decimal": "string"}
@@ -47,7 +51,8 @@ def read(package: Path) -> dict[str, Node]:
     """`{"POST /v1/setup_intents": schema of its parameters}`; `package` is the folder of the library."""
     found = {}
     for method, name in METHODS.items():
-        tree = ast.parse((package / "params" / f"_{name}_params.py").read_text(encoding="utf-8"))
+        folder, _, file = name.rpartition("/")
+        tree = ast.parse((package / "params" / folder / f"_{file}_params.py").read_text(encoding="utf-8"))
         classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
         found[method] = {"properties": {}, "required": [], **_of_class(next(iter(classes.values())), classes)}
     return found

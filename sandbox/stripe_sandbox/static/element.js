@@ -53,6 +53,12 @@ async function make(given) {
   return found.error ? found : refused(await request("POST", "payment_methods", typedMethod(given)));
 }
 
+/** A ConfirmationToken of what was typed, or {error}. */
+async function collect({ payment_method_data: given, ...rest }) {
+  const found = validate();
+  return found.error ? found : refused(await request("POST", "confirmation_tokens", { ...rest, payment_method_data: typedMethod(given) }));
+}
+
 const FIELD_OF_CODE = {
   incorrect_cvc: "cvc", invalid_cvc: "cvc", expired_card: "expiry", invalid_expiry_month: "expiry", invalid_expiry_year: "expiry",
   invalid_bank_account_iban: "iban", bank_account_unusable: "iban",
@@ -145,6 +151,6 @@ async function begin() {
 serve({
   begin,
   orders: { clear, focus: () => byId(FIELDS[method][0]).focus() },
-  questions: { confirm, make, validate, fetch: async () => { const error = await load(); return error ? { error } : {}; } },
+  questions: { collect, confirm, make, validate, fetch: async () => { const error = await load(); return error ? { error } : {}; } },
   body: byId("payment"),
 });

@@ -99,6 +99,8 @@ byId("expiry")?.addEventListener("input", (event) => {
 byId("cvc")?.addEventListener("input", () => { byId("cvc").value = byId("cvc").value.replace(/\D/g, "").slice(0, 4); });
 byId("card").addEventListener("input", changed);
 byId("card").addEventListener("focusout", () => setTimeout(changed));
+// Where the line is too short for the whole number its end is what tells one card from another.
+byId("number")?.addEventListener("blur", () => { byId("number").scrollLeft = byId("number").scrollWidth; });
 
 serve({
   begin: () => { take(shop.element); changed(); return null; },

@@ -230,6 +230,17 @@
     return request(this, "POST", "payment_methods", plain, "paymentMethod");
   };
 
+  // For a server that makes the intent and confirms it: what the Elements have collected, once.
+  methods.createConfirmationToken = function (options) {
+    const name = "stripe.createConfirmationToken()";
+    const { elements, params = {} } = options || {};
+    if (!(elements instanceof Elements) || !elements._element?._frame) throw IntegrationError(`Invalid value for ${name}: elements should have a mounted Payment Element.`);
+    if (!elements._submitted) throw IntegrationError(`elements.submit() must be called before ${name}.`);
+    return elements._contact()
+      .then((known) => elements._element._ask("collect", { setup_future_usage: elements._options.setupFutureUsage, ...merged(known, params) }))
+      .then((made) => (made.error ? made : { confirmationToken: made }));
+  };
+
   methods.createToken = function (element, data = {}) {
     const name = "stripe.createToken()";
     if (!(element instanceof StripeElement)) throw IntegrationError(`${name}: the local sandbox makes tokens of Card Elements only.`);

@@ -8,7 +8,7 @@
   // redirectToCheckout was removed in clover (2025-09-30).
   var REDIRECTING = ["v3", "acacia", "basil"];
   var LATER = [
-    "createConfirmationToken", "createSource", "retrieveSource", "initCheckout", "initCheckoutElementsSdk", "initCheckoutFormSdk",
+    "createSource", "retrieveSource", "initCheckout", "initCheckoutElementsSdk", "initCheckoutFormSdk",
     "confirmSepaDebitPayment", "confirmSepaDebitSetup", "confirmIdealPayment", "confirmUsBankAccountPayment",
     "collectBankAccountForPayment", "verifyIdentity",
   ];

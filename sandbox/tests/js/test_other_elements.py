@@ -144,3 +144,21 @@ def test_confirm_setup_saves_and_leads_back(own, open_page, shop):
     assert f"setup_intent={intent.id}" in page.url
     assert "redirect_status=succeeded" in page.url
     assert len(own.client.v1.customers.payment_methods.list(customer.id).data) == 1
+
+
+def test_a_confirmation_token_lets_the_server_pay(own, open_page):
+    page = open_page({"mode": "payment", "currency": "usd", "amount": 1000}, ["linkAuthentication", {}])
+    assert (
+        "elements.submit() must be called"
+        in call(page, "stripe.createConfirmationToken({elements})")["message"]
+    )
+    type_card(page)
+    of(page, "linkAuthentication").locator("#email").fill("ada@example.com")
+    page.evaluate("elements.submit()")
+    making = "stripe.createConfirmationToken({elements, params: {return_url: 'http://x.example/'}})"
+    token = call(page, making)["value"]["confirmationToken"]
+    assert token["payment_method_preview"]["billing_details"]["email"] == "ada@example.com"
+    paid = own.client.v1.payment_intents.create(
+        {"amount": 1000, "currency": "usd", "confirm": True, "confirmation_token": token["id"]}
+    )
+    assert paid.status == "succeeded"

@@ -121,7 +121,7 @@ def test_redirect_to_checkout_without_a_session_throws_an_integration_error(shop
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("method", ["createConfirmationToken", "createSource", "initCheckout"])
+@pytest.mark.parametrize("method", ["verifyIdentity", "createSource", "initCheckout"])
 def test_what_the_sandbox_lacks_says_so_honestly(shop_page, own, method):
     thrown = call(shop_page("/endive/stripe.js"), f"Stripe('pk_test_{own.tail}').{method}({{}})")
     assert thrown["name"] == "IntegrationError"

@@ -17,6 +17,7 @@ LIBRARY = Path(stripe.__file__).parent
 #: Kind of object: its file and class.
 KINDS = {
     "balance": ("_balance", "Balance"),
+    "confirmation_token": ("_confirmation_token", "ConfirmationToken"),
     "setup_intent": ("_setup_intent", "SetupIntent"),
     "shipping_rate": ("_shipping_rate", "ShippingRate"),
     "token": ("_token", "Token"),
@@ -38,10 +39,9 @@ def apply(spec: Node) -> Node:
         verb, _, path = method.partition(" ")
         spec["paths"].setdefault(path, {})[verb.lower()] = _operation(verb, path, parameters)
     card = endive.form(spec["paths"]["/v1/payment_methods"]["post"])["card"]
-    for path in ("", "/{intent}", "/{intent}/confirm"):
-        data = endive.form(spec["paths"][f"/v1/setup_intents{path}"]["post"])["payment_method_data"][
-            "properties"
-        ]
+    setups = [f"/v1/setup_intents{path}" for path in ("", "/{intent}", "/{intent}/confirm")]
+    for path in (*setups, "/v1/confirmation_tokens", "/v1/test_helpers/confirmation_tokens"):
+        data = endive.form(spec["paths"][path]["post"])["payment_method_data"]["properties"]
         data["card"] = card
         data["type"]["enum"].append("card")
     # What Stripe.js sends along; the library never does.

@@ -46,7 +46,7 @@ def test_every_path_of_stripe_s_library_is_answered_or_said_not_to_be_here(http:
 def test_the_error_says_what_is_asked_for_and_what_is_here(http: FlaskClient) -> None:
     _, _, message = error_of(http, "POST", "/v1/subscriptions?customer=cus_1")
     assert message.startswith("The local sandbox does not have POST /v1/subscriptions, though Stripe does.")
-    assert "/v1/checkout/sessions, /v1/coupons, /v1/customers" in message
+    assert "/v1/checkout/sessions, /v1/confirmation_tokens, /v1/coupons, /v1/customers" in message
 
 
 def test_what_looks_like_an_id_of_ours_is_not_taken_for_one(http: FlaskClient) -> None:

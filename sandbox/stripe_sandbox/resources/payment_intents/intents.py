@@ -13,7 +13,7 @@ from stripe_sandbox.box import Box
 from stripe_sandbox.core import errors
 from stripe_sandbox.core.errors import StripeError
 from stripe_sandbox.core.store import Obj, shown
-from stripe_sandbox.resources import customers, payment_methods
+from stripe_sandbox.resources import confirmation_tokens, customers, payment_methods
 from stripe_sandbox.resources.payment_intents import amount_details, charging, offered, settling
 from stripe_sandbox.resources.payment_intents.charging import PayOutcome, card_error
 from stripe_sandbox.resources.payment_intents.objects import ECHOED, KIND, build, payment_method_options
@@ -27,7 +27,7 @@ from stripe_sandbox.server.routes import Call, Params, fetch, listing, merge_met
 OPEN = ("requires_payment_method", "requires_confirmation", "requires_action")
 CANCELABLE = (*OPEN[:1], "requires_capture", *OPEN[1:], "processing")
 UNSUPPORTED = (
-    "application_fee_amount confirmation_token hooks mandate mandate_data managed_payments on_behalf_of "
+    "application_fee_amount hooks mandate mandate_data managed_payments on_behalf_of "
     "payment_details payment_method_configuration radar_options transfer_data use_stripe_sdk "
     "error_on_requires_action off_session amount_to_confirm"
 ).split()
@@ -54,7 +54,13 @@ def create(box: Box, account: str, params: Params, call: Call) -> Obj:
     _check_params(box, account, params)
     amounts.check_charge(params["amount"], params["currency"])
     if not params.get("confirm"):
-        for name in ("return_url", "mandate_data", "off_session", "error_on_requires_action"):
+        for name in (
+            "return_url",
+            "mandate_data",
+            "confirmation_token",
+            "off_session",
+            "error_on_requires_action",
+        ):
             if name in params:
                 raise errors.invalid(
                     f"You cannot provide {name} when confirm is not true on a PaymentIntent.", param=name
@@ -63,6 +69,7 @@ def create(box: Box, account: str, params: Params, call: Call) -> Obj:
     intent = build(box, account, params)
     if details is not None:
         intent["amount_details"] = details
+    _take_token(box, account, intent, params)
     _take_method(box, account, intent, params)
     box.store.save(account, intent)
     return _confirm(box, account, intent, params, call) if params.get("confirm") else intent
@@ -148,6 +155,7 @@ def _confirm_anew(box: Box, account: str, params: Params, call: Call) -> Obj:
             f"You cannot confirm this PaymentIntent because it has a status of {intent['status']}. Only a "
             f"PaymentIntent with one of the following statuses may be confirmed: {', '.join(OPEN)}.",
         )
+    _take_token(box, account, intent, params)
     _take_method(box, account, intent, params)
     for name in ("receipt_email", "setup_future_usage", "shipping", "capture_method"):
         if name in params:
@@ -320,6 +328,13 @@ def _check_params(box: Box, account: str, params: Params) -> None:
             "statement_descriptor_suffix.",
             param="statement_descriptor",
         )
+
+
+def _take_token(box: Box, account: str, intent: Obj, params: Params) -> None:
+    """What a ConfirmationToken holds counts as if it had been sent."""
+    if "confirmation_token" in params:
+        confirmation_tokens.spend(box, account, params, intent)
+        intent |= {name: params[name] for name in ("setup_future_usage", "shipping") if name in params}
 
 
 def _take_method(box: Box, account: str, intent: Obj, params: Params) -> None:
