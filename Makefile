@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 SHIP_STAMP := $(VENV)/.installed-ship
+OSCAR := .bench/oscar/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 
 # Each process of the tests would compile every test anew: 7 seconds of processor a worker.
@@ -42,7 +43,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all containers map check check-ship chaos seed mutants audit lock
+.PHONY: help run test test-all containers map check check-ship chaos bench seed mutants audit lock
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-18s%s\n", $$1, $$2}'
@@ -81,6 +82,15 @@ check-ship: $(SHIP_STAMP) ## the files of a deployment: compose, Dockerfile, Cad
 
 chaos: $(DEV_STAMP) ## buyers against kills, faults and clock jumps, then Stripe's ledger against the shop (BUYS=1000 SEED=1 WITHOUT=)
 	@exec $(BIN)/python -m bench.chaos --buys $(or $(BUYS),1000) --seed $(or $(SEED),1) $(if $(WITHOUT),--without $(WITHOUT))
+
+bench: $(DEV_STAMP) $(if $(QUICK),,$(OSCAR)) ## what pages, buys, lists and starts cost, beside their goals (QUICK=1: in two minutes, some left out)
+	@QUICK=$(QUICK) exec $(BIN)/python -m bench
+
+# django-oscar, beside which our item page is measured, in an environment of its own.
+$(OSCAR): bench/oscar/requirements.txt
+	@$(PYTHON) -m venv --clear .bench/oscar
+	@.bench/oscar/bin/python -m pip --disable-pip-version-check --no-input --quiet install --require-hashes --requirement $<
+	@touch $@
 
 seed: $(DEV_STAMP) ## a shop that is years old, in the empty database that DATABASE_URL names (ORDERS=1000000)
 	@exec $(BIN)/python -m bench.seed $(or $(ORDERS),1000000)

@@ -1,54 +1,36 @@
-"""What a page costs beside its view: CPU, in null views and in the web server's raw hellos.
+"""What pages cost: CPU, in null views and in the web server's raw hellos, beside django-oscar's product page.
 
-`python -m bench.pages [ROUNDS]`. Each kind is the same server (Granian, one worker) with another application,
-all of them up at once and asked in turn, so that whatever else the machine does falls on all of them. The CPU
-of the worker's process is counted, in microseconds a request; the last line is JSON. `in_process` measures
-the applications without a server, which says more about a change of a middleware.
+`python -m bench.pages [ROUNDS [REQUESTS]] [--without-oscar]`. Each kind is the same server (Granian, one
+worker) with another application, all of them up at once and asked in turn, so that whatever else the machine
+does falls on all of them. The CPU of the worker's process is counted, in microseconds a request. The last
+line is JSON, with how long a changed price takes to show, and what a first view of an item weighs.
+django-oscar runs where `make bench` has put it. `in_process` measures without a server.
 """
 
-import http.client
+import argparse
 import json
 import os
+import random
+import re
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
-import psutil
+import psycopg
 
-from kopeck_local import postgres
-from tests.support.starting import free_port
+from bench.nothing import USUAL
+from bench.servers import BASE_DIR, BROWSER, Shop, Unexpected, Web, Wire, cpu_us, get, manage, shop, web
 
-BASE_DIR = Path(__file__).resolve().parents[1]
-#: Requests of one round.
-EACH = 1500
-#: What `django-admin startproject` writes, for the null view.
-USUAL = [
-    "django.middleware.security.SecurityMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-]
-#: What a browser sends.
-HEADERS = {
-    "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
-    "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
-    "Accept-Language": "en-US,en;q=0.5",
-    "Accept-Encoding": "gzip, deflate, br, zstd",
-    "Sec-Fetch-Mode": "navigate",
-    "Sec-Fetch-Site": "none",
-}
+#: Requests of one round to django-oscar, which takes long.
+EACH_OF_OSCAR = 60
+OSCAR = BASE_DIR / ".bench" / "oscar" / "bin" / "python"
 #: Of a shop that needs no database for what it is asked.
 ENVIRONMENT = {
     "DJANGO_SETTINGS_MODULE": "kopeck.settings",
@@ -105,7 +87,7 @@ def _handler(*, usual: bool) -> Wsgi:
 
 
 def in_process(rounds: int = 30, each: int = 100) -> dict[str, float]:
-    """CPU microseconds of a request of each kind but "machine", without a server: the least of the rounds.
+    """CPU microseconds of a request to each application, without a server: the least of the rounds.
 
     The caller's environment holds ENVIRONMENT.
     """
@@ -136,7 +118,7 @@ def _ask(application: Wsgi) -> None:
         "wsgi.url_scheme": "http",
         "wsgi.input": BytesIO(),
         "wsgi.errors": sys.stderr,
-        **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in HEADERS.items()},
+        **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in BROWSER.items()},
     }
     answer = application(environ, lambda *said: None)
     b"".join(answer)
@@ -147,109 +129,151 @@ def _ask(application: Wsgi) -> None:
 
 
 @dataclass
-class Server:
-    """A Granian with one worker, and a connection to it that is kept."""
+class Page:
+    """An address of a server, asked `each` times a round, by one connection."""
 
-    worker: psutil.Process
-    connection: http.client.HTTPConnection
-    path: str
+    server: Web
+    request: bytes
+    each: int
 
     def ask(self, times: int) -> None:
+        wire = Wire(self.server.port)
         for _one in range(times):
-            self.connection.request("GET", self.path, headers=HEADERS)
-            answer = self.connection.getresponse()
-            answer.read()
+            answer = wire.ask(self.request)
             if answer.status != 200:
-                raise RuntimeError(f"{self.path} answered {answer.status}")
+                raise Unexpected(f"bench.pages: {self.request[:40]!r} answered {answer.status}")
+        wire.close()
 
-    def cost(self, times: int) -> float:
+    def cost(self) -> float:
         """CPU microseconds of the worker for one request."""
-        before = self.worker.cpu_times()
-        self.ask(times)
-        after = self.worker.cpu_times()
-        return (after.user + after.system - before.user - before.system) / times * 1e6
+        before = cpu_us(self.server.worker)
+        self.ask(self.each)
+        return (cpu_us(self.server.worker) - before) / self.each
 
 
 @contextmanager
-def serving(application: str, path: str, **environment: str) -> Iterator[Server]:
-    port = free_port()
-    listen = ["--host", "127.0.0.1", "--port", str(port), "--http", "1", "--no-ws", "--workers", "1"]
-    command = [sys.executable, "-m", "granian", "--interface", "wsgi", *listen, "--blocking-threads", "4"]
-    with tempfile.TemporaryDirectory() as folder, open(Path(folder, "log"), "wb") as log:
-        settings = {**ENVIRONMENT, "PROMETHEUS_MULTIPROC_DIR": folder, **environment}
-        process = subprocess.Popen(
-            [*command, application],
-            cwd=BASE_DIR,
-            env={**os.environ, **settings},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-            _wait_for(connection, process)
-            (worker,) = psutil.Process(process.pid).children()
-            yield Server(worker, connection, path)
-        finally:
-            process.terminate()
-            process.wait()
-
-
-@contextmanager
-def shop_of_the_demo() -> Iterator[str]:
-    """The address of a database with the demo's items, which is gone in the end."""
-    with tempfile.TemporaryDirectory() as folder:
-        server = postgres.start(Path(folder, "postgres"), fast=True)
-        try:
-            settings = {**os.environ, **ENVIRONMENT, "DATABASE_URL": server.url, "DATA_DIR": folder}
-            for command in ("migrate", "load_demo"):
-                done = subprocess.run(
-                    [sys.executable, "manage.py", command], cwd=BASE_DIR, env=settings, capture_output=True
-                )
-                done.check_returncode()
-            yield server.url
-        finally:
-            server.stop()
-
-
-def _wait_for(connection: http.client.HTTPConnection, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 60
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            connection.connect()
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise RuntimeError("the server did not start")
-
-
-def behind_the_server(rounds: int = 5, each: int = EACH) -> dict[str, float]:
-    """CPU microseconds of a request of each kind: medians of rounds in which all are asked in turn."""
-    found: dict[str, list[float]] = {kind: [] for kind in KINDS}
+def all_pages(here: Shop, each: int, *, peer: bool) -> Iterator[dict[str, Page]]:
+    """The servers of all kinds; the item and the window are two pages of one."""
     with ExitStack() as stack:
-        database = stack.enter_context(shop_of_the_demo())
-        servers = {
-            kind: stack.enter_context(serving(*where, DATABASE_URL=database)) for kind, where in KINDS.items()
-        }
-        for server in servers.values():
-            server.ask(100)
+        servers: dict[str, Web] = {}
+        pages = {}
+        for kind, (application, path) in KINDS.items():
+            if application not in servers:
+                started = web(here.folder, here.env, application=application, threads=4)
+                servers[application] = stack.enter_context(started)
+            pages[kind] = Page(servers[application], get(path), each)
+        if peer:
+            server, path = stack.enter_context(oscar(here))
+            pages["oscar"] = Page(server, get(path), EACH_OF_OSCAR)
+        yield pages
+
+
+@contextmanager
+def oscar(here: Shop) -> Iterator[tuple[Web, str]]:
+    """django-oscar on the same PostgreSQL, and the address of its product."""
+    with psycopg.connect(here.database_url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE oscar")
+    url = f"{here.database_url.rpartition('/')[0]}/oscar"
+    folder = BASE_DIR / "bench" / "oscar"
+    env = {"DATABASE_URL": url, "DATA_DIR": str(here.folder), "PYTHONPATH": str(folder)}
+    made = subprocess.run(
+        [OSCAR, folder / "shop.py"], env={**os.environ, **env}, capture_output=True, text=True, check=True
+    )
+    with web(here.folder, env, application="shop:application", threads=4, python=str(OSCAR)) as server:
+        yield server, made.stdout.split()[-1]
+
+
+def behind_the_server(here: Shop, rounds: int, each: int, *, peer: bool) -> dict[str, list[float]]:
+    """CPU microseconds of a request of each kind, by round; all are asked in turn."""
+    with all_pages(here, each, peer=peer) as pages:
+        for page in pages.values():
+            page.ask(page.each // 3)
+        found: dict[str, list[float]] = {kind: [] for kind in pages}
         for _round in range(rounds):
-            for kind, server in servers.items():
-                found[kind].append(server.cost(each))
-    return {kind: statistics.median(costs) for kind, costs in found.items()}
+            for kind, page in pages.items():
+                found[kind].append(page.cost())
+    return found
 
 
-def main() -> None:
-    cost = behind_the_server(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
-    for kind, microseconds in cost.items():
-        print(f"{kind:10}{microseconds:8.0f} µs{microseconds / cost['null']:8.2f} of a null view")
-    ratios = {
-        "item_vs_hello": cost["hello"] / cost["item"],
-        "window_vs_hello": cost["hello"] / cost["window"],
-        "middleware_vs_null": cost["empty"] / cost["null"],
+# What a buyer sees --------------------------------------------------------------------------------------
+
+
+def price_visible(here: Shop, rounds: int) -> float:
+    """Seconds until both of two web processes show a price changed by SQL: the longest of the rounds."""
+    longest = 0.0
+    with web(here.folder, here.env) as one, web(here.folder, here.env) as other:
+        wires = [Wire(one.port), Wire(other.port)]
+        for _round in range(rounds):
+            before = [wire.ask(get("/item/1")).body for wire in wires]
+            time.sleep(random.uniform(0.2, 1.2))  # a process looks once a second
+            with psycopg.connect(here.database_url, autocommit=True) as connection:
+                connection.execute("UPDATE catalog_item SET price = price + 100 WHERE id = 1")
+            began = time.monotonic()
+            while any(wire.ask(get("/item/1")).body == was for wire, was in zip(wires, before, strict=True)):
+                if time.monotonic() - began > 30:
+                    raise Unexpected("bench.pages: a changed price does not show.")
+                time.sleep(0.02)
+            longest = max(longest, time.monotonic() - began)
+    return longest
+
+
+def weight(here: Shop) -> float:
+    """Kilobytes of an item's page with all that it loads from the shop, for a browser that comes first."""
+    root = {**here.env, "STATIC_ROOT": str(here.folder / "static")}
+    manage(root, "collectstatic", "--noinput")
+    with web(here.folder, root) as server:
+        wire = Wire(server.port)
+        wanted, got = ["/item/1"], {}
+        for path in wanted:
+            answer = got[path] = wire.ask(get(path))
+            if answer.status != 200:
+                raise Unexpected(f"bench.pages: {path} answered {answer.status}")
+            if path == "/item/1":
+                page = plain(wire, path)
+                tags = re.findall(rb"<(?:link|script|img|source)\b[^>]*>", page)
+                found = re.findall(rb'(?:href|src)="(/[^"]+)"', b"".join(tags))
+                wanted += dict.fromkeys(one.decode() for one in found)
+    for path, answer in got.items():
+        print(f"  {len(answer.body):>7} bytes {answer.headers.get('content-encoding', ''):<5} {path}")
+    return sum(len(answer.body) for answer in got.values()) / 1000
+
+
+def plain(wire: Wire, path: str) -> bytes:
+    return wire.ask(get(path, accept_encoding="identity")).body
+
+
+# ------------------------------------------------------------------------------------------------------
+
+
+def ratios(cost: dict[str, float]) -> dict[str, float | None]:
+    """The keys of the goals; null for django-oscar where it is not."""
+    return {
+        "item_vs_hello": round(cost["hello"] / cost["item"], 2),
+        "window_vs_hello": round(cost["hello"] / cost["window"], 2),
+        "middleware_vs_null": round(cost["empty"] / cost["null"], 2),
+        "oscar_cpu_vs_item": round(cost["oscar"] / cost["item"]) if "oscar" in cost else None,
     }
-    print(json.dumps({name: round(ratio, 2) for name, ratio in ratios.items()}))
+
+
+def main() -> int:
+    words = argparse.ArgumentParser(prog="bench.pages")
+    words.add_argument("rounds", type=int, nargs="?", default=5)
+    words.add_argument("each", type=int, nargs="?", default=1500)
+    words.add_argument("--without-oscar", action="store_true")
+    asked = words.parse_args()
+    peer, rounds = OSCAR.exists() and not asked.without_oscar, asked.rounds
+    with shop() as here:
+        found = behind_the_server(here, rounds, asked.each, peer=peer)
+        seen = {"price_visible_s": round(price_visible(here, rounds), 2), "page_kb": round(weight(here), 1)}
+    cost = {kind: statistics.median(costs) for kind, costs in found.items()}
+    for kind, costs in found.items():
+        low, high = min(costs), max(costs)
+        print(
+            f"{kind:10}{cost[kind]:8.0f} us ({low:.0f} to {high:.0f}){cost[kind] / cost['null']:8.2f} nulls"
+        )
+    print(json.dumps(ratios(cost) | seen))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

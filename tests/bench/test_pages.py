@@ -30,7 +30,7 @@ def test_in_process_a_page_of_the_shop_costs_more_than_a_null_view_and_not_five_
 
 @pytest.mark.slow
 def test_behind_the_server_the_last_line_is_json() -> None:
-    command = [sys.executable, "-m", "bench.pages", "1"]
+    command = [sys.executable, "-m", "bench.pages", "1", "300", "--without-oscar"]
     done = subprocess.run(
         command, cwd=BASE_DIR, env=clean_env(), capture_output=True, text=True, timeout=240, check=False
     )
@@ -39,3 +39,6 @@ def test_behind_the_server_the_last_line_is_json() -> None:
     assert 0 < found["middleware_vs_null"] < 5
     assert found["item_vs_hello"] > 0.1  # 0.005 where nothing is kept
     assert found["window_vs_hello"] > 0.1
+    assert found["oscar_cpu_vs_item"] is None
+    assert 0 < found["price_visible_s"] < 10
+    assert 5 < found["page_kb"] < 30
