@@ -17,7 +17,7 @@ from dotenv import dotenv_values
 from kopeck.env import env as value_of
 from kopeck.env import env_int, read_folder, read_or_exit
 from kopeck.ops.starting import ANYWHERE, SANDBOX_ACCOUNTS, Refused, keep
-from kopeck.stripe_api.accounts import WEBHOOK_SECRET
+from kopeck.stripe_api.accounts import SANDBOX_TAIL, WEBHOOK_SECRET
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 #: In DATA_DIR: where the shop of it listens, or did last.
@@ -146,7 +146,7 @@ def sandbox_endpoints(place: Place, env: Mapping[str, str]) -> list[str]:
         suffix = name.removeprefix(f"{WEBHOOK_SECRET}_").lower()
         secret = value.split(",")[0].strip()
         if secret and name == WEBHOOK_SECRET:
-            endpoints.append(f"kopeck@{place.shop}/webhooks/stripe/default={secret}")
+            endpoints.append(f"{SANDBOX_TAIL}@{place.shop}/webhooks/stripe/default={secret}")
         elif secret and name == f"{WEBHOOK_SECRET}_{suffix.upper()}":
-            endpoints.append(f"kopeck{suffix}@{place.shop}/webhooks/stripe/{suffix}={secret}")
+            endpoints.append(f"{SANDBOX_TAIL}{suffix}@{place.shop}/webhooks/stripe/{suffix}={secret}")
     return endpoints

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from kopeck.stripe_api.accounts import (
     SANDBOX_PUBLISHABLE_KEY,
@@ -50,6 +52,12 @@ def test_the_sandbox_has_an_account_for_each_currency_with_a_webhook_secret() ->
 def test_the_sandbox_s_keys_are_as_long_as_stripe_s() -> None:
     for key in (SANDBOX_SECRET_KEY, SANDBOX_PUBLISHABLE_KEY):
         assert re.fullmatch(r"[sp]k_test_[A-Za-z0-9]{24,}", key)
+
+
+def test_the_composed_sandbox_tells_the_accounts_of_these_keys() -> None:
+    composed = Path(settings.BASE_DIR, "compose.override.yaml").read_text(encoding="utf-8")
+    told = re.findall(r'--webhook "(\w+)@', composed)
+    assert [f"sk_test_{tail}" for tail in told] == [SANDBOX_SECRET_KEY, f"{SANDBOX_SECRET_KEY}eur"]
 
 
 def test_restricted_keys_and_lower_case_names_are_fine() -> None:
