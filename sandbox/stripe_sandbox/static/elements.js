@@ -250,7 +250,9 @@
       return made;
     }
 
-    getElement(type, mode) {
+    /** By its name, or by the component of @stripe/react-stripe-js that made it. */
+    getElement(wanted, mode) {
+      const type = wanted?.__elementType || wanted;
       return this._mounted.find((one) => one._type === type && (!mode || one._options.mode === mode)) || null;
     }
 

@@ -179,6 +179,7 @@
     const path = `${KINDS[kind].path}/${id}`;
     const { payment_method: given, ...rest } = data;
     const sent = { ...rest, client_secret: secret, use_stripe_sdk: true };
+    if (given?.card === null) throw IntegrationError(`Invalid value for ${name}: payment_method.card should be a Card Element. You specified: null.`);
     const typed = typeof given === "object" && given?.card instanceof StripeElement ? cardFrame(given.card, name) : null;
     const go = async () => {
       let result;
@@ -216,6 +217,7 @@
     if (typeof options === "string") options = { ...more, type: options, [options]: element };
     if (typeof options !== "object" || options === null) throw IntegrationError(`Invalid value for ${name}: you must pass an object.`);
     const { elements, params = {}, ...plain } = options;
+    if (plain.card === null) throw IntegrationError(`Invalid value for ${name}: card should be a Card Element. You specified: null.`);
     if (elements) {
       if (!(elements instanceof Elements) || !elements._element?._frame) throw IntegrationError(`Invalid value for ${name}: elements should have a mounted Payment Element.`);
       if (!elements._submitted) throw IntegrationError(`elements.submit() must be called before ${name}.`);

@@ -176,6 +176,11 @@ def test_a_token_is_made_and_used_once(own, open_page):
             "should have a mounted Payment Element",
         ),
         ("elements.create('card')", "Can only create one Element of type card"),
+        (
+            "stripe.createPaymentMethod({type: 'card', card: elements.getElement('cardCvc')})",
+            "specified: null",
+        ),
+        ("stripe.confirmCardPayment('pi_1_secret_2', {payment_method: {card: null}})", "specified: null"),
         ("card.getValue()", "has no getValue()"),
     ],
 )
@@ -183,6 +188,12 @@ def test_a_page_s_mistakes_throw_integration_errors(open_page, expression, words
     thrown = call(open_page(), expression)
     assert thrown["name"] == "IntegrationError"
     assert words in thrown["message"]
+
+
+def test_an_element_is_found_by_the_component_of_react(open_page):
+    """`elements.getElement(CardElement)`, where the component knows its type."""
+    found = "elements.getElement(Object.assign(() => 0, {__elementType: 'card'})) === card"
+    assert call(open_page(), found) == {"value": True}
 
 
 def test_there_is_no_wallet_to_ask_for(open_page):
