@@ -121,7 +121,7 @@ BUDGET_ADDRESS = read_or_exit("BUDGET_ADDRESS", read_rate, "150/10m")
 APPEND_SLASH = False
 ROOT_URLCONF = "kopeck.urls"
 DATA_UPLOAD_MAX_MEMORY_SIZE = MOST
-# The shop window posts a field an item on sale, wanted or not, and Django stops at 1,000 fields.
+# A cart may name as many items as one likes, and Django stops at 1,000 fields.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
 
 INSTALLED_APPS = [

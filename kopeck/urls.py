@@ -7,14 +7,16 @@ from kopeck.api.routes import api
 from kopeck.ops.metrics_page import metrics_page
 from kopeck.ops.readiness import healthz, readyz
 from kopeck.staff import views as staff
+from kopeck.storefront.goods import cart, further_goods, item_page, shop_window
 from kopeck.storefront.ordering import change_discount, change_lines, place
 from kopeck.storefront.pay import buy, buy_order, come_back, intent, order_intent, pay_page
-from kopeck.storefront.views import cart, item_page, my_orders, order_page, orders_of_item, shop_window
+from kopeck.storefront.views import my_orders, order_page, orders_of_item
 from kopeck.web.views import media, robots
 from kopeck.webhooks.views import webhook
 
 urlpatterns = [
     path("", shop_window, name="shop"),
+    path("after/<int:item_id>", further_goods, name="shop-after"),
     path("item/<int:item_id>", item_page, name="item"),
     path("buy/<int:item_id>", buy, name="buy"),
     path("item/by_order/<int:item_id>", orders_of_item, name="orders-of-item"),

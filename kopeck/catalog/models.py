@@ -47,6 +47,12 @@ class ItemQuerySet(models.QuerySet["Item"]):
         start = Q(position__gte=item.position)
         return self.filter(start, Q(position__gt=item.position) | Q(pk__gt=item.pk))
 
+    def before(self, item: "Item") -> "ItemQuerySet":
+        """Those that stand before the item, the nearest first."""
+        end = Q(position__lte=item.position)
+        there = self.filter(end, Q(position__lt=item.position) | Q(pk__lt=item.pk))
+        return there.order_by("-position", "-pk")
+
     def count_anew(self, number: int, shown: int | None, counted: int | None) -> int | None:
         """The stock of item `number` as its owner counted it, who was `shown` an older one: the stock now.
 

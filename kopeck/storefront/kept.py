@@ -10,7 +10,8 @@ from django.db import connection
 
 #: What makes a page another one; Django answers those, and kept pages all other queries.
 PERSONAL = frozenset({"mine", "quantity", "cancelled", "notice"})
-_ITEM = re.compile(r"/item/[1-9][0-9]{0,17}/?", re.ASCII)
+_NUMBERED = re.compile(r"/(item|after)/[1-9][0-9]{0,17}/?", re.ASCII)
+_ROUTES = {"item": "item", "after": "shop-after"}
 _CHANGES = """
 SELECT last_value, pg_snapshot_xmin(pg_current_snapshot())::text::bigint FROM storefront_changes
 """
@@ -25,7 +26,8 @@ def name_of(path: str, query: str) -> str:
         return ""
     if path == "/":
         return "shop"
-    return "item" if _ITEM.fullmatch(path) else ""
+    numbered = _NUMBERED.fullmatch(path)
+    return _ROUTES[numbered[1]] if numbered else ""
 
 
 def _is_of_no_matter(query: str) -> bool:

@@ -3,6 +3,7 @@
 Lives beside Checkout since a change must first close what could still be paid for the old total.
 """
 
+import re
 from collections import defaultdict
 from urllib.parse import urlencode
 
@@ -26,6 +27,7 @@ from kopeck.web.visitors import ShopRequest
 
 #: The notice of an order that could not be changed any more; its page says by its status why.
 NOT_CHANGED = "not_changed"
+_PAGE = re.compile(r"(?:/after/|/cart\?after=)([0-9]{1,18})", re.ASCII)
 
 
 def _to_window(request: ShopRequest) -> HttpResponse:
@@ -42,18 +44,16 @@ def place(request: ShopRequest) -> HttpResponse:
     """POST /order: one order a currency from the window's quantities (`item_{id}`); 303 to what was made.
 
     Open orders of the window are changed to what is wanted now, and cancelled where nothing is. A form that
-    did not show them (`kept`: the window is the same for everybody) adds to them.
+    did not show them (`kept`: the window is the same for everybody) adds to them. `then`: the page of the
+    window that is shown next, in place of the order.
     """
     quantities = forms.quantities(request)
+    then = _PAGE.fullmatch(request.POST.get("then", ""))
+    if then and "kept" in request.POST and not any(quantities.values()):
+        return HttpResponseRedirect(then[0], status=303)
     if "kept" in request.POST:
         quantities = _ordered(request.visitor.known_key) | {item: n for item, n in quantities.items() if n}
-    items = Item.objects.on_sale().in_bulk(list(quantities))
-    if any(quantity and number not in items for number, quantity in quantities.items()):
-        raise ShopError("item_not_found", _("One of these items is not for sale any more."), status=404)
-    by_currency: dict[str, list[Wanted]] = defaultdict(list)
-    for number, item in sorted(items.items()):
-        if quantities[number]:
-            by_currency[item.currency].append(Wanted(item, quantities[number]))
+    by_currency = _by_currency(quantities)
     if len(by_currency) > 1 and keeps_no_cookies(request):
         # Only one order's page can be shown, and the others would be in no list of theirs.
         message = _("Your browser keeps no cookies, so please order one currency at a time.")
@@ -65,10 +65,24 @@ def place(request: ShopRequest) -> HttpResponse:
         raise ShopError("order_empty", _("Please choose at least one item."), status=422)
     client = forms.client_of(request, places_order=True)
     orders = [_place_or_change(wanted, client) for wanted in by_currency.values()]
+    if then:
+        return HttpResponseRedirect(f"/cart?after={then[1]}", status=303)
     if len(orders) == 1:
         ((order, notice),) = orders
         return _to(request, order, notice, key=order.key if keeps_no_cookies(request) else "")
     return HttpResponseRedirect("/orders", status=303)
+
+
+def _by_currency(quantities: dict[int, int]) -> dict[str, list[Wanted]]:
+    """What is wanted of each currency. ShopError 404 where something is not on sale."""
+    items = Item.objects.on_sale().in_bulk(list(quantities))
+    if any(quantity and number not in items for number, quantity in quantities.items()):
+        raise ShopError("item_not_found", _("One of these items is not for sale any more."), status=404)
+    found: dict[str, list[Wanted]] = defaultdict(list)
+    for number, item in sorted(items.items()):
+        if quantities[number]:
+            found[item.currency].append(Wanted(item, quantities[number]))
+    return found
 
 
 def _ordered(visitor: str) -> dict[int, int]:

@@ -1,4 +1,4 @@
-"""The shop window, an item, a visitor's orders, one order, and the orders that contain an item."""
+"""A visitor's orders, one order, and the orders that contain an item."""
 
 from typing import Any
 
@@ -9,78 +9,16 @@ from django.utils.translation import gettext as _
 
 from kopeck.catalog.models import Item
 from kopeck.errors import ShopError
-from kopeck.orders import placing
 from kopeck.orders.access import key_in, may_change, readable_order, reads_all_orders
-from kopeck.orders.lines import OrderLine
 from kopeck.orders.models import Order
 from kopeck.payments import stock
-from kopeck.storefront.forms import not_on_sale
-from kopeck.storefront.kept import PERSONAL
 from kopeck.storefront.lists import Page, orders_of_visitor, orders_with_item
-from kopeck.typed import read_number, whole_number
+from kopeck.typed import whole_number
 from kopeck.web.middleware import read_only
-from kopeck.web.visitors import ShopRequest, stamp
+from kopeck.web.visitors import ShopRequest
 
 #: How often the page of an unconfirmed payment asks again, every three seconds.
 CONFIRMING_TRIES = 20
-
-
-@read_only
-def shop_window(request: ShopRequest) -> HttpResponse:
-    """GET /: everything on sale, the same for everybody: kept ready (storefront/kept.py)."""
-    items = list(stock.with_left(Item.objects.on_sale()))
-    for item in items:
-        item.most = stock.most(item.left)
-        item.wanted = 0
-    return _public(render(request, "shop.html", {"items": items, "stamp": stamp()}))
-
-
-@read_only
-def cart(request: ShopRequest) -> HttpResponse:
-    """GET /cart: the window with the quantities of the visitor's open orders, which its Order changes."""
-    own = stock.own_window(request.visitor.known_key)
-    items = list(stock.with_left(Item.objects.on_sale(), own))
-    # The newest of each currency: those that the window's form changes.
-    newest = {order.currency: order for order in reversed(placing.open_in_window(request.visitor.known_key))}
-    open_orders = list(newest.values())
-    wanted = dict(
-        OrderLine.objects.filter(order__in=open_orders).values_list("item_id", "quantity")
-        if open_orders
-        else []
-    )
-    for item in items:
-        item.most = stock.most(item.left)
-        item.wanted = min(wanted.get(item.pk, 0), item.most)
-    context = {"items": items, "open_orders": open_orders, "stamp": stamp(), "is_cart": True}
-    return _private(render(request, "shop.html", context))
-
-
-@read_only
-def item_page(request: ShopRequest, item_id: int) -> HttpResponse:
-    """GET /item/{id}: one item with its Buy button, the same for everybody: kept ready (storefront/kept.py).
-
-    `?mine`: with the pieces that the visitor holds; so too `?cancelled` when back from Checkout, `?quantity`.
-    """
-    is_personal = not PERSONAL.isdisjoint(request.GET)
-    # The cookie comes with it: what is bought from there is this visitor's at once.
-    own = stock.own_purchase(request.visitor.key, item_id) if is_personal else None
-    item = stock.with_left(Item.objects.on_sale().filter(pk=item_id), own).first()
-    if item is None:
-        raise not_on_sale()
-    quantity = whole_number(read_number(request.GET.get("quantity", "")), 2)
-    item.most = stock.most(item.left)
-    context = {
-        "item": item,
-        "quantity": max(1, min(quantity or 1, item.most)),
-        "cancelled": "cancelled" in request.GET,
-        "message": "",
-        "stamp": stamp(),
-        "is_personal": is_personal,
-    }
-    if request.GET.get("notice") == "price_changed":
-        context["message"] = _("The price has changed. Please look at it and press Buy if you agree.")
-    answer = render(request, "item.html", context)
-    return _private(answer) if is_personal else _public(answer)
 
 
 @read_only
@@ -194,7 +132,7 @@ def _state(order: Order) -> tuple[str, str, str]:
 def my_orders(request: ShopRequest) -> HttpResponse:
     """GET /orders: the orders of this browser, newest first."""
     page = orders_of_visitor(request.visitor.known_key, before=_before(request))
-    return _private(render(request, "orders.html", _listed(request, page)))
+    return private(render(request, "orders.html", _listed(request, page)))
 
 
 @read_only
@@ -202,7 +140,7 @@ def orders_of_item(request: ShopRequest, item_id: int) -> HttpResponse:
     """GET /item/by_order/{id}: every order that contains the item for who may view orders, else one's own."""
     item, page = find_orders_of_item(request, item_id, _before(request))
     context = {**_listed(request, page), "item": item, "for_staff": reads_all_orders(request)}
-    return _private(render(request, "by_order.html", context))
+    return private(render(request, "by_order.html", context))
 
 
 def find_orders_of_item(request: HttpRequest, item_id: int, before: int | None) -> tuple[Item, Page]:
@@ -223,13 +161,7 @@ def _listed(request: ShopRequest, page: Page) -> dict[str, Any]:
     return {"orders": page.orders, "next_url": f"{request.path}?before={page.next}" if page.next else None}
 
 
-def _public(response: HttpResponse) -> HttpResponse:
-    """For everybody: a shared cache may keep it for a second, and a browser asks whether it has changed."""
-    response["Cache-Control"] = "public, max-age=0, s-maxage=1, must-revalidate"
-    return response
-
-
-def _private(response: HttpResponse) -> HttpResponse:
+def private(response: HttpResponse) -> HttpResponse:
     """Pages differ by cookie and by language: a shared cache must not keep them."""
     response["Cache-Control"] = "private, no-cache"
     patch_vary_headers(response, ["Accept-Language", "Cookie"])

@@ -229,6 +229,30 @@ def test_the_running_total_counts_each_currency_for_itself(
     expect(button).to_be_disabled()
 
 
+def test_what_is_chosen_on_one_page_of_the_window_is_ordered_on_another(
+    page: Page, shop: str, pot: Item
+) -> None:
+    Item.objects.bulk_create(Item(name=f"Good {n}", price=100, position=9) for n in range(48))
+    last = Item.objects.latest("pk")
+    page.goto(shop)
+    choose(page, pot, 2)
+    keep = page.locator("[data-testid=keep]")
+    if keep.is_visible():  # without JavaScript
+        keep.click()
+    else:
+        page.click("[data-testid=later]")
+    expect(page.get_by_role("heading", name="Good 0", exact=True)).to_have_count(0)
+    choose(page, last, 1)
+    page.click("[data-testid=order-button]")
+    page.wait_for_url("**/order/**")
+    expect(page.locator("[data-testid=total]")).to_have_text("$97.40")
+    # And it is ordered once: the window chooses nothing of it anew.
+    page.goto(f"{shop}/cart")
+    expect(page.locator(f"[name=item_{pot.pk}]")).to_have_value("2")
+    page.goto(f"{shop}/after/{Item.objects.get(name='Good 46').pk}")
+    expect(page.locator("[data-testid=item]")).to_have_count(1)
+
+
 def test_the_focus_stays_with_the_quantity_when_its_buttons_change_places(
     context: BrowserContext, shop: str, pot: Item
 ) -> None:

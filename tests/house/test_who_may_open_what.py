@@ -53,6 +53,7 @@ class Rule(NamedTuple):
 
 SHOP = {
     "": Rule("/", ALL, 405),
+    "after/<int:item_id>": Rule("/after/{item}", ALL, 405),
     "item/<int:item_id>": Rule("/item/{item}", ALL, 405),
     "buy/<int:item_id>": Rule("/buy/{item}", ALL, ALL),
     "intent/<int:item_id>": Rule("/intent/{item}", ALL, 405),

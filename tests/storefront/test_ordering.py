@@ -304,9 +304,7 @@ def test_a_hundred_and_one_lines_are_too_many(buyer: Client) -> None:
 
 def test_a_window_of_fifteen_hundred_items_orders_the_two_that_are_wanted(buyer: Client) -> None:
     Item.objects.bulk_create(Item(name=f"Pot {n}", price=1000, currency="usd") for n in range(1500))
-    page = buyer.get("/").content.decode()
-    fields = dict.fromkeys(re.findall(r'name="(item_\d+)"', page), "0")
-    assert len(fields) == 1500
+    fields = dict.fromkeys((f"item_{number}" for number in Item.objects.values_list("pk", flat=True)), "0")
     for name in list(fields)[:2]:
         fields[name] = "3"
     assert buyer.post("/order", fields).status_code == 303

@@ -51,6 +51,44 @@ function show() {
   soFar.querySelector("[type=submit]").disabled = !orders.length;
 }
 
+// What was chosen goes along to the window's other pages, in this tab, until it is ordered.
+const CHOSEN = "kopeck-chosen";
+
+function chosen() {
+  try {
+    return JSON.parse(sessionStorage.getItem(CHOSEN)) ?? {};
+  } catch {
+    return {}; // storage is shut: the page works for itself
+  }
+}
+
+function store(lines) {
+  try {
+    sessionStorage.setItem(CHOSEN, JSON.stringify(lines));
+  } catch {}
+}
+
+function remember() {
+  const lines = chosen();
+  for (const { name, value, defaultValue, dataset } of form.querySelectorAll("input[type=number]")) {
+    if (value === defaultValue) delete lines[name];
+    else lines[name] = { ...dataset, value };
+  }
+  store(lines);
+}
+
+function recall() {
+  for (const [name, { value, ...facts }] of Object.entries(chosen())) {
+    let input = form.elements[name];
+    if (!input) {
+      input = Object.assign(document.createElement("input"), { type: "hidden", name });
+      Object.assign(input.dataset, facts);
+      form.append(input);
+    }
+    input.value = value;
+  }
+}
+
 // "Add" till there is one. Where the focus was on a button that goes, it moves to the one that comes.
 function settle(pick) {
   const before = pick.dataset.picked;
@@ -63,6 +101,7 @@ function settle(pick) {
 }
 
 function all() {
+  recall();
   form.querySelectorAll(".pick").forEach(settle);
   show();
 }
@@ -73,11 +112,16 @@ function begin() {
   if (!form) return;
   form.querySelector("[data-before]")?.setAttribute("hidden", ""); // own.js shows it here
   // While somebody types, the field stays even when it is empty for a moment.
-  form.addEventListener("input", show);
-  form.addEventListener("change", (event) => {
-    settle(event.target.closest(".pick"));
+  form.addEventListener("input", () => {
+    remember();
     show();
   });
+  form.addEventListener("change", (event) => {
+    settle(event.target.closest(".pick"));
+    remember();
+    show();
+  });
+  form.addEventListener("submit", () => store({}));
   all();
 }
 
