@@ -10,7 +10,7 @@ from kopeck.staff import views as staff
 from kopeck.storefront.goods import cart, further_goods, item_page, shop_window
 from kopeck.storefront.ordering import change_discount, change_lines, place
 from kopeck.storefront.pay import buy, buy_order, come_back, intent, order_intent, pay_page
-from kopeck.storefront.views import my_orders, order_page, orders_of_item
+from kopeck.storefront.views import my_orders, open_orders, order_page, orders_of_item
 from kopeck.web.views import media, robots
 from kopeck.webhooks.views import webhook
 
@@ -23,6 +23,7 @@ urlpatterns = [
     path("order", place, name="place"),
     path("cart", cart, name="cart"),
     path("orders", my_orders, name="my-orders"),
+    path("orders/open", open_orders, name="open-orders"),
     path("order/<int:order_id>", order_page, name="order"),
     path("order/<int:order_id>/lines", change_lines, name="change-lines"),
     path("order/<int:order_id>/discount", change_discount, name="change-discount"),

@@ -70,7 +70,7 @@ def place(request: ShopRequest) -> HttpResponse:
     if len(orders) == 1:
         ((order, notice),) = orders
         return _to(request, order, notice, key=order.key if keeps_no_cookies(request) else "")
-    return HttpResponseRedirect("/orders", status=303)
+    return HttpResponseRedirect("/orders/open", status=303)
 
 
 def _by_currency(quantities: dict[int, int]) -> dict[str, list[Wanted]]:

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 
 from kopeck.catalog.models import Item
 from kopeck.errors import ShopError
+from kopeck.orders import placing
 from kopeck.orders.access import key_in, may_change, readable_order, reads_all_orders
 from kopeck.orders.models import Order
 from kopeck.payments import stock
@@ -35,12 +36,13 @@ def show_order(request: ShopRequest, order: Order, *, status: int = 200, **more:
         text = _("A payment came that was not for this order as it is now. We refund it to you.")
     can_pay = order.status in Order.PAYABLE and may_change(request, order)
     lines = list(stock.lines_with_left(order) if can_pay else order.lines.all())
-    short = [line for line in lines if can_pay and line.left is not None and line.left < line.quantity]
+    short = _short(lines) if can_pay else []
     context = {
         "order": order,
         "lines": lines,
         "short": short,
         "order_taxes": order.taxes.all(),
+        "refunds": order.refunds.all() if payments else (),  # type: ignore[attr-defined]
         "payment": next((payment for payment in payments if payment.status == "paid"), None),
         "status_title": title,
         "status_text": text,
@@ -50,11 +52,38 @@ def show_order(request: ShopRequest, order: Order, *, status: int = 200, **more:
         "order_key": request.GET.get("key", ""),
         "message": _notice(request.GET.get("notice", ""), order),
         "refresh_url": "",
+        "others": _others(request, order),
     }
     response = render(request, "order.html", context | _confirming(request, order) | more, status=status)
     response["Cache-Control"] = "private, no-store"
     response["X-Robots-Tag"] = "noindex"
     return response
+
+
+def _others(request: ShopRequest, order: Order) -> int:
+    """How many more orders of the same basket, which are of other currencies, wait to be paid."""
+    visitor = request.visitor.known_key
+    if order.buy_item_id is not None or not order.is_of(visitor):
+        return 0
+    return placing.open_in_window(visitor).exclude(pk=order.pk).count()
+
+
+@read_only
+def open_orders(request: ShopRequest) -> HttpResponse:
+    """GET /orders/open: the basket's orders, one a currency, each with its own Pay. One alone is its page."""
+    found = placing.open_in_window(request.visitor.known_key).order_by("pk")
+    orders = list(found.prefetch_related("taxes", "refunds"))
+    if len(orders) < 2:
+        return HttpResponseRedirect(orders[0].get_absolute_url() if orders else "/orders", status=303)
+    parts = []
+    for order in orders:
+        lines = list(stock.lines_with_left(order))
+        parts.append({"order": order, "lines": lines, "short": _short(lines)})
+    return private(render(request, "payments.html", {"parts": parts}))
+
+
+def _short(lines: list[Any]) -> list[Any]:
+    return [line for line in lines if line.left is not None and line.left < line.quantity]
 
 
 def _confirming(request: ShopRequest, order: Order) -> dict[str, Any]:
@@ -125,7 +154,7 @@ def _state(order: Order) -> tuple[str, str, str]:
         case status.PARTLY_REFUNDED:
             return _("Partly refunded"), _("A part of your money is on its way back to you."), "plain"
         case _other:
-            return _("Not paid yet"), _("Your order is kept. You can pay when you are ready."), "plain"
+            return _("Your order"), _("It is kept. You can pay when you are ready."), "plain"
 
 
 @read_only

@@ -61,6 +61,7 @@ SHOP = {
     "order": Rule("/order", ALL, ALL),
     "cart": Rule("/cart", ALL, 405),
     "orders": Rule("/orders", ALL, 405),
+    "orders/open": Rule("/orders/open", ALL, 405),
     "order/<int:order_id>": Rule("/order/{order}", READERS, 405),
     "order/<int:order_id>/lines": Rule("/order/{order}/lines", READERS, CHANGERS),
     "order/<int:order_id>/discount": Rule("/order/{order}/discount", READERS, CHANGERS),

@@ -31,7 +31,7 @@ def test_the_window_makes_one_order_of_several_items(buyer: Client) -> None:
 def test_several_currencies_make_an_order_each(buyer: Client) -> None:
     items = [make_item(currency=code, price=1000) for code in ("usd", "eur", "usd", "jpy")]
     answer = buyer.post("/order", {f"item_{item.pk}": "1" for item in items})
-    assert (answer.status_code, answer["Location"]) == (303, "/orders")
+    assert (answer.status_code, answer["Location"]) == (303, "/orders/open")
     assert {order.currency: order.total for order in Order.objects.all()} == {
         "usd": 2000,
         "eur": 1000,

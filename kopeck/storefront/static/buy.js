@@ -73,22 +73,6 @@ async function leave({ session_id: sessionId, url, publishable_key: key }) {
   }
 }
 
-// An order whose quantities were changed is not paid at its old total: Update comes first.
-for (const lines of document.querySelectorAll("[data-lines]")) {
-  const pay = document.querySelector("[data-buy] [type=submit]:enabled"); // disabled: something is sold out
-  const fields = [...lines.elements].filter((field) => field.type === "number");
-  const look = () => {
-    const changed = fields.some((field) => field.value !== field.defaultValue);
-    document.querySelector("[data-update]").hidden = !changed;
-    for (const notice of document.querySelectorAll("[data-changed]")) notice.hidden = !changed;
-    for (const other of document.querySelectorAll("[data-unchanged]")) other.hidden = changed;
-    if (pay) pay.disabled = changed;
-  };
-  for (const field of fields) for (const kind of ["input", "change"]) field.addEventListener(kind, look);
-  addEventListener("pageshow", look);
-  look();
-}
-
 for (const button of document.querySelectorAll("[data-print]")) {
   button.hidden = false;
   button.addEventListener("click", () => print());

@@ -36,6 +36,10 @@ function read() {
 
 function show() {
   const orders = read();
+  const button = soFar.querySelector("[type=submit]:not([name])");
+  // An open order's total stands on the button, and nowhere else, until something is changed.
+  const unchanged = button.dataset.changed && !Object.keys(chosen()).length;
+  const single = unchanged && orders.length === 1;
   soFar.dataset.empty = orders.length ? "no" : "yes";
   soFar.querySelector(".picked").replaceChildren(
     ...orders.flat().map((line) => row("li", `${line.quantity} × ${line.name}`, money(line.price * line.quantity, line)))
@@ -44,11 +48,16 @@ function show() {
     ...orders.map((lines) => {
       const quantity = lines.reduce((sum, line) => sum + line.quantity, 0);
       const amount = lines.reduce((sum, line) => sum + line.price * line.quantity, 0);
-      return row("p", count(quantity), money(amount, lines[0]));
+      return row("p", count(quantity), single ? "" : money(amount, lines[0]));
     })
   );
+  const currencies = orders.map(([line]) => line.currency.toUpperCase());
   soFar.querySelector(".separately").hidden = orders.length < 2;
-  soFar.querySelector("[type=submit]").disabled = !orders.length;
+  soFar.querySelector("[data-currencies]").textContent = currencies.join(", ");
+  button.disabled = !orders.length;
+  if (!button.dataset.changed) return;
+  button.dataset.unchanged ??= button.textContent;
+  button.textContent = unchanged ? button.dataset.unchanged : button.dataset.changed;
 }
 
 // What was chosen goes along to the window's other pages, in this tab, until it is ordered.
