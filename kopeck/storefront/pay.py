@@ -160,7 +160,7 @@ def pay_page(request: ShopRequest, order_id: int) -> HttpResponse:
         "order": order,
         "lines": order.lines.all(),
         "order_taxes": order.taxes.all(),
-        "refunds": order.refunds.all(),  # type: ignore[attr-defined]
+        "refunds": order.refunds.all(),
         "order_key": key,
         "return_url": f"{base_url(request)}{order.get_absolute_url()}/return?key={order.key}",
     }

@@ -42,7 +42,7 @@ def show_order(request: ShopRequest, order: Order, *, status: int = 200, **more:
         "lines": lines,
         "short": short,
         "order_taxes": order.taxes.all(),
-        "refunds": order.refunds.all() if payments else (),  # type: ignore[attr-defined]
+        "refunds": order.refunds.all() if payments else (),
         "payment": next((payment for payment in payments if payment.status == "paid"), None),
         "status_title": title,
         "status_text": text,
