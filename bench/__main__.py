@@ -16,7 +16,7 @@ from bench.servers import BASE_DIR
 #: By the group: what it is told, in whole and by QUICK=1; None where that leaves it out.
 GROUPS = {
     "pages": ("5 1500", "2 400 --without-oscar"),
-    "flows": ("5", "1"),
+    "flows": ("5", "3"),
     "arrivals": ("60", "5"),
     "memory": ("100000", None),
     "lists": ("10000 1000000", None),

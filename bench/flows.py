@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any
 
 from bench.nothing import USUAL
-from bench.place import CARD, Cost, Place, place
+from bench.place import CARD, Cost, Order, Place, place
 from bench.servers import KEY, Answer, cpu_of_tree_us
 
 # The flows: each makes what it needs, and returns what one call of several costs. -----------------------
@@ -161,11 +161,15 @@ def paid_order(here: Place) -> Cost:
 
     with sent_to_nobody():
         jobs.send_due(0)
-        before = cpu_of_tree_us(here.postgres)
+        cpu, stored = cpu_of_tree_us(here.postgres), here.stored()
         parts = [part for _ in range(TIMES) for part in _paid_order(here)]
-        parts.append(here.cost(lambda: jobs.send_due(0)))
-        spent = sum(part.us for part in parts) + cpu_of_tree_us(here.postgres) - before
-    return Cost(spent / TIMES, sum(part.statements for part in parts) // TIMES)
+        mails = here.cost(lambda: jobs.send_due(0))
+        database = cpu_of_tree_us(here.postgres) - cpu
+        tables, log = (after - before for before, after in zip(stored, here.stored(), strict=True))
+    web = sum(part.us for part in parts)
+    here.orders.append(Order(*(one / TIMES for one in (web, mails.us, database, tables, log))))
+    statements = sum(part.statements for part in [*parts, mails])
+    return Cost((web + mails.us + database) / TIMES, statements // TIMES)
 
 
 def _paid_order(here: Place) -> Iterator[Cost]:
@@ -244,6 +248,10 @@ def main() -> int:
         costs = measure(here, rounds, names)
         for name, cost in costs.items():
             print(f"{name:<20}{cost.us:10.0f} us {cost.statements:4} statements")
+        for name in Order._fields if here.orders else ():
+            least, *_, most = sorted(getattr(order, name) for order in here.orders)
+            middle = statistics.median(getattr(order, name) for order in here.orders)
+            print(f"of a paid order, {name:<15}{middle:10.0f} ({least:.0f} to {most:.0f})")
         if names == list(FLOWS):
             figures = {name: round(value, 3) for name, value in ratios(costs).items()}
             print(json.dumps(figures | {"queries": {name: costs[name].statements for name in COUNTED}}))

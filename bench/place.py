@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
@@ -32,6 +32,16 @@ class Cost:
     statements: int
 
 
+class Order(NamedTuple):
+    """A paid order: microseconds by program, and bytes that PostgreSQL wrote."""
+
+    web_us: float
+    mails_us: float
+    postgres_us: float
+    table_bytes: float
+    log_bytes: float
+
+
 class Place:
     """The shop in this process, its PostgreSQL and the sandbox beside it."""
 
@@ -39,6 +49,7 @@ class Place:
         self.stripe_url, self.postgres = stripe_url, psutil.Process(postgres.pid)
         self.asked = 0.0  # microseconds in Gateway.retrieve since it was last set to 0
         self.bare: Any = None  # the shared client, and what it asks for
+        self.orders: list[Order] = []  # of each round
 
     def set_up(self) -> None:
         """Loads Django, makes tables and goods."""
@@ -113,6 +124,19 @@ class Place:
         if wrong := [answer for answer in found if not expect(answer)]:
             raise SystemExit(f"bench.flows: unexpected answer {wrong[0]}")
         return Cost((spent - self.asked) / len(works), count // len(works))
+
+    def stored(self) -> tuple[int, int]:
+        """Bytes of the database, and of its log since it began."""
+        from django.db import connection
+
+        with connection.cursor() as cursor:
+            cursor.execute("CHECKPOINT")  # or what is only in memory would not count
+            cursor.execute(
+                "SELECT pg_database_size(current_database()), "
+                "pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint"
+            )
+            size, log = cursor.fetchone()
+        return size, log
 
     def cookie(self) -> str:
         """Of a browser that has none of the shop's orders yet."""
