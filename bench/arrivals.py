@@ -1,7 +1,8 @@
 """Buyers who come at a steady pace, whatever the shop answers: how long they wait, and what they hold.
 
 `python -m bench.arrivals [SECONDS]`: RATE new visitors a second, which is what Stripe lets an account create,
-press Buy while Stripe takes LATENCY milliseconds to answer. Then WAITING of them at once wait for a Stripe
+press Buy while Stripe takes LATENCY milliseconds to answer. Once a second a bare call to that Stripe is timed
+beside them: what that takes longer is not the shop's. Then WAITING of them at once wait for a Stripe
 that takes five seconds: memory of the web process and connections of the database for those. The last line
 is JSON.
 """
@@ -15,7 +16,7 @@ import time
 
 import psycopg
 
-from bench.servers import Answer, Shop, Unexpected, Web, Wire, get, memory_mb, shop, web
+from bench.servers import KEY, Answer, Shop, Unexpected, Web, Wire, get, memory_mb, shop, web
 
 #: Buys a second, and milliseconds that Stripe takes.
 RATE, LATENCY = 25, 300
@@ -33,6 +34,32 @@ def buy(server: Web) -> Answer:
         return wire.ask(get("/buy/1", cookie=cookie, sec_fetch_site="same-origin"))
     finally:
         wire.close()
+
+
+class Bare:
+    """Asks the local Stripe once a second for as little as can be: a session that is not there."""
+
+    def __init__(self, stripe_url: str) -> None:
+        self.port, self.waits = int(stripe_url.rpartition(":")[2]), list[float]()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._ask)
+
+    def __enter__(self) -> "Bare":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _ask(self) -> None:
+        request = get("/v1/checkout/sessions/cs_test_none", authorization=f"Bearer {KEY}")
+        while not self._done.is_set():
+            began, wire = time.monotonic(), Wire(self.port)
+            wire.ask(request)
+            wire.close()
+            self.waits.append(time.monotonic() - began)
+            self._done.wait(1)
 
 
 def arrive(server: Web, seconds: float, rate: float) -> tuple[list[float], int]:
@@ -94,13 +121,15 @@ def measured(here: Shop, seconds: float) -> dict[str, float]:
         for _warm in range(20):
             buy(server)
         here.stripe_takes(LATENCY)
-        waits, errors = arrive(server, seconds, RATE)
+        with Bare(here.stripe_url) as bare:
+            waits, errors = arrive(server, seconds, RATE)
         cuts = statistics.quantiles(waits, n=100)
         p50 = statistics.median(waits)
         print(
             f"{len(waits)} buys at {RATE} a second, Stripe answers after {LATENCY} ms: "
             f"p50 {p50 * 1000:.0f} ms, p95 {cuts[94] * 1000:.0f}, p99 {cuts[98] * 1000:.0f}; {errors} errors"
         )
+        print(f"the bare call beside them: p50 {statistics.median(bare.waits) * 1000:.0f} ms")
         here.stripe_takes(LONG)
         megabytes, held = wait_together(here, server, WAITING)
         print(f"{WAITING} who wait for Stripe: {megabytes:.0f} MB more, {held} connections of the database")
