@@ -238,7 +238,7 @@ def test_the_list_of_copies_is_made_in_a_constant_number_of_queries(
 ) -> None:
     for number in range(12):
         sync(make_tax(display_name=f"Tax {number}"))
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(9):
         page = owner.get("/admin/mirror/stripemirror/").content.decode()
     assert "Tax 11" in page
     for path in ("add/", "1/delete/"):

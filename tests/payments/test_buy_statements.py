@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def known(client: Client) -> Client:
     """A browser that has its cookie, and nothing else of the shop's."""
-    client.get(f"/item/{make_item().pk}")
+    client.get(f"/item/{make_item().pk}?mine=1")
     return client
 
 

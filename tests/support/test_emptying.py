@@ -60,6 +60,7 @@ def test_no_superuser_is_needed() -> None:
     with connection.cursor() as cursor:
         cursor.execute("CREATE ROLE kopeck_plain")
         cursor.execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO kopeck_plain")
+        cursor.execute("GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO kopeck_plain")
         cursor.execute("SET ROLE kopeck_plain")
         empty()
         cursor.execute("RESET ROLE")
