@@ -16,6 +16,7 @@ from dotenv import load_dotenv
 
 from kopeck import hosts, values
 from kopeck.abuse.rates import read_rate
+from kopeck.catalog import countries
 from kopeck.env import (
     env,
     env_bool,
@@ -43,6 +44,9 @@ except (OSError, UnicodeDecodeError) as problem:
 DATA_DIR = read_or_exit("DATA_DIR", read_folder, str(BASE_DIR / ".data"))
 DEBUG = env_bool("DEBUG")
 SHOP_NAME = read_or_exit("SHOP_NAME", values.read_name, "Kopeck")
+
+#: Where the seller is (ISO 3166): who has not said where a purchase goes to is taken to be there.
+SELLER_COUNTRY = read_or_exit("SELLER_COUNTRY", countries.read_setting, "US")
 
 _key_file = str(DATA_DIR / "secret-key")
 SECRET_KEY = env("SECRET_KEY")

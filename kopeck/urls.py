@@ -8,7 +8,7 @@ from kopeck.ops.metrics_page import metrics_page
 from kopeck.ops.readiness import healthz, readyz
 from kopeck.staff import views as staff
 from kopeck.storefront.goods import cart, further_goods, item_page, shop_window
-from kopeck.storefront.ordering import change_discount, change_lines, place
+from kopeck.storefront.ordering import change_delivery, change_discount, change_lines, place
 from kopeck.storefront.pay import buy, buy_order, come_back, intent, order_intent, pay_page
 from kopeck.storefront.views import my_orders, open_orders, order_page, orders_of_item
 from kopeck.web.views import media, robots
@@ -27,6 +27,7 @@ urlpatterns = [
     path("order/<int:order_id>", order_page, name="order"),
     path("order/<int:order_id>/lines", change_lines, name="change-lines"),
     path("order/<int:order_id>/discount", change_discount, name="change-discount"),
+    path("order/<int:order_id>/delivery", change_delivery, name="change-delivery"),
     path("order/<int:order_id>/buy", buy_order, name="buy-order"),
     path("intent/<int:item_id>", intent, name="intent"),
     path("order/<int:order_id>/intent", order_intent, name="order-intent"),

@@ -18,6 +18,7 @@ from kopeck.catalog.models import Discount, Item
 from kopeck.errors import ShopError
 from kopeck.orders import placing
 from kopeck.orders.access import readable_order
+from kopeck.orders.delivery import read_shippable
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
 from kopeck.payments import stock
@@ -50,8 +51,24 @@ def _show(order: Order) -> dict[str, Any]:
                 "tax": line.tax_amount,
                 "total": line.total,
             }
-            for line in order.lines.all()
+            for line in order.goods
         ],
+        "shipping": _show_delivery(order),
+    }
+
+
+def _show_delivery(order: Order) -> dict[str, Any] | None:
+    line = order.delivery
+    if line is None:
+        return None
+    return {
+        "country": order.ship_to,
+        "rate": order.shipping_rate_id,
+        "name": line.name,
+        "amount": line.subtotal,
+        "discount": line.discount_amount,
+        "tax": line.tax_amount,
+        "total": line.total,
     }
 
 
@@ -121,7 +138,9 @@ def make_order(request: ShopRequest, body: OrderIn) -> Status[dict[str, Any]]:
     discount = Discount.by_code(code) if code else None
     allowance = allowance_of(request)
     allowance.spend_if_new()
-    order = placing.place(wanted, visitor=request.visitor.key, discount=discount, admit=allowance.spend)
+    sent = (read_shippable(body.country) if body.country else "", body.shipping_rate)
+    visitor = request.visitor.key
+    order = placing.place(wanted, visitor=visitor, discount=discount, delivery=sent, admit=allowance.spend)
     return Status(201, _show(order))
 
 

@@ -22,8 +22,20 @@ class LineOut(Schema):
     total: int
 
 
+class ShippingOut(Schema):
+    """How the order is delivered: country, id of the rate, and what it costs, in minor units."""
+
+    country: str
+    rate: int | None
+    name: str
+    amount: int
+    discount: int
+    tax: int
+    total: int
+
+
 class OrderOut(Schema):
-    """An order; amounts in minor units of `currency`."""
+    """An order; amounts in minor units of `currency`. The sums are those of the lines and of `shipping`."""
 
     id: int
     status: str
@@ -33,6 +45,7 @@ class OrderOut(Schema):
     tax: int
     total: int
     lines: list[LineOut]
+    shipping: ShippingOut | None
 
 
 class ItemOut(Schema):
@@ -61,10 +74,15 @@ class WantedIn(Schema):
 
 
 class OrderIn(Schema):
-    """An order to make: items of one currency, and the code of a discount."""
+    """An order to make: items of one currency, the code of a discount, where it goes and by which rate.
+
+    Without `country` goods go to the seller's; without `shipping_rate` by the cheapest rate.
+    """
 
     lines: list[WantedIn] = Field(min_length=1, max_length=MAX_LINES)
     discount_code: str = Field("", max_length=100)
+    country: str = Field("", max_length=2)
+    shipping_rate: int | None = Field(None, ge=1, le=MAX_ID)
 
 
 class OrderPage(Schema):

@@ -1,4 +1,4 @@
-"""What the owner edits: items, discounts, taxes. Money in minor units, currencies as Stripe's codes."""
+"""What the owner edits: items, discounts, taxes, shipping rates. Money in minor units, as in all rooms."""
 
 from collections import defaultdict
 from decimal import Decimal
@@ -7,6 +7,7 @@ from functools import reduce
 from operator import or_
 from typing import ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
@@ -76,6 +77,9 @@ class Item(models.Model):
     #: Pieces that are not sold yet; those in a payment under way count among them (payments/stock.py).
     stock = models.PositiveIntegerField(
         _("stock"), null=True, blank=True, help_text=_("Pieces that are not sold yet. Empty: no limit.")
+    )
+    shipped = models.BooleanField(
+        _("is delivered"), default=False, help_text=_("Buyers give an address, and pay a shipping rate.")
     )
     active = models.BooleanField(_("on sale"), default=True)
     position = models.PositiveSmallIntegerField(_("position"), default=0, help_text=_("Lower comes first."))
@@ -266,6 +270,67 @@ class Tax(models.Model):
     def exact(self) -> Fraction:
         """The percentage, exactly."""
         return Fraction(self.percentage)
+
+
+class ShippingRate(models.Model):
+    """What delivery costs, to these countries (none: everywhere). `amount`, `free_from` in minor units.
+
+    `taxed`: the order's taxes are on it too, and then a discount lowers it as it lowers any line.
+    """
+
+    name = models.CharField(_("name"), max_length=100, help_text=_("Buyers see it: Standard delivery."))
+    amount = models.PositiveBigIntegerField(_("amount"))
+    currency = models.CharField(_("currency"), max_length=3, default="usd")
+    free_from = models.PositiveBigIntegerField(_("free from"), null=True, blank=True)
+    countries = ArrayField(
+        models.CharField(max_length=2), verbose_name=_("countries"), default=list, blank=True
+    )
+    min_days = models.PositiveSmallIntegerField(
+        _("days at least"), null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(365)]
+    )
+    max_days = models.PositiveSmallIntegerField(
+        _("days at most"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(365)],
+        help_text=_("Business days until it arrives."),
+    )
+    taxed = models.BooleanField(
+        _("taxed"), default=False, help_text=_("The taxes of the goods are on delivery too.")
+    )
+    active = models.BooleanField(_("active"), default=True)
+
+    objects: ClassVar[models.Manager["ShippingRate"]] = models.Manager()
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("shipping rate"), _("shipping rates")
+        ordering = ["amount", "pk"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(name=""), name="a_shipping_rate_has_a_name"),
+            models.CheckConstraint(
+                condition=Q(amount__gte=0) & _at_most_the_maximum("amount"),
+                name="a_shipping_rate_is_what_stripe_can_charge",
+            ),
+            models.CheckConstraint(
+                condition=Q(free_from__isnull=True) | _at_most_the_maximum("free_from"),
+                name="a_free_delivery_can_be_reached",
+            ),
+            models.CheckConstraint(
+                condition=Q(min_days__isnull=True, max_days__isnull=True)
+                | Q(min_days__gte=1, max_days__gte=models.F("min_days"), max_days__lte=365),
+                name="a_delivery_takes_from_one_day_to_a_year",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def serves(self, country: str) -> bool:
+        return not self.countries or country in self.countries
+
+    def price_for(self, subtotal: int) -> int:
+        """What it costs with goods of this subtotal (before discount and tax), in minor units."""
+        return 0 if self.free_from is not None and subtotal >= self.free_from else self.amount
 
 
 def shown_percent(percentage: Decimal) -> str:

@@ -13,13 +13,17 @@ from kopeck.catalog.models import Item, Tax, shown_percent
 from kopeck.orders.pricing import LineTotals
 from kopeck.orders.wanted import MAX_QUANTITY, Wanted
 
+#: For Django, not for mypy: whatever asks for a line's item looks at goods alone.
+_MAY_BE_NONE: dict[str, Any] = {"null": True}
+
 
 class OrderLine(models.Model):
-    """One item of an order, with its name and price as they were. `total` = what is paid for the line."""
+    """One item of an order, or its delivery, with name and price as they were. `total`: what is paid."""
 
     # Without indexes of their own: those over both columns find by either.
     order = models.ForeignKey("Order", models.CASCADE, db_index=False, related_name="lines")
-    item = models.ForeignKey(Item, models.PROTECT, db_index=False, related_name="order_lines")
+    #: None is the order's delivery, the last line; `Order.goods` are those with an item.
+    item = models.ForeignKey(Item, models.PROTECT, db_index=False, related_name="order_lines", **_MAY_BE_NONE)
     name = models.CharField(gettext_lazy("name"), max_length=250)
     unit_price = models.PositiveBigIntegerField(gettext_lazy("unit price"))
     quantity = models.PositiveSmallIntegerField(gettext_lazy("quantity"))
@@ -53,25 +57,46 @@ class OrderLine(models.Model):
                 condition=Q(held__lte=F("quantity")), name="a_line_holds_no_more_than_it_has"
             ),
             models.UniqueConstraint(fields=["order", "item"], name="an_item_stands_once_in_an_order"),
+            models.UniqueConstraint(
+                fields=["order"], condition=Q(item__isnull=True), name="an_order_is_delivered_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(item__isnull=False) | Q(quantity=1), name="a_delivery_is_one_piece"
+            ),
         ]
         indexes = [models.Index(fields=["item", "order"], name="orders_of_an_item")]
 
     def __str__(self) -> str:
-        return f"{self.quantity} × {self.name}"
+        return self.name if self.is_delivery else f"{self.quantity} × {self.name}"
 
     @classmethod
     def of(cls, wanted: Wanted, totals: LineTotals, **facts: Any) -> "OrderLine":
+        item = wanted.item
+        facts |= {"item": item, "name": item.name, "unit_price": item.price, "quantity": wanted.quantity}
+        return cls._priced(totals, facts)
+
+    @classmethod
+    def of_delivery(cls, name: str, totals: LineTotals, **facts: Any) -> "OrderLine":
+        return cls._priced(totals, {**facts, "name": name, "unit_price": totals.subtotal, "quantity": 1})
+
+    @classmethod
+    def _priced(cls, totals: LineTotals, facts: dict[str, Any]) -> "OrderLine":
         return cls(
-            item=wanted.item,
-            name=wanted.item.name,
-            unit_price=wanted.item.price,
-            quantity=wanted.quantity,
             discount_amount=totals.discount,
             tax_amount=totals.tax,
             tax_included=totals.tax_included,
             total=totals.total,
             **facts,
         )
+
+    @property
+    def item_number(self) -> int:
+        """The id of its item; a delivery has none."""
+        return self.item_id or 0
+
+    @property
+    def is_delivery(self) -> bool:
+        return self.item_id is None
 
     @property
     def holds(self) -> int:

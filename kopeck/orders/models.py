@@ -1,7 +1,5 @@
 """What buyers make: orders of items. Money in integer minor units of the order's one currency."""
 
-import hashlib
-import json
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,17 +10,20 @@ from django.db.models import F, Prefetch, Q, prefetch_related_objects
 from django.db.models.functions import Upper
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from kopeck import rows
-from kopeck.catalog.models import Discount, Item, Tax
+from kopeck.catalog.models import Discount, Item, ShippingRate, Tax
 from kopeck.errors import ShopError
 from kopeck.money import CURRENCIES
+from kopeck.orders.delivery import choose
 from kopeck.orders.lines import OrderLine, OrderNote, OrderTax, insert
-from kopeck.orders.pricing import DiscountRule, TaxRule, Totals, price
+from kopeck.orders.pricing import Totals
+from kopeck.orders.shipment import Shipment
+from kopeck.orders.terms import Terms, todays_taxes
 from kopeck.orders.wanted import Wanted, refuse_lines
 
+__all__ = ["Order", "OrderLine", "OrderNote", "OrderTax", "Shipment"]
 #: Checkout takes addresses of this length: longer ones than a mail ever reaches, but they have paid.
 EMAIL_LENGTH = 512
 
@@ -75,6 +76,17 @@ class Order(models.Model):
         verbose_name=gettext_lazy("discount"),
     )
     discount_name = models.CharField(max_length=40, blank=True)
+    #: Where it is delivered (ISO 3166) and how; "" and none where there is nothing to send.
+    ship_to = models.CharField(gettext_lazy("delivered to"), max_length=2, blank=True)
+    shipping_rate = models.ForeignKey(
+        ShippingRate,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,  # `orders_of_a_shipping_rate`
+        related_name="orders",
+        verbose_name=gettext_lazy("shipping rate"),
+    )
     #: Hash of all that the total was made of; another one needs another payment.
     terms = models.CharField(max_length=64, blank=True)
     email = models.EmailField(gettext_lazy("e-mail"), max_length=EMAIL_LENGTH, blank=True)
@@ -106,6 +118,11 @@ class Order(models.Model):
                 name="an_order_is_paid_if_and_only_if_it_has_paid_at",
             ),
             models.CheckConstraint(
+                condition=Q(ship_to="", shipping_rate=None)
+                | (~Q(ship_to="") & Q(shipping_rate__isnull=False)),
+                name="an_order_has_a_country_if_and_only_if_it_has_a_rate",
+            ),
+            models.CheckConstraint(
                 condition=Q(currency__in=sorted(CURRENCIES)), name="an_orders_currency_is_one_of_stripes"
             ),
             # No `unique=True`, which makes a second index, for LIKE.
@@ -120,6 +137,11 @@ class Order(models.Model):
             models.Index(OpClass(Upper("email"), "text_pattern_ops"), name="orders_by_email"),
             models.Index(
                 fields=["discount"], condition=Q(discount__isnull=False), name="orders_of_a_discount"
+            ),
+            models.Index(
+                fields=["shipping_rate"],
+                condition=Q(shipping_rate__isnull=False),
+                name="orders_of_a_shipping_rate",
             ),
             models.Index(
                 fields=["paid_at"],
@@ -169,15 +191,30 @@ class Order(models.Model):
         prefetch_related_objects([self], lines, Prefetch("taxes", OrderTax.objects.select_related("tax")))
         return self
 
+    @property
+    def goods(self) -> list[OrderLine]:
+        """Its lines but the one of its delivery."""
+        return [line for line in self.lines.all() if not line.is_delivery]
+
+    @property
+    def delivery(self) -> OrderLine | None:
+        """The line of its delivery, the last one."""
+        return next((line for line in self.lines.all() if line.is_delivery), None)
+
+    @property
+    def goods_subtotal(self) -> int:
+        """Without delivery, before discount and tax."""
+        return sum(line.subtotal for line in self.goods)
+
     def holds(self, wanted: Sequence[Wanted]) -> bool:
         """Whether the lines are exactly these, under today's names, and none costs more than today."""
         prices = {w.item.pk: w.item.price for w in wanted}
-        lines = list(self.lines.all())
-        mine = sorted((line.item_id, line.name, line.quantity) for line in lines)
+        lines = self.goods
+        mine = sorted((line.item_number, line.name, line.quantity) for line in lines)
         return (
             mine == sorted((w.item.pk, w.item.name, w.quantity) for w in wanted)
             and self.currency == wanted[0].item.currency
-            and all(line.unit_price <= prices[line.item_id] for line in lines)
+            and all(line.unit_price <= prices[line.item_number] for line in lines)
         )
 
     # The next ones change what is paid for. Call them inside a transaction that holds this order's row, with
@@ -198,10 +235,18 @@ class Order(models.Model):
         """Raises ShopError where the order cannot have it."""
         self.rewrite(self._wanted(), discount, todays_taxes())
 
+    def set_delivery(self, country: str, rate_id: int | None) -> None:
+        """To another country, by this rate where it goes there, else by the cheapest. Raises ShopError."""
+        wanted = self._wanted()
+        self.ship_to, self.shipping_rate_id = country, rate_id
+        self.set_lines(wanted)
+
     def is_priced_by_today(self) -> bool:
         """Whether today's catalogue makes the same of its items: prices, names, discount, default taxes."""
-        terms = _terms(self._wanted(), self.discount, todays_taxes())
-        return self.terms == terms and self._discount_still_fits()
+        wanted = self._wanted()
+        delivery = choose(wanted, self.ship_to, self.shipping_rate_id)
+        today = Terms(wanted, self.discount, todays_taxes(), delivery)
+        return self.terms == today.fingerprint() and self._discount_still_fits()
 
     def refresh(self) -> bool:
         """Prices the order anew if today's catalogue makes another one of it.
@@ -218,7 +263,7 @@ class Order(models.Model):
     def _discount_still_fits(self) -> bool:
         try:
             if self.discount is not None:
-                self.discount.refuse_for(self.currency, self.subtotal)
+                self.discount.refuse_for(self.currency, self.goods_subtotal)
         except ShopError:
             return False
         return True
@@ -229,28 +274,33 @@ class Order(models.Model):
             self._move(self.Status.CANCELLED)
 
     def rewrite(self, wanted: Sequence[Wanted], discount: "Discount | None", taxes: "Sequence[Tax]") -> None:
-        """Prices and stores the order with these lines, discount, taxes. A ShopError stores nothing."""
+        """Prices and stores the order with these lines, discount, taxes. A ShopError stores nothing.
+
+        Its delivery is the one chosen before, as far as there is that today.
+        """
         refuse_lines(wanted)
-        self.currency = wanted[0].item.currency
-        subtotals = [w.item.price * w.quantity for w in wanted]
+        terms = Terms(wanted, discount, taxes, choose(wanted, self.ship_to, self.shipping_rate_id))
+        self.currency = terms.currency
         if discount is not None:
-            discount.refuse_for(self.currency, sum(subtotals))
-        rule = DiscountRule(discount.exact_percent, discount.amount_off) if discount else None
-        rules = [TaxRule(tax.exact, tax.inclusive) for tax in taxes]
-        totals = price(subtotals, rule, rules, step=CURRENCIES[self.currency].step)
-        self._refuse_impossible(totals)
-        self.discount, self.discount_name = discount, discount.name if discount else ""
-        self.terms = _terms(wanted, discount, taxes)
+            discount.refuse_for(self.currency, sum(w.item.price * w.quantity for w in wanted))
+        totals = terms.totals()
+        self._accept(terms)
         self._freeze(totals)
         if self.pk is None:
-            insert(self, _lines(self, wanted, totals), _taxes(self, taxes, totals))
+            insert(self, terms.lines(self, totals), terms.order_taxes(self, totals))
             return
         self.save()
         self.lines.all().delete()
         self.taxes.all().delete()
         self.forget()
-        OrderLine.objects.bulk_create(_lines(self, wanted, totals))
-        OrderTax.objects.bulk_create(_taxes(self, taxes, totals))
+        OrderLine.objects.bulk_create(terms.lines(self, totals))
+        OrderTax.objects.bulk_create(terms.order_taxes(self, totals))
+
+    def _accept(self, terms: Terms) -> None:
+        self.discount, self.discount_name = terms.discount, terms.discount.name if terms.discount else ""
+        sent = terms.delivery
+        self.ship_to, self.shipping_rate = (sent.country, sent.rate) if sent else ("", None)
+        self.terms = terms.fingerprint()
 
     def forget(self) -> None:
         """What `load` has read, or `insert` knows, may be of yesterday."""
@@ -279,16 +329,7 @@ class Order(models.Model):
         OrderNote.objects.create(order=self, text=text)
 
     def _wanted(self) -> list[Wanted]:
-        return [Wanted(line.item, line.quantity) for line in self.load().lines.all()]
-
-    def _refuse_impossible(self, totals: Totals) -> None:
-        # The subtotal too: Stripe is told the lines before the discount.
-        if max(totals.subtotal, totals.total) > CURRENCIES[self.currency].maximum:
-            message = _("This is more than one payment may be. Please order less at once.")
-            raise ShopError("amount_too_large", message, status=422)
-        if 0 < totals.total < CURRENCIES[self.currency].minimum:
-            message = _("The total is below the smallest amount that cards can pay. Please order more.")
-            raise ShopError("amount_too_small", message, status=422)
+        return [Wanted(line.item, line.quantity) for line in self.load().goods]
 
     # What Stripe says. Each is called with this row locked, moves only forward, and saves: money that was
     # paid is never unpaid by a late "expired" or "failed".
@@ -346,14 +387,6 @@ class Order(models.Model):
         rows.update(self, "status")
 
 
-def _lines(order: Order, wanted: Sequence[Wanted], totals: Totals) -> list[OrderLine]:
-    return [OrderLine.of(w, line, order=order) for w, line in zip(wanted, totals.lines, strict=True)]
-
-
-def _taxes(order: Order, taxes: Sequence[Tax], totals: Totals) -> list[OrderTax]:
-    return [OrderTax.of(tax, amount, order=order) for tax, amount in zip(taxes, totals.taxes, strict=True)]
-
-
 _LOCKED = f'SELECT {rows.columns(Order, "o")} FROM "orders_order" o WHERE id = %s FOR UPDATE'  # noqa: S608
 
 
@@ -363,15 +396,3 @@ def locked(order_id: int) -> Order:
         found: Order = order
         return found
     raise Order.DoesNotExist(f"order {order_id}")
-
-
-def todays_taxes() -> list[Tax]:
-    """The taxes that every order which is not paid yet is priced with."""
-    return list(Tax.objects.filter(active=True, is_default=True))
-
-
-def _terms(wanted: Sequence[Wanted], discount: Discount | None, taxes: Sequence[Tax]) -> str:
-    lines = [(w.item.pk, w.item.name, w.item.price, w.item.currency, w.quantity) for w in wanted]
-    off = [discount.pk, discount.name, str(discount.percent_off), discount.amount_off] if discount else None
-    rates = [(tax.pk, tax.display_name, str(tax.percentage), tax.inclusive) for tax in taxes]
-    return hashlib.sha256(json.dumps([lines, off, rates]).encode()).hexdigest()

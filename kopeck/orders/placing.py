@@ -10,7 +10,8 @@ from django.db import models, transaction
 from kopeck import rows
 from kopeck.catalog.models import Discount, Item, Tax
 from kopeck.locks import one_at_a_time
-from kopeck.orders.models import Order, todays_taxes
+from kopeck.orders.models import Order
+from kopeck.orders.terms import todays_taxes
 from kopeck.orders.wanted import Wanted
 
 Admit = Callable[[], None]
@@ -33,11 +34,17 @@ def place(
     visitor: str,
     discount: Discount | None = None,
     buy_item: Item | None = None,
+    delivery: tuple[str, int | None] = ("", None),
     admit: Admit = lambda: None,
 ) -> Order:
-    """A new order of these items, all in one currency, with the default taxes. Raises ShopError."""
+    """A new order of these items, all in one currency, with the default taxes. Raises ShopError.
+
+    `delivery`: a country and the id of a rate, or what the shop chooses by itself; see `orders/delivery.py`.
+    """
     with transaction.atomic():
-        return _place(wanted, Order(visitor=visitor, buy_item=buy_item), admit, discount)
+        order = Order(visitor=visitor, buy_item=buy_item)
+        order.ship_to, order.shipping_rate_id = delivery
+        return _place(wanted, order, admit, discount)
 
 
 def place_in_window(wanted: Sequence[Wanted], *, visitor: str, admit: Admit = lambda: None) -> Order:

@@ -2,8 +2,9 @@
 
 Discount before tax, line by line: a percentage of each line, or an amount shared by weight with every part
 floored and the rest on the last line. Inclusive tax is carved out of the discounted price, exclusive tax is
-added on what is left of it. Ties round half up; each rate is rounded on each line. All amounts are multiples
-of the currency's step. Sources: docs.stripe.com/tax/tax-rates, /billing/subscriptions/prorations.
+added on what is left of it. A delivery without tax stands apart: neither touches it. Ties round half up; each
+rate is rounded on each line. All amounts are multiples of the currency's step. Sources:
+docs.stripe.com/tax/tax-rates, /billing/subscriptions/prorations.
 """
 
 from collections.abc import Sequence
@@ -55,15 +56,24 @@ class Totals:
 
 
 def price(
-    subtotals: Sequence[int], discount: DiscountRule | None, taxes: Sequence[TaxRule], *, step: int = 1
+    subtotals: Sequence[int],
+    discount: DiscountRule | None,
+    taxes: Sequence[TaxRule],
+    *,
+    step: int = 1,
+    apart: int | None = None,
 ) -> Totals:
     """Totals of lines whose subtotals (unit price times quantity, minor units) are given.
+
+    `apart`: the amount of one line more, the last, which has no discount and no tax.
 
     `step`: what amounts are multiples of (100 for ISK and UGX, 10 where there are three decimals, else 1);
     the subtotals are such multiples already.
     """
     off = _discounts(subtotals, discount, step)
     lines = tuple(_line(subtotal, less, taxes, step) for subtotal, less in zip(subtotals, off, strict=True))
+    if apart is not None:
+        lines = (*lines, LineTotals(apart, 0, (0,) * len(taxes), 0, 0, apart))
     return Totals(
         lines=lines,
         subtotal=sum(line.subtotal for line in lines),

@@ -23,18 +23,22 @@ class Verdict(Enum):
 def read_amounts(session: dict[str, Any], tax_rates: list[str]) -> Totals:
     """The session's totals in our shape. `tax_rates`: Stripe's ids, in the order of the order's taxes.
 
+    Shipping options are the last line, as the order's delivery is. Stripe's subtotal is without them.
     Wants `line_items` (all of them) with `taxes`, and `total_details.breakdown`, expanded.
     """
     lines = tuple(_line(line, tax_rates) for line in session["line_items"]["data"])
+    shipping, off = session.get("shipping_cost"), session["total_details"]
+    if shipping:
+        lines = (*lines, _shipping(shipping, len(tax_rates)))
     by_rate: dict[str, int] = defaultdict(int)
-    for tax in session["total_details"]["breakdown"]["taxes"]:
+    for tax in off["breakdown"]["taxes"]:
         by_rate[tax["rate"]["id"]] += tax["amount"]
     return Totals(
         lines=lines,
-        subtotal=session["amount_subtotal"],
-        discount=session["total_details"]["amount_discount"],
+        subtotal=session["amount_subtotal"] + (off.get("amount_shipping") or 0),
+        discount=off["amount_discount"],
         taxes=tuple(by_rate[rate] for rate in tax_rates),
-        tax=session["total_details"]["amount_tax"],
+        tax=off["amount_tax"],
         tax_included=sum(line.tax_included for line in lines),
         total=session["amount_total"],
     )
@@ -54,6 +58,18 @@ def _line(line: dict[str, Any], tax_rates: list[str]) -> LineTotals:
         tax=line["amount_tax"],
         tax_included=included,
         total=line["amount_total"],
+    )
+
+
+def _shipping(cost: dict[str, Any], taxes: int) -> LineTotals:
+    """What the session's one shipping option costs: an amount without discount and without a rate of ours."""
+    return LineTotals(
+        subtotal=cost["amount_subtotal"],
+        discount=0,
+        taxes=(0,) * taxes,
+        tax=cost["amount_tax"],
+        tax_included=0,
+        total=cost["amount_total"],
     )
 
 

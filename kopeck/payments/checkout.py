@@ -76,7 +76,7 @@ def order_for(
         order = placing.place_for_buy(wanted, visitor=client.visitor, admit=admit)
         if order.is_new or _is_agreed(order, wanted, shown):
             return order
-        (line,) = order.lines.all()
+        (line,) = order.goods
         before = Price(line.unit_price, order.currency)
         if change(order, act, done=lambda it: _is_agreed(it, wanted, shown)):
             if shown is None:  # then the price of the order itself is what was seen
@@ -100,7 +100,7 @@ def _is_agreed(order: Order, wanted: Wanted, shown: Price | None) -> bool:
         return False
     if shown is None:
         return True
-    (line,) = order.lines.all()
+    (line,) = order.goods
     if not shown.covers(line.unit_price, order.currency):
         return False
     return line.unit_price == wanted.item.price or _is_live(order)

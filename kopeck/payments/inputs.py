@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from kopeck.catalog.models import Item
 from kopeck.mirror.orders import MirroredIds
 from kopeck.orders.lines import OrderLine
 from kopeck.orders.models import Order
@@ -39,7 +40,7 @@ def session_inputs(order: Order, payment: Payment, ids: MirroredIds) -> dict[str
     """For `checkout.Session.create`. Lines stand in the order's order, and so do their tax rates."""
     success_url, cancel_url = _back_from_checkout(order, payment.base_url)
     metadata = metadata_of(order, payment)
-    lines = [_line_item(line, payment, ids) for line in order.load().lines.all()]
+    lines = [_line_item(line, payment, ids) for line in _lines_of(order)]
     inputs: dict[str, Any] = {
         "mode": "payment",
         "line_items": lines,
@@ -59,16 +60,51 @@ def session_inputs(order: Order, payment: Payment, ids: MirroredIds) -> dict[str
     }
     if ids.coupon:
         inputs["discounts"] = [{"coupon": ids.coupon}]
+    if order.ship_to:
+        inputs |= _delivery(order)
     if order.email:
         inputs["customer_email"] = order.email
     return inputs
 
 
+def _is_among_lines(order: Order) -> bool:
+    """Whether the delivery is one of Stripe's lines: its shipping options take no tax rates."""
+    rate, line = order.shipping_rate, order.delivery
+    return bool(rate and line and rate.taxed and line.subtotal and order.taxes.all())
+
+
+def _lines_of(order: Order) -> list[OrderLine]:
+    order.load()
+    return list(order.lines.all()) if _is_among_lines(order) else order.goods
+
+
+def _delivery(order: Order) -> dict[str, Any]:
+    """The address to collect, and what the delivery costs where no line says it."""
+    inputs: dict[str, Any] = {
+        "shipping_address_collection": {"allowed_countries": [order.ship_to]},
+        "phone_number_collection": {"enabled": True},
+    }
+    rate, line = order.shipping_rate, order.delivery
+    if rate is None or line is None or _is_among_lines(order):
+        return inputs
+    option: dict[str, Any] = {
+        "type": "fixed_amount",
+        "display_name": line.name,
+        "fixed_amount": {"amount": line.subtotal, "currency": order.currency},
+    }
+    if rate.min_days:
+        bounds = {"minimum": rate.min_days, "maximum": rate.max_days}
+        option["delivery_estimate"] = {
+            name: {"unit": "business_day", "value": days} for name, days in bounds.items()
+        }
+    return inputs | {"shipping_options": [{"shipping_rate_data": option}]}
+
+
 def _back_from_checkout(order: Order, base_url: str) -> tuple[str, str]:
     """Where Checkout leads: after paying, and by its Back link."""
     success = f"{base_url}/order/{order.pk}/return?key={order.key}&session_id={{CHECKOUT_SESSION_ID}}"
-    if order.buy_item_id:
-        (line,) = order.lines.all()
+    if order.buy_item_id and not order.ship_to:  # how it is sent is changed on the order's page
+        (line,) = order.goods
         return success, f"{base_url}/item/{order.buy_item_id}?cancelled=1&quantity={line.quantity}"
     return success, f"{base_url}{order.link}"
 
@@ -123,13 +159,20 @@ def _detail(line: OrderLine) -> dict[str, Any]:
 
 def _line_item(line: OrderLine, payment: Payment, ids: MirroredIds) -> dict[str, Any]:
     product: dict[str, Any] = {"name": line.name}
-    if line.item.description:
-        product["description"] = line.item.description[:500]
-    # Stripe fetches pictures from the internet; a shop that is not there would show broken ones.
-    if line.item.image_url and (payment.base_url.startswith("https://") or settings.STRIPE_SANDBOX):
-        product["images"] = [f"{payment.base_url}{line.item.image_url}"]
+    if line.item:
+        product |= _described(line.item, payment)
     price = {"currency": payment.currency, "unit_amount": line.unit_price, "product_data": product}
     inputs: dict[str, Any] = {"price_data": price, "quantity": line.quantity}
     if ids.tax_rates:
         inputs["tax_rates"] = list(ids.tax_rates)
     return inputs
+
+
+def _described(item: Item, payment: Payment) -> dict[str, Any]:
+    described: dict[str, Any] = {}
+    if item.description:
+        described["description"] = item.description[:500]
+    # Stripe fetches pictures from the internet; a shop that is not there would show broken ones.
+    if item.image_url and (payment.base_url.startswith("https://") or settings.STRIPE_SANDBOX):
+        described["images"] = [f"{payment.base_url}{item.image_url}"]
+    return described

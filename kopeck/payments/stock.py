@@ -91,7 +91,7 @@ def hold(order: Order, *, shown: bool, address: str) -> None:
     Payment.asked_from) has no more than half of what other addresses leave; one piece it may always hold.
     """
     if order.is_new:
-        order.is_unlimited = all(line.item.stock is None for line in order.lines.all())
+        order.is_unlimited = all(line.item.stock is None for line in order.goods)
     for line, held in _require(order, address):
         free = (line.item.stock or 0) - (held.all - held.nearby)
         holds = max(0, min(line.quantity, max(1, free // 2) - held.nearby)) if shown else 0
@@ -112,10 +112,10 @@ def _require(order: Order, address: str = "") -> list[tuple[OrderLine, Held]]:
     lines = _lock(order)
     held = _held_by_others(order, lines, address)
     for line in lines:
-        left = max(0, (line.item.stock or 0) - held[line.item_id].all)
+        left = max(0, (line.item.stock or 0) - held[line.item_number].all)
         if left < line.quantity:
             raise short(line.name, left, is_held=bool(line.item.stock))
-    return [(line, held[line.item_id]) for line in lines]
+    return [(line, held[line.item_number]) for line in lines]
 
 
 def take(order: Order, *, held: bool) -> list[str]:
@@ -126,10 +126,12 @@ def take(order: Order, *, held: bool) -> list[str]:
     lines = _lock(order)
     contested = [line for line in lines if not (held and line.holds == line.quantity)]
     others = _held_by_others(order, contested)
-    gone = [line.name for line in lines if (line.item.stock or 0) - others[line.item_id].all < line.quantity]
+    gone = [
+        line.name for line in lines if (line.item.stock or 0) - others[line.item_number].all < line.quantity
+    ]
     if not gone:
         for line in lines:
-            Item.objects.filter(pk=line.item_id).update(stock=F("stock") - line.quantity)
+            Item.objects.filter(pk=line.item_number).update(stock=F("stock") - line.quantity)
     return gone
 
 
@@ -138,7 +140,7 @@ def put_back(pieces: Mapping[int, int]) -> list[str]:
     lines = OrderLine.objects.filter(pk__in=pieces, item__stock__isnull=False).order_by("item_id")
     told = []
     for line in lines.select_related("item").select_for_update(no_key=True, of=("item",)):
-        Item.objects.filter(pk=line.item_id).update(stock=F("stock") + pieces[line.pk])
+        Item.objects.filter(pk=line.item_number).update(stock=F("stock") + pieces[line.pk])
         told.append(f"{pieces[line.pk]} × {line.name}")
     return told
 
@@ -150,9 +152,9 @@ def take_again(pieces: Mapping[int, int], order: Order) -> tuple[list[str], list
     taken, gone = [], []
     for line in lines:
         wanted = pieces[line.pk]
-        there = max(0, min(wanted, (line.item.stock or 0) - held[line.item_id].all))
+        there = max(0, min(wanted, (line.item.stock or 0) - held[line.item_number].all))
         if there:
-            Item.objects.filter(pk=line.item_id).update(stock=F("stock") - there)
+            Item.objects.filter(pk=line.item_number).update(stock=F("stock") - there)
             taken.append(f"{there} × {line.name}")
         if there < wanted:
             gone.append(f"{wanted - there} × {line.name}")
@@ -201,7 +203,7 @@ def _lock(order: Order) -> list[OrderLine]:
 
 def _held_by_others(order: Order, lines: Iterable[OrderLine], address: str = "") -> defaultdict[int, Held]:
     """By item. A statement of its own: the one that waited for the locks saw the time before."""
-    numbers = [line.item_id for line in lines]
+    numbers = [line.item_number for line in lines]
     held: defaultdict[int, Held] = defaultdict(Held)
     if numbers:
         of_address = Q(order__payments__asked_from=address)

@@ -5,7 +5,7 @@ events, and any number of repetitions, ends in the same state.
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from kopeck import rows
 from kopeck.errors import ShopError
 from kopeck.money import in_words
 from kopeck.orders.models import EMAIL_LENGTH, Order
+from kopeck.orders.shipment import Shipment
 from kopeck.payments import stock
 from kopeck.payments.models import Payment, in_review, is_used_up
 from kopeck.payments.signals import order_paid, payment_needs_review
@@ -38,6 +39,8 @@ class Truth:
     email: str = ""
     card_brand: str = ""
     card_last4: str = ""
+    #: Where it goes: Stripe's `name`, `phone`, `address`.
+    shipping: dict[str, Any] = field(default_factory=dict)
 
 
 @about_its(lambda payment: {"order": payment.order_id, "account": payment.account})
@@ -163,8 +166,19 @@ def _pay(order: Order, payment: Payment, truth: Truth) -> None:
         order.mark_sold_out(gone)
         order.note(f"The payment came too late: {order.sold_out} is sold out. All of it is refunded.")
         log.error("order %s is paid, but sold out: %s", order.pk, order.sold_out)
+    elif order.ship_to:
+        _note_shipment(order, truth)
     order_paid.send(Payment, payment=payment, order=order, was_live=was_live)
     return None
+
+
+def _note_shipment(order: Order, truth: Truth) -> None:
+    """Where it goes. What does not fit the delivery that was paid is said: our own page asks by a script."""
+    shipment = Shipment.to(order, truth.shipping)
+    if not shipment.address:
+        order.note("Stripe knows no address for this delivery: ask the buyer before you send anything.")
+    elif shipment.country != order.ship_to:
+        order.note(f"The address is in {shipment.country}, but a delivery to {order.ship_to} was paid.")
 
 
 def _review(order: Order, payment: Payment, truth: Truth) -> Payment.Review | None:
@@ -221,7 +235,7 @@ def read_intent(intent: dict[str, Any]) -> Truth:
         case _:
             status = Status.OPEN
     amount = intent["amount_received"] if status == Status.PAID else intent["amount"]
-    return _truth(status, amount, intent["currency"], intent, "")
+    return _truth(status, amount, intent["currency"], intent, "", intent.get("shipping"))
 
 
 def read_session(session: dict[str, Any]) -> Truth:
@@ -229,11 +243,16 @@ def read_session(session: dict[str, Any]) -> Truth:
     intent = session.get("payment_intent")
     intent = intent if isinstance(intent, dict) else {"id": intent or ""}
     status = _session_status(session, intent)
-    email = (session.get("customer_details") or {}).get("email") or ""
-    return _truth(status, session["amount_total"], session["currency"], intent, email)
+    said = session.get("customer_details") or {}
+    shipping = (session.get("collected_information") or {}).get("shipping_details")
+    shipping = shipping and {**shipping, "phone": said.get("phone")}
+    total, email = session["amount_total"], said.get("email") or ""
+    return _truth(status, total, session["currency"], intent, email, shipping or intent.get("shipping"))
 
 
-def _truth(status: Status, amount: int, currency: str, intent: dict[str, Any], email: str) -> Truth:
+def _truth(
+    status: Status, amount: int, currency: str, intent: dict[str, Any], email: str, shipping: Any
+) -> Truth:
     charge = intent.get("latest_charge")
     charge = charge if isinstance(charge, dict) else {}
     card = (charge.get("payment_method_details") or {}).get("card") or {}
@@ -248,6 +267,7 @@ def _truth(status: Status, amount: int, currency: str, intent: dict[str, Any], e
         email=email if len(email) <= EMAIL_LENGTH else "",
         card_brand=card.get("brand") or "",
         card_last4=card.get("last4") or "",
+        shipping=shipping or {},
     )
 
 

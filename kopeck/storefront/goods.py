@@ -55,7 +55,7 @@ def cart(request: ShopRequest) -> HttpResponse:
 def _wanted(orders: list[Order]) -> dict[int, OrderLine]:
     """By item, the lines of these orders of what is still on sale."""
     lines = OrderLine.objects.filter(order__in=orders, item__active=True).select_related("item")
-    return {line.item_id: line for line in lines} if orders else {}
+    return {line.item_number: line for line in lines} if orders else {}
 
 
 def _last_seen(item_id: int) -> Item:

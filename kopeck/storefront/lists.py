@@ -49,5 +49,5 @@ def _page(orders: QuerySet[Order], size: int) -> Page:
     found = list(orders.order_by("-pk").prefetch_related("lines")[: size + 1])
     shown = found[:size]
     for order in shown:
-        order.names = ", ".join(line.name for line in order.lines.all())  # type: ignore[attr-defined]
+        order.names = ", ".join(line.name for line in order.goods)  # type: ignore[attr-defined]
     return Page(shown, shown[-1].pk if len(found) > size else None)

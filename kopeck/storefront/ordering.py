@@ -14,6 +14,7 @@ from kopeck.catalog.models import Discount, Item
 from kopeck.errors import ShopError
 from kopeck.orders import placing
 from kopeck.orders.access import changeable_order, readable_order
+from kopeck.orders.delivery import read_shippable
 from kopeck.orders.lines import OrderLine
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
@@ -21,7 +22,7 @@ from kopeck.payments import checkout
 from kopeck.payments.inputs import Client
 from kopeck.storefront import forms
 from kopeck.storefront.views import show_order
-from kopeck.typed import read_code
+from kopeck.typed import read_code, whole_number
 from kopeck.web.origins import keeps_no_cookies, known_first, posted_from
 from kopeck.web.visitors import ShopRequest
 
@@ -112,11 +113,11 @@ def change_lines(request: ShopRequest, order_id: int) -> HttpResponse:
     order = _changeable(request, order_id)
     quantities = forms.quantities(request)
     removed = request.POST.get("remove", "")
-    lines = list(order.lines.select_related("item"))
+    lines = list(order.lines.filter(item__isnull=False).select_related("item"))
     wanted = [
-        Wanted(line.item, quantities.get(line.item_id, line.quantity))
+        Wanted(line.item, quantities.get(line.item_number, line.quantity))
         for line in lines
-        if quantities.get(line.item_id, line.quantity) and str(line.item_id) != removed
+        if quantities.get(line.item_number, line.quantity) and str(line.item_number) != removed
     ]
 
     def act(locked: Order) -> None:
@@ -140,6 +141,31 @@ def change_discount(request: ShopRequest, order_id: int) -> HttpResponse:
         if refusal.status != 422:
             raise
         return show_order(request, order, status=422, code_error=refusal.message, entered_code=code)
+    return _to(request, order, "" if changed else NOT_CHANGED)
+
+
+@posted_from(_to_order)
+def change_delivery(request: ShopRequest, order_id: int) -> HttpResponse:
+    """POST /order/{id}/delivery: `country` (two letters), and `rate` where the country stays the same."""
+    order = changeable_order(request, order_id)
+    if not order.ship_to:
+        raise ShopError("nothing_to_deliver", _("Nothing of this order is delivered."), status=409)
+    rate = whole_number(request.POST.get("rate", ""), 18)
+
+    def done(it: Order) -> bool:
+        return (it.ship_to, it.shipping_rate_id) == (country, rate) and it.is_priced_by_today()
+
+    def act(locked: Order) -> None:
+        # What is cheapest at home may not be so there: another country begins with its cheapest.
+        locked.set_delivery(country, rate if country == locked.ship_to else None)
+
+    try:
+        country = read_shippable(read_code(request.POST.get("country", "")[:10]))
+        changed = checkout.change(order, act, done=done)
+    except ShopError as refusal:
+        if refusal.status != 422:
+            raise
+        return show_order(request, order, status=422, delivery_error=refusal.message)
     return _to(request, order, "" if changed else NOT_CHANGED)
 
 

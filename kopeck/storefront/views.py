@@ -9,9 +9,10 @@ from django.utils.translation import gettext as _
 
 from kopeck.catalog.models import Item
 from kopeck.errors import ShopError
-from kopeck.orders import placing
+from kopeck.orders import delivery, placing
 from kopeck.orders.access import key_in, may_change, readable_order, reads_all_orders
 from kopeck.orders.models import Order
+from kopeck.orders.shipment import Shipment
 from kopeck.payments import stock
 from kopeck.storefront.lists import Page, orders_of_visitor, orders_with_item
 from kopeck.typed import whole_number
@@ -50,6 +51,8 @@ def show_order(request: ShopRequest, order: Order, *, status: int = 200, **more:
         "can_pay": can_pay,
         "can_change": can_pay and order.buy_item_id is None,
         "order_key": request.GET.get("key", ""),
+        "delivery": _delivery(order) if can_pay and order.ship_to else None,
+        "shipment": Shipment.objects.filter(order=order).first() if order.ship_to and order.paid_at else None,
         "message": _notice(request.GET.get("notice", ""), order),
         "refresh_url": "",
         "others": _others(request, order),
@@ -84,6 +87,15 @@ def open_orders(request: ShopRequest) -> HttpResponse:
 
 def _short(lines: list[Any]) -> list[Any]:
     return [line for line in lines if line.left is not None and line.left < line.quantity]
+
+
+def _delivery(order: Order) -> dict[str, Any]:
+    """What the order's form of delivery offers: countries, and the rates to the one that was chosen."""
+    rates = delivery.rates_in(order.currency)
+    return {
+        "countries": delivery.countries(rates),
+        "offers": delivery.offered(rates, order.ship_to, order.goods_subtotal),
+    }
 
 
 def _confirming(request: ShopRequest, order: Order) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from django.test import Client
 
 from kopeck.catalog.models import Discount
 from kopeck.orders.models import Order
-from tests.support.shop import ShopSandbox, make_item
+from tests.support.shop import ShopSandbox, make_item, make_rate
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -100,6 +100,28 @@ def test_an_unknown_code_is_422(buyer: Client, code: str) -> None:
     answer = post(buyer, {"lines": [{"item": make_item().pk}], "discount_code": code})
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "discount_unknown")
     assert Order.objects.count() == 0
+
+
+def test_country_and_rate_of_a_delivery_are_chosen(buyer: Client) -> None:
+    make_rate()
+    dear = make_rate(amount=1900, name="Air mail", countries=["DE"])
+    body = {"lines": [{"item": make_item(shipped=True).pk}]}
+    assert post(buyer, body).json()["shipping"]["amount"] == 490
+    made = post(buyer, {**body, "country": "de", "shipping_rate": dear.pk}).json()
+    shipping = {"country": "DE", "rate": dear.pk, "name": "Air mail", "amount": 1900}
+    assert made["shipping"] == {**shipping, "discount": 0, "tax": 0, "total": 1900}
+    assert (made["total"], len(made["lines"])) == (4820 + 1900, 1)
+    assert post(buyer, {"lines": [{"item": make_item().pk}]}).json()["shipping"] is None
+
+
+@pytest.mark.parametrize(
+    ("country", "code"), [("XX", "bad_country"), ("ß", "bad_country"), ("FR", "no_delivery")]
+)
+def test_a_country_that_is_not_served_makes_no_order(buyer: Client, country: str, code: str) -> None:
+    make_rate(countries=["DE"])
+    answer = post(buyer, {"lines": [{"item": make_item(shipped=True).pk}], "country": country})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, code)
+    assert not Order.objects.exists()
 
 
 def test_another_site_cannot_make_an_order(buyer: Client) -> None:

@@ -7,8 +7,8 @@ import pytest
 from babel import Locale
 from django.test import Client
 
-from kopeck.catalog.admin import DiscountForm, TaxForm
 from kopeck.catalog.countries import COUNTRIES
+from kopeck.catalog.forms import DiscountForm, TaxForm
 from kopeck.catalog.models import Discount, Tax
 from kopeck.orders import placing
 from kopeck.orders.models import Order

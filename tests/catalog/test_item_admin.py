@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from PIL import Image
 
-from kopeck.catalog.admin import ItemForm
+from kopeck.catalog.forms import ItemForm
 from kopeck.catalog.models import Item
 from tests.support.shop import make_item
 

@@ -107,6 +107,10 @@ THE_SHOP = {
         f"|{'x' * 101}",
         {"  Kopeck ": "Kopeck", "Tee   &  Kaffee": "Tee & Kaffee", "Tee\u00a0Haus": "Tee Haus"},
     ),
+    "SELLER_COUNTRY": Row(
+        "EU|UK|XX|germany|D|DEU|1|ß|ＤＥ|D E|de-DE|../..|None",
+        {"de": "DE", " FR ": "FR"},
+    ),
     "SITE_URL": Row(f"{ADDRESSES}|https://my_shop.example|https://shop.example/shop", SITES),
     "ALLOWED_HOSTS": Row(NAMES, HOSTS),
     "TRUSTED_PROXIES": Row(

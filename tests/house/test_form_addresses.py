@@ -101,7 +101,10 @@ def test_the_address_of_every_form_leads_a_get_back_to_the_form_and_changes_noth
             assert action in forms_of(client, urljoin(action, answer["Location"])), action
     assert state.now() == before
     assert {"/order", "/admin/logout/"} < led_back
-    assert len([path for path in led_back if path.endswith(("/lines", "/discount", "/replay/"))]) == 3
+    assert (
+        len([path for path in led_back if path.endswith(("/lines", "/discount", "/delivery", "/replay/"))])
+        == 4
+    )
     every_action_in_a_template_is_on_one_of_the_pages(posted_to)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kopeck.orders.models import Order
 from tests.support.nasty import BODIES, CONTENT_TYPES, EVENTS, VALUES
-from tests.support.shop import ShopSandbox, make_item, sign
+from tests.support.shop import ShopSandbox, make_item, make_rate, sign
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -36,6 +36,7 @@ POSTS = [
     ("/order", ["item_{item}", "item_1", "item_99999999999999999999"]),
     ("/order/{order}/lines", ["item_{item}", "remove"]),
     ("/order/{order}/discount", ["code"]),
+    ("/order/{order}/delivery", ["country", "rate"]),
     ("/order/{order}/buy", ["key"]),
     ("/admin/login/", ["username", "password", "next", "csrfmiddlewaretoken"]),
 ]
@@ -49,7 +50,8 @@ values = st.one_of(st.sampled_from(VALUES), st.text(max_size=30), st.integers().
 @pytest.fixture
 def place(sandbox: ShopSandbox, buyer: Client) -> Callable[[str], str]:
     """Fills in an address with an item, and an order of this buyer's that can be paid."""
-    item = make_item()
+    item = make_item(shipped=True)
+    make_rate()
     buyer.get(f"/item/{item.pk}?mine=1")
 
     def filled(address: str) -> str:

@@ -8,7 +8,7 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kopeck.catalog.admin import DiscountForm, ItemForm, TaxForm
+from kopeck.catalog.forms import DiscountForm, ItemForm, TaxForm
 from kopeck.catalog.models import Discount, Item, Tax
 from kopeck.orders.models import Order
 from kopeck.refunds.forms import RefundForm

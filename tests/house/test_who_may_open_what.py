@@ -22,7 +22,7 @@ from kopeck.orders.wanted import Wanted
 from kopeck.payments.models import Payment
 from kopeck.web.visitors import VISITOR_COOKIE, Visitor
 from kopeck.webhooks.models import StripeEvent
-from tests.support.shop import ShopSandbox, make_item
+from tests.support.shop import ShopSandbox, make_item, make_rate
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -65,6 +65,7 @@ SHOP = {
     "order/<int:order_id>": Rule("/order/{order}", READERS, 405),
     "order/<int:order_id>/lines": Rule("/order/{order}/lines", READERS, CHANGERS),
     "order/<int:order_id>/discount": Rule("/order/{order}/discount", READERS, CHANGERS),
+    "order/<int:order_id>/delivery": Rule("/order/{order}/delivery", READERS, CHANGERS),
     "order/<int:order_id>/buy": Rule("/order/{order}/buy", CHANGERS, CHANGERS),
     "order/<int:order_id>/intent": Rule("/order/{order}/intent", CHANGERS, 405),
     "order/<int:order_id>/pay": Rule("/order/{order}/pay", CHANGERS, 405),
@@ -123,6 +124,7 @@ MODELS = {
     "catalog/item": "{item}",
     "catalog/discount": "{discount}",
     "catalog/tax": "{tax}",
+    "catalog/shippingrate": "{rate}",
     "orders/order": "{order}",
     "payments/payment": "{payment}",
     "webhooks/stripeevent": "{event}",
@@ -191,7 +193,8 @@ def people(buyer: Client, sandbox: ShopSandbox, settings: Any) -> dict[str, Clie
 @pytest.fixture
 def things(buyer: Client, people: dict[str, Client]) -> dict[str, Any]:
     """One of everything, the order being the buyer's."""
-    item = make_item()
+    rate = make_rate()
+    item = make_item(shipped=True)
     for client in (buyer, people["other"]):
         client.get(f"/item/{item.pk}?mine=1")
     visitor = Visitor(buyer.cookies[VISITOR_COOKIE].value).key
@@ -209,6 +212,7 @@ def things(buyer: Client, people: dict[str, Client]) -> dict[str, Any]:
         "group": Group.objects.create(name="readers").pk,
         "device": TOTPDevice.objects.get().pk,
         "tax": Tax.objects.create(display_name="VAT", percentage="20").pk,
+        "rate": rate.pk,
         "discount": Discount.objects.create(name="Off", code="OFF", percent_off="10").pk,
     }
 

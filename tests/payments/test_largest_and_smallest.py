@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 from django.test import Client
 
-from kopeck.catalog.admin import DiscountForm, ItemForm
+from kopeck.catalog.forms import DiscountForm, ItemForm
 from kopeck.catalog.models import Discount, Item, Tax
 from kopeck.errors import ShopError
 from kopeck.money import CURRENCIES, Currency, format_money, to_decimal

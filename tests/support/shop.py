@@ -5,7 +5,7 @@ from typing import Any
 import requests
 import stripe
 
-from kopeck.catalog.models import Item
+from kopeck.catalog.models import Item, ShippingRate
 from kopeck.stripe_api.accounts import SANDBOX_SECRET_KEY
 from stripe_sandbox.box import Box
 
@@ -18,6 +18,11 @@ def make_item(**facts: Any) -> Item:
     """An item on sale; `facts` replace the usual ones."""
     usual = {"name": "Moka pot", "description": "For three cups.", "price": 4820, "currency": "usd"}
     return Item.objects.create(**(usual | facts))
+
+
+def make_rate(**facts: Any) -> ShippingRate:
+    """A shipping rate of 4.90 USD to everywhere; `facts` replace the usual ones."""
+    return ShippingRate.objects.create(**({"name": "Standard delivery", "amount": 490} | facts))
 
 
 class ShopSandbox:

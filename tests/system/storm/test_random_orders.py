@@ -2,26 +2,28 @@
 
 2,000 of them in `make test-all`, 200 where the file is run by itself (`RANDOM_ORDERS` changes that).
 
-Some currencies of each kind, amounts from the smallest to the largest, all forms of discounts and taxes.
-Neither side knows how the other rounds: `kopeck/orders/pricing.py` and the sandbox's arithmetic were written
-apart from each other.
+Some currencies of each kind, amounts from the smallest to the largest, all forms of discounts, taxes and
+deliveries. Neither side knows how the other rounds: `kopeck/orders/pricing.py` and the sandbox's arithmetic
+were written apart from each other.
 """
 
 import os
 import random
+from collections import Counter
 from decimal import Decimal
 
 import pytest
+from django.db import transaction
 from django.db.models import Q
 
-from kopeck.catalog.models import Discount, Item, Tax
+from kopeck.catalog.models import Discount, Item, ShippingRate, Tax
 from kopeck.errors import ShopError
 from kopeck.money import CURRENCIES
 from kopeck.orders import placing
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
 from kopeck.payments import attempts, inputs, sync
-from stripe_sandbox.checkout.buyer import Buyer
+from stripe_sandbox.checkout.buyer import Buyer, complete
 from stripe_sandbox.checkout.sessions import pay_session
 from stripe_sandbox.rules.cards import Card
 from tests.support.depth import DEEP
@@ -49,7 +51,10 @@ def goods(rng: random.Random) -> dict[str, list[Item]]:
         return rng.choice([1, 7, 99, 333, 1000, 1999, rng.randrange(1, 90_000), large]) * of.step
 
     return {
-        code: [make_item(name=f"{code} {n}", currency=code, price=price(code)) for n in range(12)]
+        code: [
+            make_item(name=f"{code} {n}", currency=code, price=price(code), shipped=n % 2 == 0)
+            for n in range(12)
+        ]
         for code in CODES
     }
 
@@ -62,6 +67,23 @@ def make_discounts(rng: random.Random) -> list[Discount]:
         amount = rng.choice([1, 50, 100, 333, 5000, of.maximum // of.step // 7]) * of.step
         made.append(Discount.objects.create(name=f"off {code}", amount_off=amount, currency=code))
     return made
+
+
+def make_rates(rng: random.Random) -> None:
+    """Taxed and not, free from some subtotal and never, dear, cheap and for nothing."""
+    for code in CODES:
+        step = CURRENCIES[code].step
+        for amount, country in (
+            (0, "NO"),
+            (1, "DE"),
+            (333, "FR"),
+            (1999, "US"),
+            (rng.randrange(90_000), "GB"),
+        ):
+            free = rng.choice([None, rng.randrange(100_000) * step])
+            facts = {"amount": amount * step, "currency": code, "countries": [country], "free_from": free}
+            for taxed in (True, False):
+                ShippingRate.objects.create(name=f"{country} {taxed}", taxed=taxed, **facts)
 
 
 def make_taxes() -> list[Tax]:
@@ -81,6 +103,11 @@ def place(
     Tax.objects.update(is_default=Q(pk__in=chosen))
     try:
         order = placing.place(wanted, visitor="v" * 64, discount=rng.choice(fitting))
+        if order.ship_to:
+            country = rng.choice(["NO", "DE", "FR", "US", "GB"])
+            rates = ShippingRate.objects.filter(currency=code, countries=[country])
+            with transaction.atomic():
+                order.set_delivery(country, rng.choice(rates).pk)
     except ShopError as refusal:
         if refusal.code in ("amount_too_small", "amount_too_large"):
             return None
@@ -94,6 +121,8 @@ def test_shop_stripe_and_ledger_agree_on_random_orders(sandbox: ShopSandbox, see
     """pain 7"""
     rng = random.Random(seed)
     items, off, taxes = goods(rng), make_discounts(rng), make_taxes()
+    make_rates(rng)
+    sent: Counter[str] = Counter()
     expected: dict[str, tuple[int, str]] = {}
     done = 0
     while done < ORDERS // SEEDS:
@@ -107,8 +136,11 @@ def test_shop_stripe_and_ledger_agree_on_random_orders(sandbox: ShopSandbox, see
         account, session = found
         assert session["amount_total"] == order.total == payment.amount
         assert session["total_details"]["amount_discount"] == order.discount_total
+        apart = session["total_details"]["amount_shipping"]
+        assert session["amount_subtotal"] + apart == order.subtotal
+        sent["options" if session["shipping_cost"] else "line" if order.ship_to else "nothing"] += 1
         assert session["total_details"]["amount_tax"] == order.tax_total
-        buyer = Buyer(email="a@example.com", name="A")
+        buyer = complete(session, Buyer(email="a@example.com", name="A"))
         outcome = pay_session(sandbox.box, account, session["id"], CARD, buyer=buyer)
         assert outcome.kind == "paid"
         assert sync.refresh(payment).status == "paid"
@@ -117,6 +149,7 @@ def test_shop_stripe_and_ledger_agree_on_random_orders(sandbox: ShopSandbox, see
         assert not order.notes.exists()  # nothing had to be adopted
         if order.total:
             expected[session["id"]] = (order.total, order.currency)
+    assert min(sent["options"], sent["line"], sent["nothing"]) > done // 20  # each way was tried
     (ledger,) = sandbox.control("GET", "ledger")["accounts"]
     charged = {one["checkout_session"]: (one["amount"], one["currency"]) for one in ledger["charges"]}
     assert charged == expected

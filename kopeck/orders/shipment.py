@@ -1,0 +1,73 @@
+"""Where a paid order is sent: what Stripe collected, whether it was sent, and by whom it is carried."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from kopeck.catalog.countries import country_name
+
+#: Stripe's parts of an address, as they are stored and shown.
+PARTS = ("line1", "line2", "postal_code", "city", "state", "country")
+
+
+class Shipment(models.Model):
+    """One for each paid order that is delivered. `forgotten`: when name, phone and address were removed."""
+
+    order = models.OneToOneField(
+        "Order", models.CASCADE, related_name="shipment", verbose_name=_("order"), editable=False
+    )
+    name = models.TextField(_("name"), blank=True)
+    phone = models.TextField(_("phone"), blank=True)
+    address = models.JSONField(_("address"), default=dict, blank=True)
+    carrier = models.CharField(_("carrier"), max_length=100, blank=True)
+    number = models.CharField(_("tracking number"), max_length=100, blank=True)
+    link = models.URLField(_("tracking link"), max_length=500, blank=True)
+    sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
+    forgotten = models.DateTimeField(_("address removed"), null=True, blank=True)
+    created = models.DateTimeField(_("paid"), auto_now_add=True)
+
+    objects: ClassVar[models.Manager["Shipment"]] = models.Manager()
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("shipment"), _("shipments")
+        ordering = ["-pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(forgotten=None) | Q(name="", phone="", address={}),
+                name="a_forgotten_address_is_gone",
+            )
+        ]
+        indexes = [
+            models.Index(fields=["created"], condition=Q(sent_at__isnull=True), name="shipments_to_send"),
+            models.Index(fields=["created"], condition=Q(forgotten__isnull=True), name="shipments_by_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.order_id}"
+
+    @classmethod
+    def to(cls, order: Any, said: Mapping[str, Any]) -> "Shipment":
+        """Stores where Stripe says that the order goes: `name`, `phone` and `address` of Stripe's objects."""
+        address = said.get("address") or {}
+        known = {part: _clean(address.get(part)) for part in PARTS if address.get(part)}
+        name, phone = _clean(said.get("name")), _clean(said.get("phone"))
+        return cls.objects.create(order=order, name=name, phone=phone, address=known)
+
+    @property
+    def country(self) -> str:
+        return str(self.address.get("country", "")).upper()
+
+    @property
+    def shown(self) -> list[str]:
+        """Name, address and phone, a line each."""
+        town = " ".join(filter(None, (self.address.get("postal_code"), self.address.get("city"))))
+        place = [self.address.get("line1"), self.address.get("line2"), town, self.address.get("state")]
+        return [text for text in (self.name, *place, country_name(self.country), self.phone) if text]
+
+
+def _clean(text: object) -> str:
+    """As PostgreSQL can keep it."""
+    return str(text or "").replace("\0", "").strip()
