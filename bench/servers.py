@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 import requests
 
-from kopeck.ops.serve import granian
+from kopeck.ops.serve import FEW_HEAPS, granian
 from kopeck_local import postgres
 from kopeck_local.child import spawn, tail
 
@@ -125,7 +125,7 @@ def web(
     command[0] = python or command[0]
     command[-1] = application or command[-1]
     log = folder / f"web-{port}.log"
-    with running(command, log, {**env, "WEB_THREADS": str(threads)}, port) as parent:
+    with running(command, log, {**FEW_HEAPS, **env, "WEB_THREADS": str(threads)}, port) as parent:
         (worker,) = parent.children()
         yield Web(port, parent, worker)
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 from kopeck.env import env_int
-from kopeck.ops.serve import granian
+from kopeck.ops.serve import FEW_HEAPS, granian
 from kopeck.ops.starting import ADMIN, Refused, given_database, refuse_endless_redirects, require_free
 from kopeck.private import private_folder
 from kopeck_local import postgres
@@ -100,7 +100,7 @@ class Run:
     def start_web(self, env: dict[str, str]) -> Program:
         threads = env_int("WEB_THREADS", 64, 1, 1000, of=env)
         command = granian(self.place.host, self.place.port, threads=threads)
-        return self.programs.launch("web", command, env, patience=8)
+        return self.programs.launch("web", command, {**FEW_HEAPS, **env}, patience=8)
 
     def step(self, name: str, what: str) -> None:
         now = time.monotonic()

@@ -92,3 +92,13 @@ def test_a_server_whose_workers_cannot_start_ends(start: Start, tmp_path: Path) 
     )
     assert server.wait(SECONDS) == 1
     assert "crash loop" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize(("given", "kept"), [({}, "2"), ({"MALLOC_ARENA_MAX": "7"}, "7")])
+def test_the_web_server_has_few_heaps_unless_its_owner_says_how_many(
+    start: Start, tmp_path: Path, given: dict[str, str], kept: str
+) -> None:
+    # Granian itself writes its title over what could be read of its environment.
+    (tmp_path / "granian.py").write_text("import os; print('heaps:', os.environ.get('MALLOC_ARENA_MAX'))")
+    assert start(PYTHONPATH=str(tmp_path), **given).wait(SECONDS) == 0
+    assert f"heaps: {kept}" in (tmp_path / "log").read_text()
