@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+import psycopg
 from django.db import connection, models
 from django.db.models.expressions import DatabaseDefault
 
@@ -98,6 +99,19 @@ def read(sql: str, asked: Sequence[Any], *kinds: type[models.Model]) -> list[tup
     with connection.cursor() as cursor:
         cursor.execute(sql, asked)
         return [_cut(row, kinds) for row in cursor.fetchall()]
+
+
+def at_once(sql: str, asked: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """What the statement returns, its values sent beside it: a long one need not be written as a literal.
+
+    PostgreSQL then takes their types from where they stand, which not every statement says.
+    """
+    connection.ensure_connection()
+    plain: Any = psycopg.Cursor(connection.connection)
+    logged = connection.queries_logged
+    with connection.make_debug_cursor(plain) if logged else connection.make_cursor(plain) as cursor:
+        cursor.execute(sql, asked)
+        return cursor.fetchall()  # type: ignore[no-any-return]
 
 
 def _cut(row: Sequence[Any], kinds: Sequence[type[models.Model]]) -> tuple[Any, ...]:

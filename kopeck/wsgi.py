@@ -12,12 +12,16 @@ from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.utils.http import parse_header_parameters
 
-from kopeck.storefront.kept import look, mark, name_of
-from kopeck.telemetry import tracing
-from kopeck.web.bodies import WholeBodies
-from kopeck.web.crowd import Bounded
-from kopeck.web.kept import KeptPages
-from kopeck.web.watch import Watch
+# Before what has models: they can be imported when Django knows its apps.
+_views = get_wsgi_application()
+
+from kopeck.storefront.kept import look, mark, name_of  # noqa: E402
+from kopeck.telemetry import tracing  # noqa: E402
+from kopeck.web.bodies import WholeBodies  # noqa: E402
+from kopeck.web.crowd import Bounded  # noqa: E402
+from kopeck.web.kept import KeptPages  # noqa: E402
+from kopeck.web.watch import Watch  # noqa: E402
+from kopeck.webhooks.front import Front  # noqa: E402
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -60,6 +64,6 @@ def _is_utf8(charset: str) -> bool:
 
 
 _connections = settings.DATABASES["default"]["OPTIONS"]["pool"]["max_size"]
-_django = Bounded(OneCharset(get_wsgi_application()), threads=settings.WEB_THREADS, connections=_connections)
+_django = Bounded(OneCharset(Front(_views)), threads=settings.WEB_THREADS, connections=_connections)
 _whole = WholeBodies(_django, threads=settings.WEB_THREADS)
 application = tracing.wrapped(KeptPages(_whole, named=name_of, watch=Watch(look, mark)))

@@ -159,10 +159,12 @@ def request_name(given: str) -> str:
     return given if given and _REQUEST_ID.fullmatch(given) else token_hex(16)
 
 
-def answered(name: str, method: str, path: str, route: str, status: int, seconds: float) -> None:
+def answered(
+    name: str, method: str, path: str, route: str, status: int, seconds: float, **facts: Any
+) -> None:
     """Counts and writes what was answered in front of Django, as `Requests` does."""
     metrics.count(route, method, status, seconds)
-    _write_access(method, path, status, seconds, {"request": name})
+    _write_access(method, path, status, seconds, {"request": name, **facts})
 
 
 def _write_access(method: str, path: str, status: int, seconds: float, gathered: dict[str, Any]) -> None:

@@ -83,6 +83,35 @@ def without_secrets(value: Any, depth: int = 0) -> Any:
     return scrub(value, kept=True) if isinstance(value, str) else value
 
 
+_DIGITS = bytes.maketrans(b"0123456789", b"0" * 10)
+_USER = re.compile(rb"://[^\s:/@'\"]+:[^\s/@'\"]+@")
+#: Some of these stands in whatever JSON `without_secrets` would change, beside what is looked for apart. An
+#: escaped letter may be any.
+_SIGNS = (b"\\", b"_secret", b"sk_test_", b"sk_live_", b"rk_test_", b"rk_live_", b"whsec_")
+_ASSIGNED = (b"key=", b"token=", b"secret=", b"password=")
+
+
+def holds_nothing(body: bytes) -> bool:
+    """Whether `without_secrets` surely leaves this JSON as it is. Quick: most events hold nothing secret."""
+    if not body.isascii() or any(sign in body for sign in _SIGNS):
+        return False
+    if body.count(b"{") + body.count(b"[") > DEEPEST:
+        return False
+    if b"=" in body and any(name in body.lower() for name in _ASSIGNED):
+        return False
+    if b"@" in body and _USER.search(body):
+        return False
+    # A card's digits, whatever stands between them.
+    if b"0" * 14 in body.translate(_DIGITS, b" -"):
+        return False
+    return not any(value in body for value in _encoded(our_secrets()))
+
+
+@lru_cache(maxsize=1)
+def _encoded(values: tuple[str, ...]) -> tuple[bytes, ...]:
+    return tuple(value.encode() for value in values)
+
+
 class ReportFilter(SafeExceptionReporterFilter):
     """Hides in development too what Django hides in production, and more names than it does."""
 

@@ -11,9 +11,11 @@ being sent, and the sender, Caddy among them, may lose the answer: a 413 here wo
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from io import BytesIO
+from queue import SimpleQueue
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
@@ -31,7 +33,10 @@ PATIENCE, PATIENCE_WITH_UPLOADS = 20.0, 60.0
 AT_ONCE, GRACE = 0.2, 1.0
 #: Seconds between an answer and hanging up, for what waits to be sent then is lost.
 TO_BE_SENT = 0.25
+#: Threads that wait for the next body: starting one costs more than reading most bodies.
+READERS = 8
 _PIECE = 64 * 1024
+Work = Callable[[], None]
 
 
 class Body:
@@ -47,7 +52,8 @@ class Body:
         self.fetched = False
         self._source, self._room = source, room
         self._patience = PATIENCE_WITH_UPLOADS if uploads else PATIENCE
-        self._kept: Any = SpooledTemporaryFile(MOST)  # noqa: SIM115 - closed with this
+        # An upload goes to a file; both are closed with this.
+        self._kept: Any = SpooledTemporaryFile(MOST) if uploads else BytesIO()  # noqa: SIM115
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._at_its_end = False
@@ -57,7 +63,7 @@ class Body:
         if self.fetched:
             return
         self.fetched = True
-        threading.Thread(target=self._read, daemon=True).start()
+        _readers.do(self._read)
         if not self._over.wait(AT_ONCE):
             if self._room.enter(self):
                 self._over.wait(self._patience - AT_ONCE)
@@ -113,8 +119,40 @@ class Body:
         line: bytes = self._kept.readline(size)
         return line
 
+    @property
+    def whole(self) -> bytes | None:
+        """All of it, for whoever looks at it before Django reads it; None where it is none, or an upload."""
+        is_whole = self.fetched and not self.refused and self.read_bytes == self.length
+        return self._kept.getvalue() if is_whole and isinstance(self._kept, BytesIO) else None
+
     def close(self) -> None:
         self._kept.close()
+
+
+class Readers:
+    """Threads that read bodies, as many as there are bodies. A few of them wait for the next one."""
+
+    def __init__(self) -> None:
+        self._idle: deque[SimpleQueue[Work]] = deque()
+
+    def do(self, work: Work) -> None:
+        """Does it in a thread, now."""
+        try:
+            box = self._idle.pop()
+        except IndexError:
+            box = SimpleQueue()
+            threading.Thread(target=self._work, args=(box,), daemon=True).start()
+        box.put(work)
+
+    def _work(self, box: "SimpleQueue[Work]") -> None:
+        while True:
+            box.get()()
+            if len(self._idle) >= READERS:
+                return
+            self._idle.append(box)
+
+
+_readers = Readers()
 
 
 class Room:

@@ -14,7 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from kopeck import rows
-from kopeck.telemetry.redaction import scrub, without_secrets
+from kopeck.telemetry.redaction import holds_nothing, scrub, without_secrets
 from kopeck.webhooks.handlers import HANDLERS, Outcome
 from kopeck.webhooks.models import STORE_ONCE, StripeEvent
 
@@ -24,9 +24,14 @@ SETTLING = ("status", "outcome", "traceback", "handled", "attempts")
 _STRIPE_ID = re.compile(r"\w+", re.ASCII)
 
 
-def receive(account_name: str, event: dict[str, Any], *, livemode: bool) -> StripeEvent:
+def receive(account_name: str, event: dict[str, Any], body: bytes, *, livemode: bool) -> StripeEvent:
     """Stores the event once and processes it. Raises what stopped it, after noting that on the event."""
-    row = _row(account_name, event)
+    return process(keep(account_name, event, body, livemode=livemode))
+
+
+def keep(account_name: str, event: dict[str, Any], body: bytes, *, livemode: bool) -> StripeEvent:
+    """The event as it is stored, once; settled by that where it needs no work. `body`: its JSON."""
+    row = _row(account_name, event, body)
     is_ours = bool(event.get("livemode")) == livemode
     useless = _useless(row)
     if not is_ours:
@@ -34,13 +39,13 @@ def receive(account_name: str, event: dict[str, Any], *, livemode: bool) -> Stri
     elif useless:
         _settle(row, StripeEvent.Status.IGNORED, useless)
     if _store(row) or row.is_settled:
-        return process(row)
+        return row
     # It came before, and was cut off or failed then.
     stored = StripeEvent.objects.get(pk=row.pk)
     if not is_ours:
         _settle(stored, *OTHER_MODE)
         rows.update(stored, *SETTLING)
-    return process(stored)
+    return stored
 
 
 def process(event: StripeEvent) -> StripeEvent:
@@ -101,17 +106,18 @@ def _handle(event: StripeEvent) -> Outcome:
     return next(handle for prefix, handle in HANDLERS.items() if event.type.startswith(prefix))(event)
 
 
-def _row(account_name: str, event: dict[str, Any]) -> StripeEvent:
+def _row(account_name: str, event: dict[str, Any], text: bytes) -> StripeEvent:
     data = event.get("data")
     body = data.get("object") if isinstance(data, dict) else None
     body = body if isinstance(body, dict) else {}
+    payload = {**event, "data": {"object": body}}
     return StripeEvent(
         account=account_name,
         event_id=event["id"][:255],
         type=event["type"][:100],
         object_id=str(body.get("id") or "")[:255],
         api_version=str(event.get("api_version") or "")[:40],
-        payload=without_secrets({**event, "data": {"object": body}}),
+        payload=payload if holds_nothing(text) else without_secrets(payload),
         created=_time(event.get("created")),
         traceback="",
     )
@@ -120,7 +126,7 @@ def _row(account_name: str, event: dict[str, Any]) -> StripeEvent:
 def _store(row: StripeEvent) -> bool:
     """Stores the event; False where it was stored before, and then `row` has what became of it."""
     asked = [*rows.values(row), row.account, row.event_id]
-    while not (found := rows.read(STORE_ONCE, asked)):
+    while not (found := rows.at_once(STORE_ONCE, asked)):
         # Another copy came at this very moment: this statement waited for it, and looked before it was there.
         continue
     (row.pk, row.status, row.outcome, is_new) = found[0]

@@ -108,4 +108,5 @@ def _take(account: str, event: Event) -> None:
 def take(account: str, event: Event) -> StripeEvent:
     """What the webhook does with an event that was delivered. Raises what stopped it, noted on the event."""
     livemode = settings.STRIPE_ACCOUNTS[account].livemode
-    return intake.receive(account, storable(json.dumps(event)), livemode=livemode)
+    text = json.dumps(event)
+    return intake.receive(account, storable(text), text.encode(), livemode=livemode)

@@ -1,5 +1,6 @@
 """Keys, client secrets, passwords and card numbers are hidden in logs, error reports and kept events."""
 
+import json
 import logging
 import sys
 from typing import Any
@@ -12,7 +13,7 @@ from django.views.debug import technical_500_response
 
 from kopeck.telemetry import redaction
 from kopeck.telemetry.logs import ReadableLines
-from kopeck.telemetry.redaction import scrub, without_secrets
+from kopeck.telemetry.redaction import holds_nothing, scrub, without_secrets
 from kopeck.webhooks.models import StripeEvent
 from tests.support.shop import ShopSandbox, make_item
 
@@ -135,6 +136,32 @@ def test_an_event_is_kept_without_client_secrets_at_any_depth() -> None:
     assert "src_client_secret_abc" not in str(kept)
     assert kept["data"]["object"]["charges"] == [{"payment_intent": {"amount": 4820}}]
     assert kept["data"]["object"]["id"] == "pi_3NxAbCdEf"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CLIENT_SECRET,
+        "4242 4242 4242 4242",
+        "pay with 4242-4242-4242-4242 please",
+        "https://user:word@x.example/",
+        "https://x.example/?Key=abcdef",
+        "whsec_abcdefgh",
+        "sk_live_abcdefgh",
+        shop_settings.SECRET_KEY,
+    ],
+)
+def test_the_first_look_at_an_event_finds_whatever_would_be_hidden(text: str) -> None:
+    for body in (json.dumps({"a": [text]}), json.dumps({"a": [text]}, ensure_ascii=False)):
+        assert not holds_nothing(body.encode())
+    assert not holds_nothing(json.dumps({"one_client_secret": "x"}).encode())
+    assert not holds_nothing(b"[" * 61)
+
+
+def test_the_first_look_lets_an_ordinary_event_pass() -> None:
+    ordinary = {"created": 1795874227, "url": "http://127.0.0.1:80/a?s=b", "email": "buyer@x.example"}
+    assert holds_nothing(json.dumps(ordinary, indent=2).encode())
+    assert without_secrets(ordinary) == ordinary
 
 
 def test_an_event_nested_to_hurt_is_cut_off() -> None:
