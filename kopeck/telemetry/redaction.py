@@ -31,14 +31,20 @@ _SHAPES = re.compile(
 )
 _CARD = re.compile(r"(?<![\w.-])[3-6](?:[ -]?\d){13,18}(?![\w-])")
 #: What is hidden holds one of these, or is a value of this shop's. Most lines hold none: one look is enough.
-_MAYBE = re.compile(r"[@_=]|://|(?i:earer |asic )|[3-6](?:[ -]?\d){13}")
+_MAYBE = re.compile(r"[@_=+]|line[12]|city|phone|://|(?i:earer |asic )|[3-6](?:[ -]?\d){13}")
 _NAMES = re.compile(r"KEY|SECRET|PASS|TOKEN|DSN|SIGNATURE|CREDENTIAL", re.IGNORECASE)
+_PHONE = re.compile(r"(?<![\w+])\+[1-9](?:[ ()-]{0,2}\d){7,14}(?!\w)")
+#: An address in a printed object or in a form.
+_ADDRESS = re.compile(
+    r"""(\b(?:line[12]|city|postal_code|phone)["']?(?:\]|%5D)?\s*[:=]\s*)("[^"\n]*"|'[^'\n]*'|[^\s&"',}]+)"""
+)
 _LOGIN = re.compile(r"(\b[Bb](?i:earer|asic) )[^\s\"',]+")
 _EMAIL = re.compile(r"[^\s<>\"'(=,;:@]+@[^\s<>\"'),;:@]+\.[^\s<>\"'),;:@]+")
 
 
 def scrub(text: str, *, kept: bool = False) -> str:
-    """The text with everything secret in it replaced by "[hidden]", and e-mail addresses by "...@...".
+    """The text with everything secret in it replaced by "[hidden]", e-mail addresses by "...@...", and
+    phones and postal addresses by "[hidden]" too.
 
     `kept`: of what the shop keeps for its owner (mails, events) only keys, secrets and cards are hidden. Its
     addresses are of use there, and a "Basic plan" is something on sale.
@@ -52,6 +58,7 @@ def scrub(text: str, *, kept: bool = False) -> str:
     if kept or is_plain:
         return text
     text = _LOGIN.sub(rf"\1{HIDDEN}", text)
+    text = _ADDRESS.sub(rf"\1{HIDDEN}", _PHONE.sub(HIDDEN, text))
     return _EMAIL.sub("...@...", text) if "@" in text else text
 
 
@@ -77,6 +84,7 @@ def without_secrets(value: Any, depth: int = 0) -> Any:
         return HIDDEN
     if isinstance(value, dict):
         kept = {name: inner for name, inner in value.items() if not str(name).endswith("client_secret")}
+        kept |= {name: HIDDEN for name in _personal(kept) if isinstance(kept[name], str) and kept[name]}
         return {name: without_secrets(inner, depth + 1) for name, inner in kept.items()}
     if isinstance(value, list):
         return [without_secrets(inner, depth + 1) for inner in value]
@@ -85,6 +93,7 @@ def without_secrets(value: Any, depth: int = 0) -> Any:
 
 _DIGITS = bytes.maketrans(b"0123456789", b"0" * 10)
 _USER = re.compile(rb"://[^\s:/@'\"]+:[^\s/@'\"]+@")
+_WHERE = re.compile(rb'"(?:line[12]|city|postal_code|state|phone)"\s*:\s*"')
 #: Some of these stands in whatever JSON `without_secrets` would change, beside what is looked for apart. An
 #: escaped letter may be any.
 _SIGNS = (b"\\", b"_secret", b"sk_test_", b"sk_live_", b"rk_test_", b"rk_live_", b"whsec_")
@@ -99,6 +108,8 @@ def holds_nothing(body: bytes) -> bool:
         return False
     if b"=" in body and any(name in body.lower() for name in _ASSIGNED):
         return False
+    if _WHERE.search(body):
+        return False
     if b"@" in body and _USER.search(body):
         return False
     # A card's digits, whatever stands between them.
@@ -110,6 +121,14 @@ def holds_nothing(body: bytes) -> bool:
 @lru_cache(maxsize=1)
 def _encoded(values: tuple[str, ...]) -> tuple[bytes, ...]:
     return tuple(value.encode() for value in values)
+
+
+def _personal(value: Mapping[str, Any]) -> set[str]:
+    """Where people live and how they are called: the order keeps that, for as long as the owner wants."""
+    if "line1" in value:  # an address: its country is no secret
+        return {"line1", "line2", "city", "postal_code", "state"} & value.keys()
+    place = value.get("address")
+    return ({"name", "phone"} if isinstance(place, dict) and place.get("line1") else {"phone"}) & value.keys()
 
 
 class ReportFilter(SafeExceptionReporterFilter):

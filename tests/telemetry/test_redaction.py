@@ -203,3 +203,39 @@ def test_the_stripe_librarys_debug_log_stays_shut_at_log_level_debug(
     assert not logging.getLogger("stripe").isEnabledFor(logging.INFO)
     assert "urllib3" in caplog.text
     assert secret not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "call +49 30 1234567",
+        "phone=+4930123456&x=1",
+        "{'line1': 'Secret Street 7', 'country': 'DE'}",
+        '"line1": "Secret Street 7"',
+        "shipping[address][line1]=SecretStreet7&b=1",
+        "postal_code: '10115 7'",
+    ],
+)
+def test_phones_and_addresses_are_in_no_line(text: str) -> None:
+    scrubbed = scrub(text)
+    assert "[hidden]" in scrubbed
+    assert not any(part in scrubbed for part in ("1234", "Secret", "10115"))
+
+
+@pytest.mark.parametrize("text", ["2026-11-28T14:00:00+00:00", "1 + 12345678", "a city of dreams", "+1 more"])
+def test_what_only_looks_like_a_phone_or_an_address_stays(text: str) -> None:
+    assert scrub(text) == text
+
+
+def test_a_stored_event_says_the_country_and_not_who_lives_where() -> None:
+    home = {"line1": "Secret Street 7", "line2": None, "city": "Berlin", "country": "DE", "postal_code": "1"}
+    session = {
+        "customer_details": {"name": "Ada", "phone": "+4930", "email": "ada@x.example", "address": home},
+        "collected_information": {"shipping_details": {"name": "Ada", "address": home}},
+        "line_items": {"data": [{"name": "Pot"}]},
+    }
+    kept = without_secrets(session)
+    assert kept["customer_details"]["email"] == "ada@x.example"
+    assert kept["customer_details"]["address"]["country"] == "DE"
+    assert kept["line_items"]["data"] == [{"name": "Pot"}]
+    assert not any(word in str(kept) for word in ("Ada'", "Secret", "Berlin", "+4930"))

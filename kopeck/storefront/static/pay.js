@@ -41,6 +41,13 @@ async function start() {
     button.disabled = false;
   });
   element.mount(form.querySelector("[data-element]"));
+  // What is delivered has an address: confirmPayment hands over what this Element holds, as the intent's `shipping`.
+  const place = form.querySelector("[data-address]");
+  if (place) {
+    const validation = { phone: { required: "always" } };
+    const allowedCountries = [place.dataset.address];
+    elements.create("address", { mode: "shipping", allowedCountries, fields: { phone: "always" }, validation }).mount(place);
+  }
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     pay(stripe, elements);
