@@ -8,13 +8,17 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy
 
 from kopeck.backoffice import why
+from kopeck.backoffice.shipments import ShipmentAdmin
 from kopeck.orders.lines import OrderLine, OrderNote
 from kopeck.orders.models import Order
+from kopeck.orders.shipment import Shipment
 from kopeck.payments.models import Payment
 from kopeck.refunds import views as refund_views
 from kopeck.refunds.models import Dispute, Refund
 from kopeck.refunds.review import can_be_refunded
 from kopeck.web.admin import ReadOnlyAdmin, ReadOnlyInline, money_column, order_link
+
+__all__ = ["DisputeInline", "OrderAdmin", "PaymentAdmin", "RefundInline", "ShipmentAdmin"]
 
 
 class OrderLineInline(ReadOnlyInline):
@@ -60,6 +64,10 @@ class OrderAdmin(ReadOnlyAdmin):
     tax = money_column("tax_total", gettext_lazy("tax"))
     included = money_column("tax_included", gettext_lazy("tax included in prices"))
     money = money_column("total", gettext_lazy("total"))
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **more: Any) -> HttpResponse:
+        context["shipment"] = Shipment.objects.filter(order=context["original"]).first()
+        return super().render_change_form(request, context, *args, **more)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view

@@ -140,6 +140,11 @@ def owe_refund(sender: type[Refund], refund: Refund, **more: Any) -> None:
         _owe(refund.payment, Mail.Kind.REFUND, refund)
 
 
+def owe_sent(payment: Payment) -> None:
+    """The goods are on their way: told once, in the transaction that marks the shipment as sent."""
+    _owe(payment, Mail.Kind.SENT)
+
+
 def _owe(payment: Payment, kind: Mail.Kind, refund: Refund | None = None) -> None:
     mail = Mail(order_id=payment.order_id, kind=kind, refund=refund, payment=payment)
     for (number,) in rows.read(OWE, rows.values(mail)):  # none where it is owed already

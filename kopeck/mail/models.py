@@ -30,6 +30,7 @@ class Mail(Leased):
         RECEIPT = "receipt", _("receipt")
         REFUND = "refund", _("refund")
         APOLOGY = "apology", _("apology: sold out")
+        SENT = "sent", _("sent")
 
     class Status(models.TextChoices):
         WAITING = "waiting", _("waiting")

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from kopeck.mail.models import Mail
 from kopeck.money import format_money
 from kopeck.orders.models import Order
+from kopeck.orders.shipment import Shipment
 from kopeck.web.context import money_locale
 
 #: How wide the plain text is, in letters.
@@ -41,6 +42,7 @@ def write(mail: Mail) -> None:
             "order": order,
             "payment": payment,
             "refund": refund,
+            "shipment": Shipment.objects.filter(order=order).first(),
             "rows": rows(order),
             "rule": "-" * WIDTH,
             "shop_name": settings.SHOP_NAME,
@@ -59,6 +61,8 @@ def _subject(mail: Mail, amount: object) -> str:
             return _("%(shop)s: order %(number)s is paid") % words
         case Mail.Kind.REFUND:
             return _("%(shop)s: refund of %(amount)s for order %(number)s") % words
+        case Mail.Kind.SENT:
+            return _("%(shop)s: order %(number)s is on its way") % words
     return _("%(shop)s: order %(number)s is sold out, we refund your payment") % words
 
 

@@ -18,6 +18,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from kopeck.catalog.models import Discount, Tax
 from kopeck.orders import placing
 from kopeck.orders.models import Order
+from kopeck.orders.shipment import Shipment
 from kopeck.orders.wanted import Wanted
 from kopeck.payments.models import Payment
 from kopeck.web.visitors import VISITOR_COOKIE, Visitor
@@ -126,6 +127,7 @@ MODELS = {
     "catalog/tax": "{tax}",
     "catalog/shippingrate": "{rate}",
     "orders/order": "{order}",
+    "orders/shipment": "{shipment}",
     "payments/payment": "{payment}",
     "webhooks/stripeevent": "{event}",
     "mirror/stripemirror": "1",
@@ -212,6 +214,7 @@ def things(buyer: Client, people: dict[str, Client]) -> dict[str, Any]:
         "group": Group.objects.create(name="readers").pk,
         "device": TOTPDevice.objects.get().pk,
         "tax": Tax.objects.create(display_name="VAT", percentage="20").pk,
+        "shipment": Shipment.to(order, {"name": "Ada"}).pk,
         "rate": rate.pk,
         "discount": Discount.objects.create(name="Off", code="OFF", percent_off="10").pk,
     }
