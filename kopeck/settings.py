@@ -47,6 +47,8 @@ SHOP_NAME = read_or_exit("SHOP_NAME", values.read_name, "Kopeck")
 
 #: Where the seller is (ISO 3166): who has not said where a purchase goes to is taken to be there.
 SELLER_COUNTRY = read_or_exit("SELLER_COUNTRY", countries.read_setting, "US")
+#: How long the name, phone and address of a delivery are kept, from when it was paid.
+KEEP_ADDRESSES_DAYS = env_int("KEEP_ADDRESSES_DAYS", 365, least=1, most=36500)
 
 _key_file = str(DATA_DIR / "secret-key")
 SECRET_KEY = env("SECRET_KEY")

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
+from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import connection
 from django.db.models import QuerySet
@@ -23,6 +24,7 @@ from procrastinate.manager import JobManager
 
 from kopeck import stopping
 from kopeck.ops.models import PaidBefore
+from kopeck.orders.shipment import Shipment
 from kopeck.reconcile.models import Discrepancy, Run
 from kopeck.webhooks.models import StripeEvent
 
@@ -87,10 +89,13 @@ def _ways() -> dict[str, Callable[[], int]]:
         "discrepancies": Discrepancy.objects.filter(gone__lt=gone),
         "events": events.filter(received__lt=now - KEEP_EVENTS, payload__isnull=True).order_by("received"),
     }
+    days = timedelta(days=settings.KEEP_ADDRESSES_DAYS)
+    addresses = Shipment.objects.filter(forgotten=None, created__lt=now - days).order_by("created")
     payloads = events.filter(received__lt=now - KEEP_PAYLOADS, payload__isnull=False).order_by("received")
     return {
         "finished jobs": lambda: _forget_jobs(["succeeded", "cancelled", "aborted"], KEEP_DONE),
         "failed jobs": lambda: _forget_jobs(["failed"], KEEP_FAILED),
+        "addresses": partial(_forget_addresses, addresses),
         "payloads of events": partial(_slim, payloads),
         **{name: partial(_delete, rows) for name, rows in old.items()},
     }
@@ -109,6 +114,14 @@ def _delete(rows: "QuerySet[Any]") -> int:
     """Up to a batch of them, the oldest first."""
     batch = list(rows.values_list("pk", flat=True)[:BATCH])
     rows.filter(pk__in=batch).delete()
+    return len(batch)
+
+
+def _forget_addresses(shipments: "QuerySet[Shipment]") -> int:
+    """Of up to a batch of deliveries nothing is kept of who got them, and where."""
+    batch = list(shipments.values_list("pk", flat=True)[:BATCH])
+    gone: dict[str, Any] = {"name": "", "phone": "", "address": {}, "forgotten": timezone.now()}
+    Shipment.objects.filter(pk__in=batch).update(**gone)
     return len(batch)
 
 

@@ -107,6 +107,7 @@ THE_SHOP = {
         f"|{'x' * 101}",
         {"  Kopeck ": "Kopeck", "Tee   &  Kaffee": "Tee & Kaffee", "Tee\u00a0Haus": "Tee Haus"},
     ),
+    "KEEP_ADDRESSES_DAYS": number("0|36501"),
     "SELLER_COUNTRY": Row(
         "EU|UK|XX|germany|D|DEU|1|ß|ＤＥ|D E|de-DE|../..|None",
         {"de": "DE", " FR ": "FR"},

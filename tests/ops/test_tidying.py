@@ -12,9 +12,12 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from kopeck.ops import jobs as tidy_jobs
+from kopeck.orders import placing
+from kopeck.orders.shipment import Shipment
+from kopeck.orders.wanted import Wanted
 from kopeck.reconcile.models import Discrepancy, Run
 from kopeck.webhooks.models import StripeEvent
-from tests.support.shop import ShopSandbox
+from tests.support.shop import ShopSandbox, make_item, make_rate
 from tests.support.worker import forget_jobs, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -177,6 +180,24 @@ def test_a_slimmed_event_still_stops_a_repetition_and_can_be_read(
     assert StripeEvent.objects.get() == event
     page = owner.get(f"/admin/webhooks/stripeevent/{event.pk}/change/")
     assert "it is older than a month" in page.content.decode()
+
+
+def test_an_address_is_kept_as_long_as_the_setting_says_and_its_order_stays(settings: Any) -> None:
+    settings.KEEP_ADDRESSES_DAYS = 30
+    make_rate()
+    said = {"name": "Ada", "phone": "+4930", "address": {"line1": "Street 7", "country": "DE"}}
+    made = []
+    for days in (29, 31):
+        order = placing.place([Wanted(make_item(shipped=True), 1)], visitor="v" * 64)
+        made.append(Shipment.to(order, said))
+        Shipment.objects.filter(pk=made[-1].pk).update(created=timezone.now() - timedelta(days=days))
+    assert tidy_jobs.forget() == {"addresses": 1}
+    young, old = (Shipment.objects.get(pk=one.pk) for one in made)
+    assert (young.name, young.forgotten) == ("Ada", None)
+    assert (old.name, old.phone, old.address) == ("", "", {})
+    assert old.forgotten is not None
+    assert old.order.total == 4820 + 490
+    assert tidy_jobs.forget() == {}
 
 
 def test_the_worker_does_it_every_hour() -> None:
