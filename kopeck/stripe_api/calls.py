@@ -60,8 +60,7 @@ def watch(account: str, method: str, url: str) -> Iterator[Call]:
         yield call
     finally:
         seconds = time.perf_counter() - began
-        metrics.STRIPE_CALLS.labels(account, call.name, call.outcome).inc()
-        metrics.STRIPE_SECONDS.labels(call.name).observe(seconds)
+        metrics.count_call(account, call.name, call.outcome, seconds)
         _hear(account, call.outcome)
         _write(account, call, round(seconds * 1000, 1))
 

@@ -22,7 +22,7 @@ from django.http.response import HttpResponseBase
 from django.utils.encoding import escape_uri_path
 
 from kopeck.telemetry import metrics, tracing
-from kopeck.telemetry.redaction import scrub
+from kopeck.telemetry.redaction import scrub, scrub_all
 
 if TYPE_CHECKING:
     from procrastinate import App, JobContext
@@ -76,14 +76,17 @@ def about_its(facts: Callable[..., dict[str, Any]]) -> Callable[[Callable[P, T]]
     return decorate
 
 
-def facts_of(record: logging.LogRecord) -> dict[str, Any]:
-    """What the line is about: by where it was written, then by what it says itself."""
-    facts, said = dict(_facts.get()), record.__dict__
+def facts_of(record: logging.LogRecord, **more: Any) -> dict[str, Any]:
+    """What the line is about, after `more`: by where it was written, then by what it says itself."""
+    facts, said = {**more, **_facts.get()}, record.__dict__
     for name in FIELDS:
         # Django's own lines bring the HttpRequest itself along, whose text is its address with the query.
-        if name in said and isinstance(said[name], str | int | float):
+        if name in said and isinstance(said[name], _PLAIN):
             facts[name] = said[name]
-    return {name: scrub(value) if isinstance(value, str) else value for name, value in facts.items()}
+    return scrub_all(facts)
+
+
+_PLAIN = (str, int, float)
 
 
 _as_json = json.JSONEncoder(ensure_ascii=False, default=str).encode
@@ -95,8 +98,7 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         written = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         said: dict[str, Any] = {"time": written, "level": record.levelname, "logger": record.name}
-        said["message"] = scrub(record.getMessage())
-        said.update(facts_of(record))
+        said.update(facts_of(record, message=record.getMessage()))
         if record.exc_info:
             said["exception"] = scrub(self.formatException(record.exc_info))
         return _as_json(said)

@@ -64,6 +64,18 @@ def _counters(route: str, method: str, hundreds: int) -> tuple[Counter, Histogra
     return REQUESTS.labels(route, method, f"{hundreds}xx"), REQUEST_SECONDS.labels(route)
 
 
+def count_call(account: str, name: str, outcome: str, seconds: float) -> None:
+    """Counts a try to ask Stripe."""
+    calls, call_seconds = _call_counters(account, name, outcome)
+    calls.inc()
+    call_seconds.observe(seconds)
+
+
+@lru_cache(maxsize=1000)
+def _call_counters(account: str, name: str, outcome: str) -> tuple[Counter, Histogram]:
+    return STRIPE_CALLS.labels(account, name, outcome), STRIPE_SECONDS.labels(name)
+
+
 def _route(request: HttpRequest) -> str:
     match: ResolverMatch | None = request.resolver_match
     if match is not None:

@@ -13,7 +13,7 @@ from django.views.debug import technical_500_response
 
 from kopeck.telemetry import redaction
 from kopeck.telemetry.logs import ReadableLines
-from kopeck.telemetry.redaction import holds_nothing, scrub, without_secrets
+from kopeck.telemetry.redaction import holds_nothing, scrub, scrub_all, without_secrets
 from kopeck.webhooks.models import StripeEvent
 from tests.support.shop import ShopSandbox, make_item
 
@@ -71,6 +71,16 @@ def test_this_shops_own_values_are_hidden_by_what_they_are(
     finally:
         redaction.our_secrets.cache_clear()
     assert text == "[hidden], [hidden], [hidden], kopeck"
+
+
+@pytest.mark.parametrize(
+    "secret", ["buyer@example.com", "sk_test_51abcdef", shop_settings.SECRET_KEY, "plain"]
+)
+def test_one_look_at_all_facts_hides_what_a_look_at_each_does(secret: str) -> None:
+    facts = {"message": "GET /", "status": 200, "path": secret, "request": "0123456789abcdef"}
+    each = {name: scrub(value) if isinstance(value, str) else value for name, value in facts.items()}
+    assert scrub_all(facts) == each
+    assert (each["path"] == secret) == (secret == "plain")
 
 
 def test_a_log_line_and_its_traceback_are_clean() -> None:
