@@ -1,19 +1,22 @@
 """Sends mails: a lease on the row, then the mail server with nothing held, then what became of it.
 
 Whoever dies in between leaves a lease that ends; the next try sends the same words, which were kept, under
-the same Message-ID.
+the same Message-ID. A sweep claims several by one statement, and gives back at once what it does not begin.
 """
 
 import logging
+from collections import deque
 from datetime import timedelta
 from email.utils import parseaddr
+from operator import attrgetter
 from smtplib import SMTPRecipientsRefused
+from time import monotonic
 from typing import Any
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.db import InterfaceError, OperationalError
-from django.db.models import Q
+from django.db.models import F, prefetch_related_objects
 from django.dispatch import receiver
 from django.utils import timezone
 from procrastinate import RetryStrategy
@@ -21,7 +24,7 @@ from procrastinate.contrib.django import app
 
 from kopeck import rows, stopping
 from kopeck.leases import is_free
-from kopeck.mail.models import OWE, Mail
+from kopeck.mail.models import CLAIM, OWE, Mail
 from kopeck.mail.texts import write
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
@@ -41,8 +44,9 @@ MAX_TRIES, LONGEST_WAIT = 11, timedelta(hours=6)
 BACKOFF = RetryStrategy(
     max_attempts=5, exponential_wait=4, retry_exceptions=(OperationalError, InterfaceError)
 )
-#: How many mails one sweep sends, and after how many failures it takes the mail server for dead.
-BATCH, PATIENCE = 100, 3
+#: How many mails one sweep sends, how many of them are claimed and written by one statement each, and after
+#: how many failures it takes the mail server for dead.
+BATCH, TOGETHER, PATIENCE = 100, 20, 3
 
 
 @app.task(retry=BACKOFF)
@@ -56,45 +60,78 @@ def send(mail_id: int) -> None:
 def send_due(timestamp: int) -> None:
     """Every minute: mails that failed and are due again, and those whose job or sender was lost."""
     due = Mail.objects.filter(is_free(), status=Status.WAITING, due_at__lte=timezone.now()).order_by("due_at")
-    failures = 0
-    for number in stopping.each(list(due.values_list("pk", flat=True)[:BATCH])):
-        failures += deliver(number) is False
-        if failures == PATIENCE:
+    numbers, failures = list(due.values_list("pk", flat=True)[:BATCH]), 0
+    for start in stopping.each(range(0, len(numbers), TOGETHER)):
+        done = _deliver(numbers[start : start + TOGETHER], PATIENCE - failures)
+        failures += sum(not is_sent for is_sent in done.values())
+        if failures >= PATIENCE:
             break
 
 
 def deliver(mail_id: int) -> bool | None:
     """Whether it was sent; None: nothing was to be done, or somebody else is at it."""
-    mail = _claim(mail_id)
-    if mail is None:
-        return None
+    return _deliver([mail_id], PATIENCE).get(mail_id)
+
+
+def _deliver(numbers: list[int], patience: int) -> dict[int, bool]:
+    """Of those of these mails that are to be sent now, whether each was. The rest is given back when the
+    process is asked to stop, after `patience` failures, or when half of the lease is over.
+    """
+    mails, until, found = _claim(numbers), monotonic() + LEASE.total_seconds() / 2, dict[int, bool]()
+    rest = deque(_written(mails, found))
     try:
-        if not mail.text:
-            write(mail)
-            mail.save(update_fields=["subject", "text", "html"])
+        while rest and list(found.values()).count(False) < patience and monotonic() < until:
+            stopping.check()
+            mail = rest.popleft()
+            found[mail.pk] = _send(mail)
+    finally:
+        if rest:
+            held = Mail.objects.filter(pk__in=[mail.pk for mail in rest], lease_until=rest[0].lease_until)
+            held.update(lease_until=None, tries=F("tries") - 1)
+    return found
+
+
+def _send(mail: Mail) -> bool:
+    try:
         release_database()
         _message(mail).send()
     except Exception as trouble:
         _note(mail, trouble)
         return False
     # Whoever has the lease by now: it is sent.
-    Mail.objects.filter(pk=mail.pk).update(
-        status=Status.SENT, sent_at=timezone.now(), problem="", lease_until=None
-    )
+    mail.status, mail.sent_at, mail.problem, mail.lease_until = Status.SENT, timezone.now(), "", None
+    rows.update(mail, "status", "sent_at", "problem", "lease_until")
     log.info("mail %s of order %s (%s) is sent", mail.pk, mail.order_id, mail.kind)
     return True
 
 
-def _claim(mail_id: int) -> Mail | None:
-    """The mail, with its lease and an address to send it to; None where it is not to be sent now."""
-    mail = Mail.objects.select_related("order").filter(pk=mail_id, status=Status.WAITING).first()
-    if mail is None:
-        return None
-    due, to = Q(status=Status.WAITING, due_at__lte=timezone.now()), mail.to or mail.order.email
-    if to:
-        return mail if mail.claim(LEASE, due, to=to, tries=mail.tries + 1) else None
-    Mail.objects.filter(due, pk=mail_id).update(status=Status.NO_ADDRESS)
-    return None
+def _claim(numbers: list[int]) -> list[Mail]:
+    """Those that are to be sent now, with a lease and an address, their order and their payment."""
+    now = timezone.now()
+    mails = []
+    for mail, order, payment in rows.read(CLAIM, [now + LEASE, numbers, now, now], Mail, Order, Payment):
+        mail.order, mail.payment = order, payment
+        mails.append(mail)
+    if len(mails) < len(numbers):
+        without = Mail.objects.filter(status=Status.WAITING, due_at__lte=now, pk__in=numbers, to="")
+        without.filter(order__email="").update(status=Status.NO_ADDRESS)
+    return sorted(mails, key=attrgetter("due_at"))
+
+
+def _written(mails: list[Mail], failed: dict[int, bool]) -> list[Mail]:
+    """Those that have their words, stored before anything is sent. What can't be written has `failed`."""
+    prefetch_related_objects([mail.order for mail in mails if not mail.text], "lines", "taxes")
+    ready = []
+    for mail in mails:
+        try:
+            if not mail.text:
+                write(mail)
+                rows.update(mail, "subject", "text", "html")
+            ready.append(mail)
+        except Exception as trouble:
+            _note(mail, trouble)
+            failed[mail.pk] = False
+    return ready
 
 
 def _message(mail: Mail) -> EmailMultiAlternatives:

@@ -109,3 +109,15 @@ class Mail(Leased):
 OWE = f"""
 INSERT INTO {rows.insertion(Mail)} VALUES {rows.places(Mail)} ON CONFLICT DO NOTHING RETURNING id
 """  # noqa: S608 - the model's own names
+
+#: The leases of those of these mails that are due, free and have an address; each with its order and payment.
+#: One that another sender has locked is left to that.
+CLAIM = f"""
+UPDATE mail_mail AS m SET lease_until = %s, tries = m.tries + 1, "to" = COALESCE(NULLIF(m."to", ''), o.email)
+FROM orders_order AS o, payments_payment AS p
+WHERE m.id IN (
+    SELECT id FROM mail_mail WHERE id = ANY(%s) AND status = 'waiting' AND due_at <= %s
+    AND (lease_until IS NULL OR lease_until <= %s) ORDER BY id FOR UPDATE SKIP LOCKED
+) AND o.id = m.order_id AND p.id = m.payment_id AND (m."to" <> '' OR o.email <> '')
+RETURNING {rows.columns(Mail, "m")}, {rows.columns(Order, "o")}, {rows.columns(Payment, "p")}
+"""  # noqa: S608 - the models' own names

@@ -12,9 +12,11 @@ from django.utils import timezone
 
 from kopeck.mail import jobs as mail_jobs
 from kopeck.mail.models import Mail
+from kopeck.stopping import Stopping
 from tests.mail.post_office import PostOffice
 from tests.support.buying import paid_order
 from tests.support.shop import ShopSandbox
+from tests.support.statements import statements
 from tests.support.worker import forget_jobs, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -28,6 +30,10 @@ def post(settings: Any) -> Iterator[PostOffice]:
     settings.DEFAULT_FROM_EMAIL = "Kopeck <shop@shop.example>"
     yield office
     office.close()
+
+
+class PowerCut(BaseException):
+    pass
 
 
 @pytest.fixture
@@ -93,9 +99,6 @@ def test_a_server_that_died_after_taking_it_is_asked_again_with_the_same_mail(
 def test_a_sender_that_was_killed_leaves_a_lease_that_ends(
     mail: Mail, post: PostOffice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class PowerCut(BaseException):
-        pass
-
     def die(*_args: Any) -> None:
         raise PowerCut
 
@@ -173,6 +176,78 @@ def test_a_template_that_breaks_stops_the_mail_and_not_the_payment(
     wait_no_longer()
     mail_jobs.send_due(0)
     assert (len(post.mails), state(mail)) == (1, ("sent", 2))
+
+
+def test_many_receipts_are_sent_by_few_statements(
+    mail: Mail, post: PostOffice, sandbox: ShopSandbox, deliver: Any
+) -> None:
+    for _time in range(4):
+        paid_order(sandbox, Client(), deliver)
+    with statements() as sent:
+        mail_jobs.send_due(0)
+    # Which are due, their leases, lines and taxes; then the words of each, and that it is sent.
+    assert len(sent) == 4 + 2 * 5, sent
+    assert (len(post.mails), Mail.objects.filter(status="sent", tries=1).count()) == (5, 5)
+
+
+def test_one_that_cannot_be_written_stops_none_of_the_others(
+    mail: Mail, post: PostOffice, sandbox: ShopSandbox, deliver: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paid_order(sandbox, Client(), deliver)
+    write = mail_jobs.write
+
+    def half(one: Mail) -> None:
+        write(one)
+        if one.pk == mail.pk:
+            one.html = ""
+            raise ValueError("no words")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(mail_jobs, "write", half)
+        mail_jobs.send_due(0)
+    assert (len(post.mails), state(mail), mail.text) == (1, ("waiting", 1), "")
+    wait_no_longer()
+    mail_jobs.send_due(0)
+    assert (len(post.mails), state(mail)) == (2, ("sent", 2))
+
+
+@pytest.mark.parametrize("death", [PowerCut, Stopping])
+def test_a_batch_that_ends_early_gives_back_what_it_has_not_begun(
+    death: type[BaseException],
+    mail: Mail,
+    post: PostOffice,
+    sandbox: ShopSandbox,
+    deliver: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for _time in range(2):
+        paid_order(sandbox, Client(), deliver)
+
+    def die(*_args: Any) -> None:
+        raise death
+
+    with monkeypatch.context() as patch:
+        patch.setattr("django.core.mail.EmailMultiAlternatives.send", die)
+        with pytest.raises(death):
+            mail_jobs.send_due(0)
+    begun = Mail.objects.get(tries=1)
+    assert begun.is_leased
+    assert Mail.objects.filter(tries=0, lease_until=None, status="waiting").count() == 2
+    mail_jobs.send_due(0)  # another worker
+    assert len(post.mails) == 2
+    wait_no_longer()
+    mail_jobs.send_due(0)
+    assert (len(post.mails), Mail.objects.filter(status="sent").count()) == (3, 3)
+
+
+def test_a_batch_begins_no_mail_when_half_of_its_lease_is_over(
+    mail: Mail, post: PostOffice, sandbox: ShopSandbox, deliver: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paid_order(sandbox, Client(), deliver)
+    clock = iter([0.0, 1.0])
+    monkeypatch.setattr(mail_jobs, "monotonic", lambda: next(clock, 1000.0))
+    mail_jobs.send_due(0)
+    assert (len(post.mails), Mail.objects.filter(tries=0, lease_until=None).count()) == (1, 1)
 
 
 def test_a_dead_server_does_not_hold_up_the_sweep(
