@@ -129,7 +129,9 @@ def format_money(minor: int, code: str, locale: Locale) -> str:
     # CLDR shows some currencies with other decimals than Stripe charges (HUF, TWD, RSD ...): ours win,
     # or the page would hide cents that the card pays.
     pattern = parse_pattern(locale.currency_formats["standard"].pattern)
-    pattern.frac_prec = (of.shown, of.shown)
+    # "12,500 KWD" reads as twelve thousand: a third decimal, nearly always 0, stands where it is not.
+    shown = of.shown - 1 if of.shown == 3 and minor % 10 == 0 else of.shown
+    pattern.frac_prec = (shown, shown)
     return str(
         pattern.apply(to_decimal(minor, code), locale, currency=of.code.upper(), currency_digits=False)
     )

@@ -7,7 +7,7 @@ from kopeck.api.routes import api
 from kopeck.ops.metrics_page import metrics_page
 from kopeck.ops.readiness import healthz, readyz
 from kopeck.staff import views as staff
-from kopeck.storefront.goods import cart, further_goods, item_page, shop_window
+from kopeck.storefront.goods import cart, further_goods, item_page, search, shop_window
 from kopeck.storefront.ordering import change_delivery, change_discount, change_lines, place
 from kopeck.storefront.pay import buy, buy_order, come_back, intent, order_intent, pay_page
 from kopeck.storefront.views import my_orders, open_orders, order_page, orders_of_item
@@ -17,6 +17,7 @@ from kopeck.webhooks.views import webhook
 urlpatterns = [
     path("", shop_window, name="shop"),
     path("after/<int:item_id>", further_goods, name="shop-after"),
+    path("search", search, name="search"),
     path("item/<int:item_id>", item_page, name="item"),
     path("buy/<int:item_id>", buy, name="buy"),
     path("item/by_order/<int:item_id>", orders_of_item, name="orders-of-item"),

@@ -1,9 +1,10 @@
 """The goods: the shop window, its pages, the cart, and one item."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.db.models import Q
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
@@ -15,11 +16,14 @@ from kopeck.orders.models import Order
 from kopeck.payments import stock
 from kopeck.storefront.forms import not_on_sale
 from kopeck.storefront.kept import PERSONAL
+from kopeck.storefront.search import LONGEST, find
 from kopeck.storefront.views import private
 from kopeck.typed import read_number, whole_number
 from kopeck.web.middleware import read_only
 from kopeck.web.visitors import ShopRequest, stamp
 
+#: Other goods on an item's page.
+OTHERS = 4
 #: Items on a page of the window: it stays under 100 kB, and divides by one, two and three columns.
 PAGE = 48
 
@@ -43,13 +47,43 @@ def cart(request: ShopRequest) -> HttpResponse:
     `?after={item id}`: a further page. What is ordered from other pages stands in hidden fields.
     """
     number = whole_number(request.GET.get("after", ""), 18)
-    visitor = request.visitor.known_key
-    # The newest of each currency: those that the window's form changes.
-    newest = {order.currency: order for order in reversed(placing.open_in_window(visitor))}
-    open_orders = list(newest.values())
+    visitor, open_orders = request.visitor.known_key, _open_orders(request)
     last = None if number is None else _last_seen(number)
     context = _shelf(last, stock.own_window(visitor), _wanted(open_orders), base="/cart?after=")
     return private(render(request, "shop.html", context | {"open_orders": open_orders, "is_cart": True}))
+
+
+@read_only
+def search(request: ShopRequest) -> HttpResponse:
+    """GET /search?q=&page=: what is like the words, the likest first, with the visitor's own quantities."""
+    question = request.GET.get("q", "")[:LONGEST].strip()
+    if not question:
+        return HttpResponseRedirect("/", status=303)
+    page = max(1, whole_number(request.GET.get("page", ""), 3) or 1)
+    numbers = find(question)
+    shown = numbers[(page - 1) * PAGE : page * PAGE]
+    visitor, open_orders = request.visitor.known_key, _open_orders(request)
+    found = stock.with_left(Item.objects.on_sale().filter(pk__in=shown), stock.own_window(visitor))
+    items = sorted(found, key=lambda item: shown.index(item.pk))
+    context = {
+        **_offered(items, _wanted(open_orders)),
+        "question": question,
+        "earlier": _found_page(question, page - 1) if page > 1 else None,
+        "later": _found_page(question, page + 1) if len(numbers) > page * PAGE else None,
+        "open_orders": open_orders,
+        "is_cart": True,
+    }
+    return private(render(request, "shop.html", context))
+
+
+def _found_page(question: str, page: int) -> str:
+    return f"/search?{urlencode({'q': question, 'page': page})}"
+
+
+def _open_orders(request: ShopRequest) -> list[Order]:
+    """The visitor's newest unpaid order of each currency: those that the window's form changes."""
+    orders = placing.open_in_window(request.visitor.known_key)
+    return list({order.currency: order for order in reversed(orders)}.values())
 
 
 def _wanted(orders: list[Order]) -> dict[int, OrderLine]:
@@ -74,24 +108,24 @@ def _shelf(
     """A page of the window behind `last`, with the addresses of those beside it, which begin with `base`."""
     on_sale = Item.objects.on_sale()
     found = list(stock.with_left(on_sale.behind(last) if last else on_sale, own)[: PAGE + 1])
-    items, wanted = found[:PAGE], dict(wanted or {})
-    for item in items:
-        item.most = stock.most(item.left)
-        line = wanted.pop(item.pk, None)
-        item.wanted = min(line.quantity, item.most) if line else 0
+    items = found[:PAGE]
     first = base.partition("?")[0] if "?" in base else "/"
     earlier = None
     if last:
         before = on_sale.before(items[0])[PAGE : PAGE + 1].first() if items else None
         earlier = f"{base}{before.pk}" if before else first
-    return {
-        "items": items,
-        "elsewhere": list(wanted.values()),
-        "last": last,
-        "earlier": earlier,
-        "later": f"{base}{items[-1].pk}" if len(found) > PAGE else None,
-        "stamp": stamp(),
-    }
+    later = f"{base}{items[-1].pk}" if len(found) > PAGE else None
+    return {**_offered(items, wanted or {}), "last": last, "earlier": earlier, "later": later}
+
+
+def _offered(items: list[Any], wanted: dict[int, OrderLine]) -> dict[str, Any]:
+    """The items with what is wanted of each; `elsewhere`: what else is wanted."""
+    for item in items:
+        item.most = stock.most(item.left)
+        item.wanted = min(wanted[item.pk].quantity, item.most) if item.pk in wanted else 0
+    shown = {item.pk for item in items}
+    elsewhere = [line for number, line in wanted.items() if number not in shown]
+    return {"items": items, "elsewhere": elsewhere, "stamp": stamp()}
 
 
 @read_only
@@ -115,11 +149,22 @@ def item_page(request: ShopRequest, item_id: int) -> HttpResponse:
         "message": "",
         "stamp": stamp(),
         "is_personal": is_personal,
+        "others": _others(item),
     }
     if request.GET.get("notice") == "price_changed":
         context["message"] = _("The price has changed. Please look at it and press Buy if you agree.")
     answer = render(request, "item.html", context)
     return private(answer) if is_personal else _public(answer)
+
+
+def _others(item: Item) -> list[Item]:
+    """The next ones in the owner's order, and from its beginning where that is too few."""
+    on_sale = Item.objects.on_sale()
+    others = list(on_sale.behind(item)[:OTHERS])
+    if len(others) < OTHERS:
+        known = [item.pk, *(other.pk for other in others)]
+        others += on_sale.exclude(pk__in=known)[: OTHERS - len(others)]
+    return others
 
 
 def _public(response: HttpResponse) -> HttpResponse:

@@ -17,7 +17,7 @@ from kopeck.orders.access import changeable_order, readable_order
 from kopeck.orders.delivery import read_shippable
 from kopeck.orders.lines import OrderLine
 from kopeck.orders.models import Order
-from kopeck.orders.wanted import Wanted
+from kopeck.orders.wanted import MAX_QUANTITY, Wanted
 from kopeck.payments import checkout
 from kopeck.payments.inputs import Client
 from kopeck.storefront import forms
@@ -46,14 +46,12 @@ def place(request: ShopRequest) -> HttpResponse:
 
     Open orders of the window are changed to what is wanted now, and cancelled where nothing is. A form that
     did not show them (`kept`: the window is the same for everybody) adds to them. `then`: the page of the
-    window that is shown next, in place of the order.
+    window that is shown next, in place of the order. `add`: the item of a page of its own, and `quantity`.
     """
-    quantities = forms.quantities(request)
+    quantities = _quantities(request)
     then = _PAGE.fullmatch(request.POST.get("then", ""))
     if then and "kept" in request.POST and not any(quantities.values()):
         return HttpResponseRedirect(then[0], status=303)
-    if "kept" in request.POST:
-        quantities = _ordered(request.visitor.known_key) | {item: n for item, n in quantities.items() if n}
     by_currency = _by_currency(quantities)
     if len(by_currency) > 1 and keeps_no_cookies(request):
         # Only one order's page can be shown, and the others would be in no list of theirs.
@@ -72,6 +70,19 @@ def place(request: ShopRequest) -> HttpResponse:
         ((order, notice),) = orders
         return _to(request, order, notice, key=order.key if keeps_no_cookies(request) else "")
     return HttpResponseRedirect("/orders/open", status=303)
+
+
+def _quantities(request: ShopRequest) -> dict[int, int]:
+    """What is wanted by now: the form's own fields, with what was ordered before where it shows none."""
+    if "add" in request.POST:
+        wanted = forms.wanted_item(request, whole_number(request.POST["add"], 18) or 0)
+        ordered = _ordered(request.visitor.known_key)
+        together = ordered.get(wanted.item.pk, 0) + wanted.quantity
+        return ordered | {wanted.item.pk: min(together, MAX_QUANTITY)}
+    quantities = forms.quantities(request)
+    if "kept" in request.POST:
+        return _ordered(request.visitor.known_key) | {item: n for item, n in quantities.items() if n}
+    return quantities
 
 
 def _by_currency(quantities: dict[int, int]) -> dict[str, list[Wanted]]:

@@ -12,7 +12,7 @@ from django.views.static import serve
 from kopeck.web.middleware import read_only
 
 #: Whatever begins like one of these; "/order" is every order and the list of one's own.
-NOT_FOR_CRAWLERS = ("/buy/", "/intent/", "/order", "/item/by_order/", "/admin", "/api/")
+NOT_FOR_CRAWLERS = ("/buy/", "/intent/", "/order", "/item/by_order/", "/search", "/cart", "/admin", "/api/")
 
 
 @read_only

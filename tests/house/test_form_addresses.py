@@ -118,6 +118,7 @@ def every_action_in_a_template_is_on_one_of_the_pages(posted_to: dict[str, tuple
     written = set()
     for template in (Path(settings.BASE_DIR) / "kopeck").glob("**/templates/**/*.html"):
         written |= set(_ACTION.findall(template.read_text()))
+    written.remove("/search")  # its form asks by GET itself
     assert len(written) >= 7
     for action in written:
         for name, path in named.items():

@@ -109,7 +109,9 @@ def test_zero_decimal_currencies_are_never_multiplied_by_a_hundred() -> None:
         (4820, "usd", "de", "48,20\xa0$"),
         (6800, "jpy", "en", "¥6,800"),
         (500, "isk", "en", "ISK5"),
-        (5120, "kwd", "en", "KWD5.120"),
+        (5120, "kwd", "en", "KWD5.12"),
+        (5125, "kwd", "en", "KWD5.125"),
+        (12500, "kwd", "de", "12,50 KWD"),
         # CLDR would show no cents of these, and Stripe charges them.
         (17550, "huf", "en", "HUF175.50"),
         (123456, "rsd", "en", "RSD1,234.56"),

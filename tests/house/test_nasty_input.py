@@ -27,6 +27,8 @@ GETS = [
     ("/order/{order}/pay", ["key"]),
     ("/order/{order}/return", ["key", "session_id", "payment_intent", "tries"]),
     ("/orders", ["before"]),
+    ("/cart", ["after"]),
+    ("/search", ["q", "page"]),
     ("/item/by_order/{item}", ["before"]),
     ("/api/v1/orders/{order}", ["key"]),
     ("/api/v1/items/{item}/orders", ["before"]),

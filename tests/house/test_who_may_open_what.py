@@ -55,6 +55,7 @@ class Rule(NamedTuple):
 SHOP = {
     "": Rule("/", ALL, 405),
     "after/<int:item_id>": Rule("/after/{item}", ALL, 405),
+    "search": Rule("/search?q=pot", ALL, 405),
     "item/<int:item_id>": Rule("/item/{item}", ALL, 405),
     "buy/<int:item_id>": Rule("/buy/{item}", ALL, ALL),
     "intent/<int:item_id>": Rule("/intent/{item}", ALL, 405),

@@ -67,6 +67,25 @@ def test_a_form_that_did_not_show_the_open_order_adds_to_it(buyer: Client) -> No
     assert lines_of(Order.objects.get()) == {"Pot": 1}
 
 
+def test_an_items_page_adds_to_the_order(buyer: Client) -> None:
+    pot, lamp = make_item(name="Pot"), make_item(name="Lamp")
+    page = buyer.get(f"/item/{lamp.pk}").content.decode()
+    assert f'formaction="/order" name="add" value="{lamp.pk}"' in page
+    assert f'href="/item/{pot.pk}"' in page  # other goods
+    buyer.post("/order", {f"item_{pot.pk}": "2"})
+    answer = buyer.post("/order", {"add": str(lamp.pk), "quantity": "3", "price": "1", "currency": "usd"})
+    assert answer["Location"] == f"/order/{Order.objects.get().pk}"
+    buyer.post("/order", {"add": str(lamp.pk), "quantity": "98"})
+    assert lines_of(Order.objects.get()) == {"Pot": 2, "Lamp": 99}
+    for wrong, status in (
+        ({"add": "x"}, 404),
+        ({"add": str(lamp.pk), "quantity": "0"}, 422),
+        ({"add": "9" * 30}, 404),
+    ):
+        assert buyer.post("/order", wrong).status_code == status
+    assert lines_of(Order.objects.get()) == {"Pot": 2, "Lamp": 99}
+
+
 def test_wanting_nothing_any_more_cancels_and_wanting_nothing_at_all_is_refused(buyer: Client) -> None:
     pot = make_item()
     nothing = buyer.post("/order", {f"item_{pot.pk}": "0"})

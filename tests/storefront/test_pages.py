@@ -148,12 +148,12 @@ def test_pages_do_not_wait_for_the_session_or_log_in(buyer: Client) -> None:
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
-    for address in ("/", f"/item/{item.pk}"):
+    for address, most in (("/", 1), (f"/item/{item.pk}", 3)):
         with CaptureQueriesContext(
             connection,
         ) as queries:
             buyer.get(address)
-        assert len(queries) == 1, address
+        assert len(queries) <= most, address
 
 
 def test_crawlers_are_kept_from_starting_payments_and_let_into_the_shop(client: Client) -> None:
@@ -164,6 +164,16 @@ def test_crawlers_are_kept_from_starting_payments_and_let_into_the_shop(client: 
     rules.parse(answer.content.decode().splitlines())
     for path in ("/", "/item/1", "/media/items/a.webp", "/static/kopeck.css"):
         assert rules.can_fetch("Googlebot", path), path
-    private = ("/order", "/orders", "/order/1", "/order/1/buy", "/order/1/pay", "/item/by_order/1", "/admin/")
+    private = (
+        "/order",
+        "/orders",
+        "/cart",
+        "/search?q=a",
+        "/order/1",
+        "/order/1/buy",
+        "/order/1/pay",
+        "/item/by_order/1",
+        "/admin/",
+    )
     for path in ("/buy/1", "/buy/1?quantity=50", "/intent/1", "/api/v1/items/1/orders", *private):
         assert not rules.can_fetch("Googlebot", path), path

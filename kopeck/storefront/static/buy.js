@@ -2,7 +2,7 @@
 "use strict";
 
 function beginBuying(form) {
-  const button = form.querySelector("[type=submit]");
+  const button = form.querySelector("[type=submit]:not([formaction])");
   const problem = form.querySelector("[role=alert]");
   const label = button.textContent;
 
@@ -13,6 +13,7 @@ function beginBuying(form) {
   };
 
   form.addEventListener("submit", async (event) => {
+    if (event.submitter?.hasAttribute("formaction")) return; // another button of the same form
     event.preventDefault();
     if (button.disabled) return;
     button.disabled = true;

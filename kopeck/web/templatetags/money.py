@@ -25,5 +25,5 @@ def currency_digits(code: str) -> int:
 
 @register.simple_tag
 def shown_digits(code: str) -> int:
-    """Decimals that people see: usd 2, jpy 0, kwd 3, isk 0."""
-    return the_currency(code).shown
+    """Decimals that people see of a price: usd 2, jpy 0, kwd 2 (its third is always 0), isk 0."""
+    return min(the_currency(code).shown, 2)
