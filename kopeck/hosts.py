@@ -77,6 +77,15 @@ def read_site(text: str) -> str:
     return read_address(text, "the shop's address looks like https://shop.example") if text else ""
 
 
+def read_page(text: str) -> str:
+    """ "https://shop.example/terms", or ""."""
+    return (
+        read_address(text, "a page's address looks like https://shop.example/terms", path=True)
+        if text
+        else ""
+    )
+
+
 def read_base(text: str) -> str:
     """The address of a server that we or browsers ask, without its last slash, or ""."""
     if not text:

@@ -44,6 +44,12 @@ except (OSError, UnicodeDecodeError) as problem:
 DATA_DIR = read_or_exit("DATA_DIR", read_folder, str(BASE_DIR / ".data"))
 DEBUG = env_bool("DEBUG")
 SHOP_NAME = read_or_exit("SHOP_NAME", values.read_name, "Kopeck")
+#: At the foot of every page; what is empty is not there.
+SELLER = read_or_exit("SELLER", values.read_seller)
+CONTACT_EMAIL = read_or_exit("CONTACT_EMAIL", values.read_contact)
+TERMS_URL = read_or_exit("TERMS_URL", hosts.read_page)
+RETURNS_URL = read_or_exit("RETURNS_URL", hosts.read_page)
+PRIVACY_URL = read_or_exit("PRIVACY_URL", hosts.read_page)
 
 #: Where the seller is (ISO 3166): who has not said where a purchase goes to is taken to be there.
 SELLER_COUNTRY = read_or_exit("SELLER_COUNTRY", countries.read_setting, "US")

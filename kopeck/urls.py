@@ -10,8 +10,9 @@ from kopeck.staff import views as staff
 from kopeck.storefront.goods import cart, further_goods, item_page, search, shop_window
 from kopeck.storefront.ordering import change_delivery, change_discount, change_lines, place
 from kopeck.storefront.pay import buy, buy_order, come_back, intent, order_intent, pay_page
+from kopeck.storefront.sharing import sitemap
 from kopeck.storefront.views import my_orders, open_orders, order_page, orders_of_item
-from kopeck.web.views import media, robots
+from kopeck.web.views import favicon, media, robots
 from kopeck.webhooks.views import webhook
 
 urlpatterns = [
@@ -43,6 +44,8 @@ urlpatterns = [
     path("readyz", readyz),
     path("metrics", metrics_page),
     path("robots.txt", robots),
+    path("sitemap.xml", sitemap),
+    path("favicon.ico", favicon),
     path("media/<path:path>", media),
 ]
 handler400 = "kopeck.web.errors.bad_request"

@@ -22,6 +22,7 @@ from kopeck.typed import is_blank
 Network = IPv4Network | IPv6Network
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LONGEST_NAME = 100
+LONGEST_SELLER = 250
 SHORTEST_TOKEN = 16
 _ZONES = Path("/usr/share/zoneinfo")
 #: What PostgreSQL would refuse only when the shop connects.
@@ -38,6 +39,23 @@ def read_name(text: str) -> str:
     if len(text) > LONGEST_NAME:
         raise ValueError(f"a name has {LONGEST_NAME} letters at most")
     return " ".join(text.split())
+
+
+def read_seller(text: str) -> str:
+    """Who sells, with the address and the tax number, in one line; or nothing."""
+    if len(text) > LONGEST_SELLER:
+        raise ValueError(f"this has {LONGEST_SELLER} letters at most")
+    if text and is_blank(text):
+        raise ValueError("this has no visible letter")
+    return " ".join(text.split())
+
+
+def read_contact(text: str) -> str:
+    """ "shop@shop.example", its host as mail servers know it, or ""."""
+    address = read_sender(text) if text else ""
+    if "<" in address:
+        raise ValueError("it should be an address alone, such as shop@shop.example")
+    return address
 
 
 def read_level(text: str) -> str:

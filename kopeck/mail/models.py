@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from kopeck import rows
 from kopeck.leases import Leased
+from kopeck.orders.access import orders_link
 from kopeck.orders.models import EMAIL_LENGTH, Order
 from kopeck.payments.models import Payment
 from kopeck.refunds.models import Refund
@@ -103,6 +104,12 @@ class Mail(Leased):
         """The order's page with its key; "" where the shop does not know its own address."""
         base = settings.SITE_URL or self.payment.base_url
         return f"{base}{self.order.link}" if base else ""
+
+    @property
+    def orders_url(self) -> str:
+        """All orders of the address that the mail goes to; "" as above."""
+        base = settings.SITE_URL or self.payment.base_url
+        return f"{base}{orders_link(self.to)}" if base and self.to else ""
 
 
 #: One mail for each cause, by the table's own rules: no row where it was owed before.

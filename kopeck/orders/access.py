@@ -5,11 +5,16 @@ Staff may do what the admin grants them: "Can view order" reads, "Can change ord
 A log-in that lacks its second factor is nobody's by the time a view asks (kopeck/staff/middleware.py).
 """
 
+from django.core import signing
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from kopeck.errors import ShopError
 from kopeck.orders.models import Order
+
+#: Seconds that the link of a mail to all orders of its address is good for.
+LINK_AGE = 90 * 86_400
+_OF_ADDRESS = "kopeck.orders.of-address"
 
 
 def reads_all_orders(request: HttpRequest) -> bool:
@@ -54,6 +59,20 @@ def key_in(request: HttpRequest, order: Order) -> str:
     """The order's key where the request holds it, else "": nobody is handed a key that they did not bring."""
     given = request.GET.get("key", "") or request.POST.get("key", "")
     return order.key if order.has_key(given) else ""
+
+
+def orders_link(address: str) -> str:
+    """Where whoever reads the mails of this e-mail address finds all its orders, in any browser."""
+    return f"/orders?key={signing.dumps(address, salt=_OF_ADDRESS)}"
+
+
+def address_in(key: str) -> str:
+    """The e-mail address of such a link; ShopError 404 where it is forged or too old."""
+    try:
+        return str(signing.loads(key, salt=_OF_ADDRESS, max_age=LINK_AGE))
+    except signing.BadSignature:
+        message = _("This link is not valid any more. Your latest mail from us has a newer one.")
+        raise ShopError("link_expired", message, status=404) from None
 
 
 def _is_buyers(request: HttpRequest, order: Order) -> bool:

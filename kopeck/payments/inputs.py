@@ -106,7 +106,7 @@ def _back_from_checkout(order: Order, base_url: str) -> tuple[str, str]:
     if order.buy_item_id and not order.ship_to:  # how it is sent is changed on the order's page
         (line,) = order.goods
         return success, f"{base_url}/item/{order.buy_item_id}?cancelled=1&quantity={line.quantity}"
-    return success, f"{base_url}{order.link}"
+    return success, f"{base_url}{order.link}&notice=cancelled"
 
 
 def metadata_of(order: Order, payment: Payment) -> dict[str, str]:

@@ -17,6 +17,7 @@ from kopeck.payments import stock
 from kopeck.storefront.forms import not_on_sale
 from kopeck.storefront.kept import PERSONAL
 from kopeck.storefront.search import LONGEST, find
+from kopeck.storefront.sharing import product
 from kopeck.storefront.views import private
 from kopeck.typed import read_number, whole_number
 from kopeck.web.middleware import read_only
@@ -150,6 +151,7 @@ def item_page(request: ShopRequest, item_id: int) -> HttpResponse:
         "stamp": stamp(),
         "is_personal": is_personal,
         "others": _others(item),
+        "product": product(item, item.left),
     }
     if request.GET.get("notice") == "price_changed":
         context["message"] = _("The price has changed. Please look at it and press Buy if you agree.")

@@ -28,6 +28,12 @@ def orders_of_visitor(visitor: str, *, before: int | None = None, size: int = PA
     return _page(found if before is None else found.filter(pk__lt=before), size)
 
 
+def orders_of_address(address: str, *, before: int | None = None, size: int = PAGE) -> Page:
+    """The orders that an e-mail address was given for."""
+    found = Order.objects.filter(email__iexact=address)
+    return _page(found if before is None else found.filter(pk__lt=before), size)
+
+
 def orders_with_item(
     item: Item, *, before: int | None = None, visitor: str | None = None, size: int = PAGE
 ) -> Page:

@@ -1,6 +1,7 @@
 """A visitor's orders, one order, and the orders that contain an item."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -9,12 +10,12 @@ from django.utils.translation import gettext as _
 
 from kopeck.catalog.models import Item
 from kopeck.errors import ShopError
-from kopeck.orders import delivery, placing
+from kopeck.orders import access, delivery, placing
 from kopeck.orders.access import key_in, may_change, readable_order, reads_all_orders
 from kopeck.orders.models import Order
 from kopeck.orders.shipment import Shipment
 from kopeck.payments import stock
-from kopeck.storefront.lists import Page, orders_of_visitor, orders_with_item
+from kopeck.storefront.lists import Page, orders_of_address, orders_of_visitor, orders_with_item
 from kopeck.typed import whole_number
 from kopeck.web.middleware import read_only
 from kopeck.web.visitors import ShopRequest
@@ -121,6 +122,8 @@ def _notice(name: str, order: Order) -> str:
             return _("Something in your order has become dearer. Please look at the new total.")
         case "sold_out" | "not_enough_stock":
             return _("Not everything of your order is there right now. Nothing was charged.")
+        case "cancelled" if order.status in Order.PAYABLE:
+            return _("You came back without paying, and nothing was charged. Pay leads to the same payment.")
         case "not_changed":
             return _why_not_changed(order)
         case _other:
@@ -171,9 +174,16 @@ def _state(order: Order) -> tuple[str, str, str]:
 
 @read_only
 def my_orders(request: ShopRequest) -> HttpResponse:
-    """GET /orders: the orders of this browser, newest first."""
-    page = orders_of_visitor(request.visitor.known_key, before=_before(request))
-    return private(render(request, "orders.html", _listed(request, page)))
+    """GET /orders: the orders of this browser, newest first. `?key=`, from a mail: those of its address."""
+    key, before = request.GET.get("key", ""), _before(request)
+    if not key:
+        page = orders_of_visitor(request.visitor.known_key, before=before)
+        return private(render(request, "orders.html", _listed(request, page)))
+    address = access.address_in(key)
+    context = _listed(request, orders_of_address(address, before=before), key=key)
+    answer = render(request, "orders.html", context | {"address": address})
+    answer["Cache-Control"] = "private, no-store"
+    return answer
 
 
 @read_only
@@ -198,8 +208,10 @@ def _before(request: ShopRequest) -> int | None:
     return whole_number(request.GET.get("before", ""), 18)
 
 
-def _listed(request: ShopRequest, page: Page) -> dict[str, Any]:
-    return {"orders": page.orders, "next_url": f"{request.path}?before={page.next}" if page.next else None}
+def _listed(request: ShopRequest, page: Page, **more: str) -> dict[str, Any]:
+    """`more`: what the address of the next page says besides."""
+    following = f"{request.path}?{urlencode({'before': page.next, **more})}" if page.next else None
+    return {"orders": page.orders, "next_url": following}
 
 
 def private(response: HttpResponse) -> HttpResponse:

@@ -16,6 +16,12 @@ def shop_context(request: HttpRequest) -> dict[str, Any]:
     """What every page shows."""
     return {
         "shop_name": settings.SHOP_NAME,
+        "site_url": settings.SITE_URL,
+        "seller": settings.SELLER,
+        "contact_email": settings.CONTACT_EMAIL,
+        "terms_url": settings.TERMS_URL,
+        "returns_url": settings.RETURNS_URL,
+        "privacy_url": settings.PRIVACY_URL,
         "sandbox": settings.STRIPE_SANDBOX,
         "sandbox_url": f"{settings.SANDBOX_URL}/" if settings.SANDBOX_URL else "",
         "stripe_js_url": settings.STRIPE_JS_URL,

@@ -1,4 +1,7 @@
-"""`/robots.txt` and uploaded pictures."""
+"""`/robots.txt`, `/favicon.ico` and uploaded pictures."""
+
+from functools import cache
+from pathlib import Path
 
 from django.conf import settings
 from django.http import (
@@ -15,13 +18,31 @@ from kopeck.web.middleware import read_only
 NOT_FOR_CRAWLERS = ("/buy/", "/intent/", "/order", "/item/by_order/", "/search", "/cart", "/admin", "/api/")
 
 
+_ICON = Path(__file__).parent / "static" / "favicon.ico"
+
+
 @read_only
 def robots(request: HttpRequest) -> HttpResponse:
     """GET /robots.txt: no crawler starts a payment, and none looks at what belongs to a buyer."""
-    lines = ("User-agent: *", *(f"Disallow: {path}" for path in NOT_FOR_CRAWLERS), "")
+    base = settings.SITE_URL or request.build_absolute_uri("/").rstrip("/")
+    rules = (f"Disallow: {path}" for path in NOT_FOR_CRAWLERS)
+    lines = ("User-agent: *", *rules, "", f"Sitemap: {base}/sitemap.xml", "")
     answer = HttpResponse("\n".join(lines), content_type="text/plain; charset=utf-8")
     answer["Cache-Control"] = "public, max-age=3600"
     return answer
+
+
+@read_only
+def favicon(request: HttpRequest) -> HttpResponse:
+    """GET /favicon.ico: for those who look there before they have read the page."""
+    answer = HttpResponse(_icon(), content_type="image/x-icon")
+    answer["Cache-Control"] = "public, max-age=86400"
+    return answer
+
+
+@cache
+def _icon() -> bytes:
+    return _ICON.read_bytes()
 
 
 @read_only

@@ -151,7 +151,10 @@ def test_a_declined_card_says_so_and_a_good_one_pays(
     page = context.new_page()
     to_the_pay_page(page, shop, item)
     fill(page, "4000 0000 0000 0002")
-    expect(page.locator("form[data-pay] [role=alert]")).to_contain_text("declined")
+    # Once, by the Element and beside its field.
+    expect(page.frame_locator("[data-element] iframe").get_by_role("alert")).to_contain_text(["declined"])
+    expect(page.locator("[data-testid=pay-intent]")).to_be_enabled()
+    expect(page.locator("form[data-pay] [role=alert]")).to_be_empty()
     assert Order.objects.get().status == "open"
     fill(page)
     page.wait_for_url(f"{shop}/order/*")

@@ -112,6 +112,20 @@ THE_SHOP = {
         "EU|UK|XX|germany|D|DEU|1|ß|ＤＥ|D E|de-DE|../..|None",
         {"de": "DE", " FR ": "FR"},
     ),
+    "SELLER": Row(
+        f"\u200b|\u200e\u200f|\u2800|\u3164|\ufeff|\u00ad|\u2066\u2069|Ko\npeck|Ko\x07peck"
+        f"|Ko\udcffpeck|{'x' * 251}",
+        {"  Kopeck Ltd,   1 Mint Street ": "Kopeck Ltd, 1 Mint Street"},
+    ),
+    "CONTACT_EMAIL": Row(
+        "the shop|shop@|@shop.example|Shop <shop@shop.example>|a@shop.example, b@shop.example"
+        "|shop@my_shop.example|shop@shop.example\nBcc: x@y.example|shop@shop..example|shop @shop.example"
+        "|магазин@shop.example",
+        {" shop@SHOP.example ": "shop@shop.example"},
+    ),
+    "TERMS_URL": Row(ADDRESSES, {"https://Shop.example/terms/": "https://shop.example/terms"}),
+    "RETURNS_URL": Row(ADDRESSES, {"https://shop.example:443/returns": "https://shop.example/returns"}),
+    "PRIVACY_URL": Row(ADDRESSES, {"https://shop.example/a/b": "https://shop.example/a/b"}),
     "SITE_URL": Row(f"{ADDRESSES}|https://my_shop.example|https://shop.example/shop", SITES),
     "ALLOWED_HOSTS": Row(NAMES, HOSTS),
     "TRUSTED_PROXIES": Row(

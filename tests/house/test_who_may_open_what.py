@@ -84,6 +84,8 @@ SHOP = {
     "healthz": Rule("/healthz", ALL, 405),
     "readyz": Rule("/readyz", ALL, 405),
     "metrics": Rule("/metrics", 401, 405),  # without its token, which the test sets
+    "sitemap.xml": Rule("/sitemap.xml", ALL, 405),
+    "favicon.ico": Rule("/favicon.ico", ALL, 405),
     "robots.txt": Rule("/robots.txt", ALL, 405),
     "media/<path:path>": Rule("/media/items/nothing.webp", 404, 405),
 }

@@ -143,6 +143,20 @@ def test_every_page_says_that_keys_are_test_keys(buyer: Client, settings: Any) -
     assert "ribbon" not in buyer.get("/").content.decode()
 
 
+def test_the_foot_of_a_page_says_who_sells_and_where_the_terms_are(buyer: Client, settings: Any) -> None:
+    item = make_item()
+    assert '<nav class="links"' not in buyer.get("/").content.decode()
+    settings.SELLER, settings.CONTACT_EMAIL = "Kopeck & Co, 1 Mint Street", "shop@shop.example"
+    settings.TERMS_URL, settings.RETURNS_URL = "https://shop.example/terms", "https://shop.example/returns"
+    for address in ("/", f"/item/{item.pk}", "/nope"):
+        foot = buyer.get(address).content.decode().partition("<footer")[2]
+        assert "Kopeck &amp; Co, 1 Mint Street" in foot
+        assert 'href="mailto:shop@shop.example"' in foot
+        assert '<a href="https://shop.example/terms">Terms</a>' in foot
+        assert "Privacy" not in foot
+    assert buyer.get(f"/item/{item.pk}").content.decode().count("https://shop.example/returns") == 2
+
+
 def test_pages_do_not_wait_for_the_session_or_log_in(buyer: Client) -> None:
     item = make_item()
     from django.db import connection

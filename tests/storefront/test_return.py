@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import Client
 
 from kopeck.abuse.models import Budget
+from kopeck.orders.models import Order
 from tests.support.buying import bought
 from tests.support.shop import ShopSandbox, make_item
 
@@ -99,6 +100,21 @@ def test_cancel_leads_back_to_the_item_and_buy_resumes_the_same_session(
     assert 'data-testid="cancelled"' in page
     assert 'value="3"' in page
     assert buyer.get(f"/buy/{item.pk}", {"quantity": 3}).json() == first
+
+
+def test_cancel_of_an_order_leads_back_to_it_and_says_that_nothing_was_charged(
+    sandbox: ShopSandbox, buyer: Client
+) -> None:
+    buyer.post("/order", {f"item_{make_item().pk}": "1"})
+    order = Order.objects.get()
+    buyer.get(f"/order/{order.pk}/buy")
+    (session,) = sandbox.sessions()
+    parts = urlsplit(session.cancel_url)
+    back = f"{parts.path}?{parts.query}"
+    assert "You came back without paying" in buyer.get(back).content.decode()
+    sandbox.pay(session.id)
+    buyer.get(f"/order/{order.pk}/return")
+    assert "You came back without paying" not in buyer.get(back).content.decode()
 
 
 def test_a_buyer_who_returns_in_another_browser_still_sees_the_order(

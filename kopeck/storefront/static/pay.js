@@ -66,7 +66,10 @@ async function pay(stripe, elements) {
   const { error } = await stripe.confirmPayment({ elements, confirmParams });
   if (!error) return;
   const over = error.code === "payment_intent_unexpected_state";
-  say(over ? form.dataset.replaced : error.message || form.dataset.failed);
+  // What is wrong with the card the Element says itself, beside its field; a refused 3-D Secure it does not.
+  const ofCard = error.type === "card_error" && error.code !== "payment_intent_authentication_failure";
+  const isSaid = ofCard || error.type === "validation_error";
+  say(over ? form.dataset.replaced : isSaid ? "" : error.message || form.dataset.failed);
   button.disabled = false;
   button.textContent = label;
 }
