@@ -35,7 +35,7 @@ ROOTS = (
 OF_MANY_ROOMS = {"admin.py", "jobs.py", "management/", "migrations/"}
 FILE = re.compile(r"[\w.*/-]+\.(?:py|md|yaml|yml|sh|js|css|json|txt|toml|webp)")
 #: Files that the reader has or that a run makes.
-THE_READERS = {".env.production"}
+THE_READERS = {".env.production", ".bench/"}
 
 
 def words(pattern: str) -> list[tuple[str, list[str]]]:
