@@ -1,0 +1,65 @@
+"""axe-core finds nothing on any page of a purchase, narrow and wide, light and dark."""
+
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from kopeck.orders.models import Order
+from tests.support.browsing import IN_BROWSER, pay
+from tests.support.shop import ShopSandbox, make_item
+
+pytestmark = IN_BROWSER
+#: axe-core 4.14.1 as npm has it, MPL-2.0: for tests alone, nothing of it is in the shop.
+AXE = (Path(__file__).parent / "axe.min.js").read_text()
+_RUN = """() => axe.run().then(({ violations }) =>
+    violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 200)}`)))"""
+
+
+def violations(page: Page) -> list[str]:
+    page.evaluate(AXE)
+    return [f"{page.url} {found}" for found in page.evaluate(_RUN)]
+
+
+@pytest.mark.parametrize(("width", "theme"), [(390, "light"), (390, "dark"), (1280, "light"), (1280, "dark")])
+def test_axe_finds_nothing_on_the_pages_of_a_purchase(
+    browser: Browser, shop: str, sandbox: ShopSandbox, width: int, theme: Literal["light", "dark"]
+) -> None:
+    pot, _lamp = make_item(name="Moka pot", stock=2), make_item(name="Desk lamp", currency="eur", price=12900)
+    size = {"width": width, "height": 800}
+    context = browser.new_context(locale="en-US", viewport=size, color_scheme=theme, bypass_csp=True)
+    page, found = context.new_page(), []
+    for address in (
+        "/",
+        f"/item/{pot.pk}",
+        "/search?q=mokka",
+        "/search?q=nothing",
+        "/cart",
+        "/orders",
+        "/nope",
+    ):
+        page.goto(f"{shop}{address}")
+        found += violations(page)
+    page.goto(shop)
+    for add in page.locator("[data-add]").all():
+        add.click()
+    found += violations(page)
+    page.click("[data-testid=order-button]")
+    page.wait_for_url("**/orders/open")
+    found += violations(page)
+    for address in ("", "/pay"):
+        page.goto(f"{shop}{Order.objects.latest('pk').get_absolute_url()}{address}")
+        page.wait_for_load_state("networkidle")
+        found += violations(page)
+    page.goto(f"{shop}/orders/open")
+    page.locator("[data-testid=pay]").first.click()
+    page.wait_for_url("**/c/pay/**")
+    pay(page)
+    page.wait_for_url(f"{shop}/order/**")
+    page.wait_for_selector("[data-order-status=paid]")
+    found += violations(page)
+    page.goto(f"{shop}/orders")
+    found += violations(page)
+    context.close()
+    assert found == []
