@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import stripe
 from django.test import Client
 
 from kopeck.abuse.models import Budget
@@ -35,6 +36,21 @@ def test_a_buy_is_few_statements(
         answer = client.get(f"/{way}/{item.pk}", headers=SHOWN)
     assert answer.status_code == 200
     assert len(sent) <= most, "\n".join(sent)
+
+
+def test_what_stripe_answers_to_a_buy_is_read_as_it_is(
+    sandbox: ShopSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each object of the library's is made part by part, and would be undone at once."""
+
+    def made(*_words: Any, **_more: Any) -> None:
+        raise AssertionError("an object of the library's was made")
+
+    buy(known(Client()), item := make_item())
+    monkeypatch.setattr(stripe.StripeObject, "__init__", made)
+    assert buy(known(Client()), item)[0] == 200
+    monkeypatch.undo()
+    assert Payment.objects.filter(status="open").count() == 2
 
 
 def test_the_same_buy_again_is_few_statements(sandbox: ShopSandbox) -> None:
@@ -85,3 +101,8 @@ def test_what_is_known_of_a_new_order_is_of_this_order_alone(sandbox: ShopSandbo
 def test_an_order_that_is_not_there_can_not_be_locked(db: None) -> None:
     with pytest.raises(Order.DoesNotExist):
         locked(4711)
+
+
+@pytest.mark.parametrize("number", ["9" * 23, str(2**63), "0"])
+def test_a_number_that_no_item_has_is_404(number: str) -> None:
+    assert Client().get(f"/buy/{number}").status_code == 404
