@@ -42,7 +42,7 @@ def write(mail: Mail) -> None:
             "order": order,
             "payment": payment,
             "refund": refund,
-            "shipment": Shipment.objects.filter(order=order).first(),
+            "shipment": Shipment.objects.filter(order=order).first() if mail.kind == "sent" else None,
             "rows": rows(order),
             "rule": "-" * WIDTH,
             "shop_name": settings.SHOP_NAME,
