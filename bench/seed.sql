@@ -21,16 +21,16 @@ SELECT n, now() - (%(orders)s - n) * interval '1 day' / %(a_day)s AS made,
     1 + n %% 3 AS quantity
 FROM generate_series(%(first)s::bigint, %(last)s) AS n
 
--- catalog_item: id, name, description, price, currency, image, active, position, created
-SELECT n, 'Thing ' || n, '', 1500, 'usd', '', true, 0, now() FROM generate_series(1, %(items)s) AS n
+-- catalog_item: id, name, description, price, currency, image, active, shipped, position, created
+SELECT n, 'Thing ' || n, '', 1500, 'usd', '', true, false, 0, now() FROM generate_series(1, %(items)s) AS n
 
 -- catalog_tax: id, display_name, percentage, inclusive, country, state, jurisdiction, is_default, active
 SELECT 1, 'VAT', 19, true, '', '', '', false, true
 
 -- orders_order of orders: id, currency, status, subtotal, discount_total, tax_total, tax_included, total,
---   visitor, key, buy_item_id, discount_name, terms, email, created, paid_at
+--   visitor, key, buy_item_id, discount_name, terms, email, ship_to, created, paid_at
 SELECT n, currency, status, sum, 0, 0, 0, sum, hash, left(hash || n, 32), item, '', hash || hash,
-    CASE WHEN was_paid THEN email ELSE '' END, made, CASE WHEN was_paid THEN made END
+    CASE WHEN was_paid THEN email ELSE '' END, '', made, CASE WHEN was_paid THEN made END
 FROM placed, LATERAL (SELECT 1500 * quantity + CASE WHEN second_item <> item THEN 2500 ELSE 0 END AS sum) AS lines
 
 -- orders_orderline of orders: order_id, item_id, name, unit_price, quantity, discount_amount, tax_amount,

@@ -58,6 +58,7 @@ def test_the_api_answers_in_minor_units(buyer: Client, order: Order) -> None:
         "discount": 0,
         "tax": 0,
         "total": 9640,
+        "shipping": None,
         "lines": [
             {"item": line.item_id, "name": "Moka pot", "unit_price": 4820, "quantity": 2,
              "discount": 0, "tax": 0, "total": 9640}
