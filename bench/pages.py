@@ -218,7 +218,10 @@ def price_visible(here: Shop, rounds: int) -> float:
 
 
 def weight(here: Shop) -> float:
-    """Kilobytes of an item's page with all that it loads from the shop, for a browser that comes first."""
+    """Kilobytes of an item's page with all that it loads from the shop, for a browser that comes first.
+
+    Beside the pictures of goods: they weigh what the seller uploads.
+    """
     root = {**here.env, "STATIC_ROOT": str(here.folder / "static")}
     manage(root, "collectstatic", "--noinput")
     with web(here.folder, root) as server:
@@ -230,8 +233,8 @@ def weight(here: Shop) -> float:
                 raise Unexpected(f"bench.pages: {path} answered {answer.status}")
             if path == "/item/1":
                 page = plain(wire, path)
-                tags = re.findall(rb"<(?:link|script|img|source)\b[^>]*>", page)
-                found = re.findall(rb'(?:href|src)="(/[^"]+)"', b"".join(tags))
+                tags = re.findall(rb'<(?:link rel="(?:stylesheet|icon)"|script|img)[^>]*>', page)
+                found = re.findall(rb'(?:href|src)="(/(?!media/)[^"]+)"', b"".join(tags))
                 wanted += dict.fromkeys(one.decode() for one in found)
     for path, answer in got.items():
         print(f"  {len(answer.body):>7} bytes {answer.headers.get('content-encoding', ''):<5} {path}")

@@ -76,7 +76,8 @@ def _many_rows() -> None:
             INSERT INTO orders_order (currency, status, subtotal, discount_total, tax_total, tax_included,
                 total, visitor, key, discount_name, terms, email, ship_to, created, paid_at)
             SELECT 'usd', 'paid', 100, 0, 0, 0, 100, repeat('v', 64), 'k' || n, '', repeat('t', 64),
-                'buyer@shop.example', '', now(), now() - interval '3 days' FROM generate_series(1, 30000) n""")
+                'buyer@shop.example', '', now(), now() - interval '3 days'
+            FROM generate_series(1, 30000) n""")
         cursor.execute("""
             INSERT INTO webhooks_stripeevent (account, event_id, type, object_id, api_version, payload,
                 status, attempts, outcome, created, received)

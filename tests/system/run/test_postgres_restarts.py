@@ -34,7 +34,8 @@ class Shop:
 
     def status(self) -> int:
         try:
-            return requests.get(f"{self.url}/", timeout=30).status_code
+            # Not the window, which is kept ready and needs no database.
+            return requests.get(f"{self.url}/cart", timeout=30).status_code
         except requests.ConnectionError:
             return 0
 

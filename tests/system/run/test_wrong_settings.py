@@ -35,7 +35,7 @@ def refusal(ended: "subprocess.CompletedProcess[str]") -> str:
 
 
 def test_good_values_are_taken_however_they_are_written() -> None:
-    url = "postgresql://user:p%40s s%5B@host:5433/name?sslmode=require"
+    url = "postgresql://user:p%40s%20s%5B@host:5433/name?sslmode=require"
     shown = start(
         *("-c", SHOW),
         LOG_LEVEL="info",
@@ -55,7 +55,7 @@ def test_good_values_are_taken_however_they_are_written() -> None:
         "SENTRY_DSN": DSN,
         "level": "INFO",
     }
-    assert (database["PASSWORD"], database["PORT"], database["NAME"]) == ("p@s s[", 5433, "name")
+    assert (database["PASSWORD"], database["PORT"], database["NAME"]) == ("p@s s[", "5433", "name")
     assert database["OPTIONS"]["sslmode"] == "require"
 
 
