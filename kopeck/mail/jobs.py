@@ -1,7 +1,7 @@
 """Sends mails: a lease on the row, then the mail server with nothing held, then what became of it.
 
 Whoever dies in between leaves a lease that ends; the next try sends the same words, which were kept, under
-the same Message-ID. A sweep claims several by one statement, and gives back at once what it does not begin.
+the same Message-ID. A sweep claims several by one statement, and releases at once what it does not begin.
 """
 
 import logging
@@ -74,7 +74,7 @@ def deliver(mail_id: int) -> bool | None:
 
 
 def _deliver(numbers: list[int], patience: int) -> dict[int, bool]:
-    """Of those of these mails that are to be sent now, whether each was. The rest is given back when the
+    """Of those of these mails that are to be sent now, whether each was. The rest is released when the
     process is asked to stop, after `patience` failures, or when half of the lease is over.
     """
     mails, until, found = _claim(numbers), monotonic() + LEASE.total_seconds() / 2, dict[int, bool]()

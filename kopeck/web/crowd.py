@@ -15,7 +15,7 @@ from typing import Any
 TO_A_CONNECTION = 20
 #: Stripe's events have a share of their own: what is paid is heard of, however many look around.
 EVENTS = re.compile(r"/webhooks/")
-#: Answered whatever there is: by memory or a file, and for whoever asks whether the process is alive.
+#: Answered whatever there is: by memory or a file, and for a probe of the process.
 FREE = re.compile(r"/(?:healthz|readyz|metrics|static/)")
 _mine = threading.local()
 
@@ -51,7 +51,7 @@ class Crowd:
 
 @contextmanager
 def aside() -> Iterator[None]:
-    """Around what needs neither processor nor database. Whoever was let in comes back in, room or not."""
+    """Around what needs neither processor nor database. Who was let in comes back in, room or not."""
     place = getattr(_mine, "place", None)
     if place is None:  # no request of the web server's: a job, a command
         yield

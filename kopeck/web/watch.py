@@ -1,4 +1,4 @@
-"""When what kept pages show may have changed: asked of the database once a second, by whoever comes then."""
+"""When what kept pages show may have changed: a request asks the database, once a second at most."""
 
 import logging
 import threading

@@ -14,7 +14,7 @@ from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from prometheus_client import REGISTRY
-from werkzeug.test import Client as Asker
+from werkzeug.test import Client as WerkzeugClient
 
 from kopeck.catalog.models import Item
 from kopeck.orders.models import Order
@@ -36,11 +36,11 @@ class Shop:
     def __init__(self) -> None:
         self.watch = Watch(look, mark)
         self.pages = KeptPages(WSGIHandler(), named=name_of, watch=self.watch)
-        self.asker = Asker(self.pages, use_cookies=False)
+        self.client = WerkzeugClient(self.pages, use_cookies=False)
 
     def get(self, path: str, **headers: str) -> Any:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.asker.get(path, headers={"Host": "testserver", **named})
+        return self.client.get(path, headers={"Host": "testserver", **named})
 
     def text(self, path: str, **headers: str) -> str:
         answer = self.get(path, **headers)
@@ -231,7 +231,7 @@ def test_who_has_the_page_is_told_that_it_is_the_same(shop: Shop, item: Item) ->
 def test_head_says_what_get_would_send_and_sends_nothing(shop: Shop, item: Item) -> None:
     for address in ("/", "/item/999"):
         for _time in range(2):
-            head = shop.asker.head(address, headers={"Host": "testserver"})
+            head = shop.client.head(address, headers={"Host": "testserver"})
             assert head.data == b""
             assert head.headers["Content-Length"] == str(len(shop.get(address).data))
 
@@ -245,7 +245,7 @@ def test_what_makes_the_page_another_one_is_answered_by_django(query: str, shop:
     answer = shop.get(f"{address}?{query}")
     assert answer.headers["Cache-Control"] == "private, no-cache"
     assert "ETag" not in answer.headers
-    assert shop.asker.post(address, headers={"Host": "testserver"}).status_code == 405
+    assert shop.client.post(address, headers={"Host": "testserver"}).status_code == 405
 
 
 def test_a_foreign_host_is_refused_and_stands_in_no_page(shop: Shop, item: Item) -> None:
@@ -260,7 +260,7 @@ def test_over_plain_http_a_shop_of_https_leads_there(item: Item, settings: Any) 
     shop = Shop()
     forged = shop.get("/", X_Forwarded_Proto="https")
     assert (forged.status_code, forged.headers["Location"]) == (301, "https://testserver/")
-    secure = shop.asker.get("/", base_url="https://testserver")
+    secure = shop.client.get("/", base_url="https://testserver")
     assert secure.status_code == 200
     assert shop.get("/", X_Forwarded_Proto="https").status_code == 301
 

@@ -10,7 +10,7 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.db import OperationalError
 from django.test import Client
 from prometheus_client import REGISTRY
-from werkzeug.test import Client as Asker
+from werkzeug.test import Client as WerkzeugClient
 
 from kopeck.web.bodies import WholeBodies
 from kopeck.webhooks import intake
@@ -35,13 +35,13 @@ class Endpoint:
             self.django_asked += 1
             return views(environ, start_response)
 
-        self.asker = Asker(WholeBodies(Front(counted), threads=4), use_cookies=False)
+        self.client = WerkzeugClient(WholeBodies(Front(counted), threads=4), use_cookies=False)
 
     def post(self, event: Any, *, path: str = ADDRESS, signature: str = "", **headers: str) -> Any:
         body = event if isinstance(event, str) else json.dumps(event)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         told = {"Host": "testserver", "Stripe-Signature": signature or sign(body), **named}
-        return self.asker.post(path, data=body, headers=told, content_type="application/json")
+        return self.client.post(path, data=body, headers=told, content_type="application/json")
 
 
 def event(number: int, **facts: Any) -> dict[str, Any]:
@@ -183,7 +183,7 @@ def test_it_is_counted_and_written_like_any_other(
 def test_a_body_that_breaks_off_is_no_event(endpoint: Endpoint) -> None:
     body = json.dumps(event(8))
     told = {"Host": "testserver", "Stripe-Signature": sign(body)}
-    answer = endpoint.asker.post(
+    answer = endpoint.client.post(
         ADDRESS, data=body, headers=told, environ_overrides={"CONTENT_LENGTH": str(len(body) + 1)}
     )
     assert (answer.status_code, answer.json["error"]["code"]) == (400, "payload_unreadable")

@@ -19,7 +19,7 @@ from kopeck_local.child import spawn
 
 
 class Pair:
-    """`url` names both, as libpq writes it: whoever connects gets the one that takes writes."""
+    """`url` names both, as libpq writes it: each connection goes to the one that takes writes."""
 
     def __init__(self, folder: Path) -> None:
         self.log = folder / "standby.log"
