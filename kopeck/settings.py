@@ -161,6 +161,7 @@ INSTALLED_APPS = [
     "kopeck.webhooks",
     "kopeck.reconcile",
     "kopeck.storefront",
+    "kopeck.api",
     "kopeck.backoffice",
     "kopeck.ops",
 ]

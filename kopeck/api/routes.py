@@ -12,12 +12,12 @@ from ninja import NinjaAPI, Query
 from ninja.errors import HttpError, ValidationError
 from ninja.responses import Status
 
-from kopeck.abuse.budgets import allowance_of
+from kopeck.api.access import May, allowance, readable_order, token_of
+from kopeck.api.models import Scope
 from kopeck.api.schemas import MAX_ID, MOST_ITEMS, ErrorOut, ItemList, ItemOut, OrderIn, OrderOut, OrderPage
 from kopeck.catalog.models import Discount, Item
 from kopeck.errors import ShopError
 from kopeck.orders import placing
-from kopeck.orders.access import readable_order
 from kopeck.orders.delivery import read_shippable
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
@@ -26,10 +26,13 @@ from kopeck.storefront.forms import not_on_sale
 from kopeck.storefront.views import find_orders_of_item
 from kopeck.typed import read_code
 from kopeck.web.errors import error_response
-from kopeck.web.origins import refuse_foreign
 from kopeck.web.visitors import ShopRequest
 
 api = NinjaAPI(title="Kopeck", version="1", description="A self-hosted Stripe shop. Amounts are minor units.")
+#: What a token may hear that is wrong, or too narrow; and another site, whose browser sends our cookie.
+DENIED = {401: ErrorOut, 403: ErrorOut}
+#: With a token or without one.
+OR_COOKIE: dict[str, Any] = {"security": [{}, {"Bearer": []}]}
 
 
 def _show(order: Order) -> dict[str, Any]:
@@ -102,7 +105,13 @@ def get_item(request: ShopRequest, item_id: int) -> Item:
     return found
 
 
-@api.get("/orders/{int:order_id}", response={200: OrderOut, 404: ErrorOut}, summary="An order")
+@api.get(
+    "/orders/{int:order_id}",
+    response={200: OrderOut, **DENIED, 404: ErrorOut},
+    summary="An order",
+    auth=May(Scope.ORDERS_READ),
+    openapi_extra=OR_COOKIE,
+)
 def get_order(request: ShopRequest, order_id: int, key: str = "") -> dict[str, Any]:
     """For the browser that made it, whoever holds its link's key, and staff that may view orders."""
     return _show(readable_order(request, order_id))
@@ -113,17 +122,18 @@ def get_order(request: ShopRequest, order_id: int, key: str = "") -> dict[str, A
     response={
         201: OrderOut,
         400: ErrorOut,
-        403: ErrorOut,
+        **DENIED,
         404: ErrorOut,
         409: ErrorOut,
         422: ErrorOut,
         429: ErrorOut,
     },
     summary="Make an order",
+    auth=May(Scope.ORDERS_WRITE),
+    openapi_extra=OR_COOKIE,
 )
 def make_order(request: ShopRequest, body: OrderIn) -> Status[dict[str, Any]]:
-    """A new order with today's prices and the default taxes. It belongs to the caller's cookie."""
-    refuse_foreign(request)
+    """A new order with today's prices and the default taxes. It belongs to the token, or to the cookie."""
     quantities: dict[int, int] = defaultdict(int)
     for line in body.lines:
         quantities[line.item] += line.quantity
@@ -136,24 +146,27 @@ def make_order(request: ShopRequest, body: OrderIn) -> Status[dict[str, Any]]:
     stock.refuse_short(wanted)
     code = read_code(body.discount_code)
     discount = Discount.by_code(code) if code else None
-    allowance = allowance_of(request)
-    allowance.spend_if_new()
+    client = allowance(request)
+    client.spend_if_new()
     sent = (read_shippable(body.country) if body.country else "", body.shipping_rate)
-    visitor = request.visitor.key
-    order = placing.place(wanted, visitor=visitor, discount=discount, delivery=sent, admit=allowance.spend)
+    visitor = request.visitor.key if token_of(request) is None else ""
+    order = placing.place(wanted, visitor=visitor, discount=discount, delivery=sent, admit=client.spend)
     return Status(201, _show(order))
 
 
 @api.get(
     "/items/{int:item_id}/orders",
-    response={200: OrderPage, 404: ErrorOut, 422: ErrorOut},
+    response={200: OrderPage, **DENIED, 404: ErrorOut, 422: ErrorOut},
     summary="The orders that contain an item",
+    auth=May(Scope.ORDERS_READ),
+    openapi_extra=OR_COOKIE,
 )
 def list_orders_of_item(
     request: ShopRequest, item_id: int, before: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None
 ) -> dict[str, Any]:
-    """Every order for staff that may view orders, one's own for a buyer; 50 a page."""
-    _item, page = find_orders_of_item(request, item_id, before)
+    """Every order for tokens and for staff that may view orders, one's own for a buyer; 50 a page."""
+    has_token = token_of(request) is not None
+    _item, page = find_orders_of_item(request, item_id, before, everything=has_token)
     return {"orders": [_show(order) for order in page.orders], "next": page.next}
 
 

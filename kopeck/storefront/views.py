@@ -194,13 +194,19 @@ def orders_of_item(request: ShopRequest, item_id: int) -> HttpResponse:
     return private(render(request, "by_order.html", context))
 
 
-def find_orders_of_item(request: HttpRequest, item_id: int, before: int | None) -> tuple[Item, Page]:
-    """The item, sold still or not, and a page of the orders that the client may see. ShopError 404."""
+def find_orders_of_item(
+    request: HttpRequest, item_id: int, before: int | None, *, everything: bool = False
+) -> tuple[Item, Page]:
+    """The item, sold still or not, and a page of the orders that the client may see. ShopError 404.
+
+    `everything`: as staff that may view orders sees it.
+    """
     item = Item.objects.filter(pk=item_id).first()
     if item is None:
         raise ShopError("item_not_found", _("There is no such item."), status=404)
     visitor: str = request.visitor.known_key  # type: ignore[attr-defined]
-    return item, orders_with_item(item, before=before, visitor=None if reads_all_orders(request) else visitor)
+    is_for_all = everything or reads_all_orders(request)
+    return item, orders_with_item(item, before=before, visitor=None if is_for_all else visitor)
 
 
 def _before(request: ShopRequest) -> int | None:

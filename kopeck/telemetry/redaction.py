@@ -25,6 +25,7 @@ DEEPEST = 60
 _SHAPES = re.compile(
     r"\b(?P<key>[sr]k_(?:test|live)_)\w+"
     r"|\b(?P<webhook>whsec_)[\w+/=-]+"
+    r"|\b(?P<token>kpk_)[\w-]+"
     r"|\b(?P<client>(?:pi|seti|cs|src|cuss)_\w+_secret_)\w+"
     r"|(?P<query>[?&;](?i:key|token|\w*secret|\w*password)=)[^&\s\"'#<>]+"
     r"|(?P<user>://[^\s:/@'\"]+:)[^\s/@'\"]+(?=@)"
@@ -108,7 +109,7 @@ _USER = re.compile(rb"://[^\s:/@'\"]+:[^\s/@'\"]+@")
 _WHERE = re.compile(rb'"(?:line[12]|city|postal_code|state|phone)"\s*:\s*"')
 #: Some of these stands in whatever JSON `without_secrets` would change, beside what is looked for apart. An
 #: escaped letter may be any.
-_SIGNS = (b"\\", b"_secret", b"sk_test_", b"sk_live_", b"rk_test_", b"rk_live_", b"whsec_")
+_SIGNS = (b"\\", b"_secret", b"sk_test_", b"sk_live_", b"rk_test_", b"rk_live_", b"whsec_", b"kpk_")
 _ASSIGNED = (b"key=", b"token=", b"secret=", b"password=")
 
 

@@ -5,7 +5,8 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
@@ -67,3 +68,33 @@ class RowsFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(self.ways.get(self.value() or "", self.first)[1])
+
+
+class SecretShownOnce(admin.ModelAdmin[Any]):
+    """Rows with a secret (`give_secret`): the answer that makes one shows it, and no other ever does."""
+
+    secret_title: Any
+    secret_help: Any
+    #: What stands before the secret where it is used.
+    shown_before = ""
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if not change:
+            obj.secret_once = obj.give_secret()
+        super().save_model(request, obj, form, change)
+
+    def response_add(
+        self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        facts = self.opts
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": facts,
+            "original": obj,
+            "title": self.secret_title,
+            "help": self.secret_help,
+            "before": self.shown_before,
+            "secret": obj.secret_once,
+            "list_url": reverse(f"{self.admin_site.name}:{facts.app_label}_{facts.model_name}_changelist"),
+        }
+        return TemplateResponse(request, "admin/secret.html", context)

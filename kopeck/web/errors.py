@@ -118,6 +118,8 @@ def error_response(request: HttpRequest, error: ShopError) -> HttpResponse:
         }
         response = render(request, "error.html", context, status=error.status)
     response["Cache-Control"] = "no-store"
+    if error.status == 401:
+        response["WWW-Authenticate"] = "Bearer"
     if error.retry_after:
         response["Retry-After"] = str(error.retry_after)
     return response

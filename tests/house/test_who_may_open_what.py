@@ -141,6 +141,7 @@ MODELS = {
     "abuse/attack": "1",
     "abuse/decline": "1",
     "mail/mail": "1",
+    "api/token": "1",
 }
 OF_A_MODEL = ("", "add/", "{id}/history/", "{id}/delete/", "{id}/change/", "{id}/")
 

@@ -23,6 +23,7 @@ SECRETS = [
     "sk_live_" + "4eC39HqLyjWDarjtT1zdp7dc",  # in two: CI looks for such in the whole history
     "rk_live_51HxAbCd",
     "whsec_dGVzdC+/c2VjcmV0=",
+    "kpk_q8Zt-0aXk_3vJ9sLm2",
     CLIENT_SECRET,
     "cs_test_a1b2c3_secret_fidkdWxOYHwnPyd1",
     "seti_1Nx_secret_Oq",
