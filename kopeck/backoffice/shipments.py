@@ -5,14 +5,11 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from kopeck.mail.jobs import owe_sent
-from kopeck.orders.models import Order, locked
-from kopeck.orders.shipment import Shipment
-from kopeck.payments.models import Payment
+from kopeck.orders.models import locked
+from kopeck.orders.shipment import Shipment, may_be_sent
 from kopeck.web.admin import order_link
 from kopeck.web.fields import NoteField
 
@@ -36,13 +33,9 @@ class ShipmentForm(forms.ModelForm[Shipment]):
     def clean_sent(self) -> bool:
         is_sent = bool(self.cleaned_data["sent"])
         # Locked until the form is saved: no refund gets in between.
-        if is_sent and not self.instance.sent_at and not _may_be_sent(locked(self.instance.order_id)):
+        if is_sent and not self.instance.sent_at and not may_be_sent(locked(self.instance.order_id)):
             raise forms.ValidationError(gettext("This order is not paid (any more): send nothing."))
         return is_sent
-
-
-def _may_be_sent(order: Order) -> bool:
-    return order.status in (Order.Status.PAID, Order.Status.PARTLY_REFUNDED) and not order.sold_out
 
 
 @admin.register(Shipment)
@@ -66,11 +59,7 @@ class ShipmentAdmin(admin.ModelAdmin[Shipment]):
         return False
 
     def save_model(self, request: HttpRequest, obj: Shipment, form: Any, change: bool) -> None:
-        is_news = form.cleaned_data["sent"] and obj.sent_at is None
-        if is_news:
-            obj.sent_at = timezone.now()
-        super().save_model(request, obj, form, change)
-        if is_news:
-            payment = Payment.objects.get(order=obj.order_id, status=Payment.Status.PAID)
-            obj.order.note(f"{request.user.get_username()} marked it as sent.")
-            owe_sent(payment)
+        if form.cleaned_data["sent"] and obj.sent_at is None:
+            obj.mark_sent(by=request.user.get_username())
+        else:
+            super().save_model(request, obj, form, change)

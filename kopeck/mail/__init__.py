@@ -1,5 +1,5 @@
 """Mails that are owed to buyers: receipts, refunds, apologies.
 
 Owns: `Mail`: a row for each cause, sent by the worker.
-It hears of `order_paid` and `refund_made` in the transaction that causes them; nothing below knows of it.
+It hears of `order_paid`, `order_sent` and `refund_made` in the transaction that causes them.
 """

@@ -27,6 +27,8 @@ from kopeck.leases import is_free
 from kopeck.mail.models import CLAIM, OWE, Mail
 from kopeck.mail.texts import write
 from kopeck.orders.models import Order
+from kopeck.orders.shipment import Shipment
+from kopeck.orders.signals import order_sent
 from kopeck.payments.models import Payment
 from kopeck.payments.signals import order_paid
 from kopeck.refunds.models import Refund
@@ -177,8 +179,10 @@ def owe_refund(sender: type[Refund], refund: Refund, **more: Any) -> None:
         _owe(refund.payment, Mail.Kind.REFUND, refund)
 
 
-def owe_sent(payment: Payment) -> None:
-    """The goods are on their way: told once, in the transaction that marks the shipment as sent."""
+@receiver(order_sent)
+def owe_sent(sender: type[Shipment], shipment: Shipment, **more: Any) -> None:
+    """The goods are on their way."""
+    payment = Payment.objects.get(order=shipment.order_id, status=Payment.Status.PAID)
     _owe(payment, Mail.Kind.SENT)
 
 

@@ -5,9 +5,11 @@ from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from kopeck.catalog.countries import country_name
+from kopeck.orders.signals import order_sent
 
 #: Stripe's parts of an address, as they are stored and shown.
 PARTS = ("line1", "line2", "postal_code", "city", "state", "country")
@@ -66,6 +68,18 @@ class Shipment(models.Model):
         town = " ".join(filter(None, (self.address.get("postal_code"), self.address.get("city"))))
         place = [self.address.get("line1"), self.address.get("line2"), town, self.address.get("state")]
         return [text for text in (self.name, *place, country_name(self.country), self.phone) if text]
+
+    def mark_sent(self, *, by: str) -> None:
+        """It is on its way, which is told once. In a transaction that holds the order's row."""
+        self.sent_at = timezone.now()
+        self.save()
+        self.order.note(f"{by} marked it as sent.")
+        order_sent.send(Shipment, shipment=self)
+
+
+def may_be_sent(order: Any) -> bool:
+    """Whether the goods of this order, whose row is locked, are the buyer's."""
+    return order.status in ("paid", "partly_refunded") and not order.sold_out
 
 
 def _clean(text: object) -> str:
