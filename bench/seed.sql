@@ -28,10 +28,15 @@ SELECT n, 'Thing ' || n, '', 1500, 'usd', '', true, false, 0, now() FROM generat
 SELECT 1, 'VAT', 19, true, '', '', '', false, true
 
 -- orders_order of orders: id, currency, status, subtotal, discount_total, tax_total, tax_included, total,
---   visitor, key, buy_item_id, discount_name, terms, email, ship_to, created, paid_at
+--   visitor, key, buy_item_id, discount_name, terms, email, ship_to, created, paid_at,
+--   receipt
 SELECT n, currency, status, sum, 0, 0, 0, sum, hash, left(hash || n, 32), item, '', hash || hash,
-    CASE WHEN was_paid THEN email ELSE '' END, '', made, CASE WHEN was_paid THEN made END
+    CASE WHEN was_paid THEN email ELSE '' END, '', made, CASE WHEN was_paid THEN made END,
+    CASE WHEN was_paid THEN n / 100 * 86 + n %% 100 END
 FROM placed, LATERAL (SELECT 1500 * quantity + CASE WHEN second_item <> item THEN 2500 ELSE 0 END AS sum) AS lines
+
+-- orders_receiptcounter: id, last
+SELECT 1, coalesce(max(receipt), 0) FROM orders_order
 
 -- orders_orderline of orders: order_id, item_id, name, unit_price, quantity, discount_amount, tax_amount,
 --   tax_included, total

@@ -56,7 +56,9 @@ class OrderAdmin(ReadOnlyAdmin):
     search_fields = ["=id", "^email", "=payments__stripe_id", "=payments__payment_intent"]
     search_help_text = gettext_lazy("A number, an id of Stripe's, or how an e-mail address begins.")
     inlines = [OrderLineInline, RefundInline, DisputeInline, NoteInline]
-    fields = readonly_fields = "status before off discount tax included money email created paid_at".split()  # type: ignore[assignment]
+    fields = readonly_fields = (  # type: ignore[assignment]
+        "status before off discount tax included money email created paid_at receipt".split()
+    )
     view_on_site = True
     change_form_template = "admin/backoffice/order.html"
     before = money_column("subtotal", gettext_lazy("subtotal"))

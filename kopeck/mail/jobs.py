@@ -27,6 +27,7 @@ from kopeck.leases import is_free
 from kopeck.mail.models import CLAIM, OWE, Mail
 from kopeck.mail.texts import write
 from kopeck.orders.models import Order
+from kopeck.orders.receipts import number_all
 from kopeck.orders.shipment import Shipment
 from kopeck.orders.signals import order_sent
 from kopeck.payments.models import Payment
@@ -80,7 +81,7 @@ def _deliver(numbers: list[int], patience: int) -> dict[int, bool]:
     process is asked to stop, after `patience` failures, or when half of the lease is over.
     """
     mails, until, found = _claim(numbers), monotonic() + LEASE.total_seconds() / 2, dict[int, bool]()
-    rest = deque(_written(mails, found))
+    rest = deque(_written(_numbered(mails), found))
     try:
         while rest and list(found.values()).count(False) < patience and monotonic() < until:
             stopping.check()
@@ -118,6 +119,21 @@ def _claim(numbers: list[int]) -> list[Mail]:
         without = Mail.objects.filter(status=Status.WAITING, due_at__lte=now, pk__in=numbers, to="")
         without.filter(order__email="").update(status=Status.NO_ADDRESS)
     return sorted(mails, key=attrgetter("due_at"))
+
+
+def _numbered(mails: list[Mail]) -> list[Mail]:
+    """Those that need no receipt's number, or have it. The others wait for the next sweep: somebody works on
+    their order at this moment.
+    """
+    lacking = [mail for mail in mails if mail.kind == Mail.Kind.RECEIPT and mail.order.receipt is None]
+    given = number_all() if lacking else {}
+    for mail in lacking:
+        mail.order.receipt = given.get(mail.order_id)
+        if mail.order.receipt is None:
+            mail.order.refresh_from_db(fields=["receipt"])
+        if mail.order.receipt is None:
+            mail.release(tries=mail.tries - 1)
+    return [mail for mail in mails if mail not in lacking or mail.order.receipt is not None]
 
 
 def _written(mails: list[Mail], failed: dict[int, bool]) -> list[Mail]:

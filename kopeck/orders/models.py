@@ -4,10 +4,8 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.contrib.postgres.indexes import OpClass
 from django.db import models
-from django.db.models import F, Prefetch, Q, prefetch_related_objects
-from django.db.models.functions import Upper
+from django.db.models import Prefetch, prefetch_related_objects
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_lazy
@@ -15,15 +13,16 @@ from django.utils.translation import gettext_lazy
 from kopeck import rows
 from kopeck.catalog.models import Discount, Item, ShippingRate, Tax
 from kopeck.errors import ShopError
-from kopeck.money import CURRENCIES
+from kopeck.orders import guards
 from kopeck.orders.delivery import choose
 from kopeck.orders.lines import OrderLine, OrderNote, OrderTax, insert
 from kopeck.orders.pricing import Totals
+from kopeck.orders.receipts import ReceiptCounter
 from kopeck.orders.shipment import Shipment
 from kopeck.orders.terms import Terms, todays_taxes
 from kopeck.orders.wanted import Wanted, refuse_lines
 
-__all__ = ["Order", "OrderLine", "OrderNote", "OrderTax", "Shipment"]
+__all__ = ["Order", "OrderLine", "OrderNote", "OrderTax", "ReceiptCounter", "Shipment"]
 #: Checkout takes addresses of this length: longer ones than a mail ever reaches, but they have paid.
 EMAIL_LENGTH = 512
 
@@ -94,6 +93,8 @@ class Order(models.Model):
     sold_out = models.TextField(gettext_lazy("sold out"), blank=True, default="", db_default="")
     created = models.DateTimeField(gettext_lazy("created"), auto_now_add=True)
     paid_at = models.DateTimeField(gettext_lazy("paid"), null=True, blank=True)
+    #: Its receipt's running number, given soon after it was paid (orders/receipts.py); it stays.
+    receipt = models.PositiveBigIntegerField(gettext_lazy("receipt"), null=True, blank=True, editable=False)
 
     #: Placed by this very request: its lines are what was asked for.
     is_new = False
@@ -103,59 +104,7 @@ class Order(models.Model):
     class Meta:
         verbose_name, verbose_name_plural = gettext_lazy("order"), gettext_lazy("orders")
         ordering = ["-pk"]
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(total=F("subtotal") - F("discount_total") + F("tax_total") - F("tax_included")),
-                name="an_orders_total_adds_up",
-            ),
-            models.CheckConstraint(
-                condition=Q(discount_total__lte=F("subtotal"), tax_included__lte=F("tax_total")),
-                name="parts_of_an_order_are_no_larger_than_the_whole",
-            ),
-            models.CheckConstraint(
-                condition=Q(status__in=("paid", "refunded", "partly_refunded"), paid_at__isnull=False)
-                | (~Q(status__in=("paid", "refunded", "partly_refunded")) & Q(paid_at__isnull=True)),
-                name="an_order_is_paid_if_and_only_if_it_has_paid_at",
-            ),
-            models.CheckConstraint(
-                condition=Q(ship_to="", shipping_rate=None)
-                | (~Q(ship_to="") & Q(shipping_rate__isnull=False)),
-                name="an_order_has_a_country_if_and_only_if_it_has_a_rate",
-            ),
-            models.CheckConstraint(
-                condition=Q(currency__in=sorted(CURRENCIES)), name="an_orders_currency_is_one_of_stripes"
-            ),
-            # No `unique=True`, which makes a second index, for LIKE.
-            models.UniqueConstraint(fields=["key"], name="a_key_opens_one_order"),
-        ]
-        indexes = [
-            models.Index(fields=["visitor", "-id"], name="orders_of_a_visitor"),
-            # `/metrics` counts in `orders_by_status` and `paid_orders` alone, without a look at the rows.
-            models.Index(fields=["status", "id"], name="orders_by_status"),
-            models.Index(fields=["currency", "id"], name="orders_by_currency"),
-            models.Index(fields=["created"], name="orders_by_time_made"),
-            models.Index(OpClass(Upper("email"), "text_pattern_ops"), name="orders_by_email"),
-            models.Index(
-                fields=["discount"], condition=Q(discount__isnull=False), name="orders_of_a_discount"
-            ),
-            models.Index(
-                fields=["shipping_rate"],
-                condition=Q(shipping_rate__isnull=False),
-                name="orders_of_a_shipping_rate",
-            ),
-            models.Index(
-                fields=["paid_at"],
-                include=["currency", "total"],
-                condition=Q(paid_at__isnull=False),
-                name="paid_orders",
-            ),
-            models.Index(fields=["created"], condition=Q(status="open"), name="orders_left_open"),
-            models.Index(
-                fields=["id"],
-                condition=Q(status__in=("paid", "partly_refunded")) & ~Q(sold_out=""),
-                name="orders_to_refund",
-            ),
-        ]
+        constraints, indexes = guards.CONSTRAINTS, guards.INDEXES
 
     def __str__(self) -> str:
         return f"{self.pk}"

@@ -185,8 +185,9 @@ def test_many_receipts_are_sent_by_few_statements(
         paid_order(sandbox, Client(), deliver)
     with statements() as sent:
         mail_jobs.send_due(0)
-    # Which are due, their leases, lines and taxes; then the words of each, and that it is sent.
-    assert len(sent) == 4 + 2 * 5, sent
+    # Which are due, their leases, the receipts' numbers (two), lines and taxes; then the words of each, and
+    # that it is sent.
+    assert len(sent) == 6 + 2 * 5, sent
     assert (len(post.mails), Mail.objects.filter(status="sent", tries=1).count()) == (5, 5)
 
 

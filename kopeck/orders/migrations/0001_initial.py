@@ -37,6 +37,7 @@ class Migration(migrations.Migration):
                 ('sold_out', models.TextField(blank=True, db_default='', default='', verbose_name='sold out')),
                 ('created', models.DateTimeField(auto_now_add=True, verbose_name='created')),
                 ('paid_at', models.DateTimeField(blank=True, null=True, verbose_name='paid')),
+                ('receipt', models.PositiveBigIntegerField(blank=True, editable=False, null=True, verbose_name='receipt')),
                 ('buy_item', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.item')),
                 ('discount', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='orders', to='catalog.discount', verbose_name='discount')),
                 ('shipping_rate', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='orders', to='catalog.shippingrate', verbose_name='shipping rate')),
@@ -227,5 +228,28 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='shipment',
             constraint=models.CheckConstraint(condition=models.Q(('forgotten', None), models.Q(('address', {}), ('name', ''), ('phone', '')), _connector='OR'), name='a_forgotten_address_is_gone'),
+        ),
+        migrations.CreateModel(
+            name='ReceiptCounter',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('last', models.PositiveBigIntegerField(default=0)),
+            ],
+        ),
+        migrations.AddIndex(
+            model_name='order',
+            index=models.Index(condition=models.Q(('paid_at__isnull', False), ('receipt__isnull', True)), fields=['paid_at', 'id'], name='orders_without_receipt'),
+        ),
+        migrations.AddConstraint(
+            model_name='order',
+            constraint=models.UniqueConstraint(fields=('receipt',), name='a_receipts_number_is_given_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='order',
+            constraint=models.CheckConstraint(condition=models.Q(('receipt', None), ('paid_at__isnull', False), _connector='OR'), name='a_receipt_is_of_a_paid_order'),
+        ),
+        migrations.AddConstraint(
+            model_name='receiptcounter',
+            constraint=models.CheckConstraint(condition=models.Q(('id', 1)), name='there_is_one_counter_of_receipts'),
         ),
     ]
