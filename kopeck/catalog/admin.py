@@ -1,24 +1,74 @@
-"""The owner's desk: items, discounts, taxes, shipping rates. Money is kept in minor units."""
+"""The owner's desk: items, discounts, taxes, shipping rates. Money is kept in minor units.
 
+Rows are locked while a form of them is weighed and saved, so no edit gets between the two (edits.py).
+"""
+
+import re
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.core.files.uploadedfile import UploadedFile
-from django.db.models import Model
+from django.db import connection, transaction
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.loader import render_to_string
+from django.templatetags.static import static
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from kopeck.catalog import pictures
-from kopeck.catalog.forms import DiscountForm, ItemForm, ShippingRateForm, StockForm, TaxForm
+from kopeck.catalog.edits import EditForm
+from kopeck.catalog.forms import DiscountForm, ItemForm, ItemRowForm, ShippingRateForm, TaxForm
 from kopeck.catalog.models import Discount, Item, ShippingRate, Tax, shown_percent
 from kopeck.money import format_money
+from kopeck.typed import whole_number
+from kopeck.web.admin import RowsFilter
 from kopeck.web.context import money_locale
 
 
-class KeptByOrders(admin.ModelAdmin[Any]):
+class Edited(admin.ModelAdmin[Any]):
+    """Only what a form changed is written, of a row that is locked since before the form was weighed."""
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        number = whole_number(object_id, 18)
+        if request.method == "POST" and number is not None and connection.in_atomic_block:
+            self._lock([number])
+        return super().get_object(request, object_id, from_field)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        if request.method != "POST" or "_save" not in request.POST:
+            return super().changelist_view(request, extra_context)
+        sent = (value for name, value in request.POST.items() if re.fullmatch(r"form-\d{1,4}-id", name))
+        numbers = [number for value in sent if (number := whole_number(str(value), 18)) is not None]
+        with transaction.atomic():
+            self._lock(numbers)
+            return super().changelist_view(request, extra_context)
+
+    def _lock(self, numbers: list[int]) -> None:
+        rows = self.model._default_manager.filter(pk__in=numbers).order_by("pk")
+        list(rows.select_for_update(no_key=True).values_list("pk"))
+
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return super().get_changelist_form(request, **({"form": EditForm} | kwargs))
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if not change:
+            super().save_model(request, obj, form, change)
+        elif changed := self._changed(obj, form):
+            obj.save(update_fields=changed)
+
+    def _changed(self, obj: Any, form: Any) -> set[str]:
+        changed = set(form.changed_data)
+        if "currency" in changed:  # the same text is another number of minor units
+            changed.update(form.MONEY)
+        return changed
+
+
+class KeptByOrders(Edited):
     """What orders were priced with is never deleted; a sentence says what to do instead.
 
     `orders` is the relation's name from here to what keeps it. Orders hold the amounts that they were made
@@ -27,6 +77,8 @@ class KeptByOrders(admin.ModelAdmin[Any]):
 
     orders: str
     MANY = 1_000
+    #: What to do instead.
+    instead = _("Switch it off instead (untick “active”).")
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
@@ -51,31 +103,81 @@ class KeptByOrders(admin.ModelAdmin[Any]):
         if not count:
             return ""
         if count == self.MANY:
-            sentence = gettext(
-                "“%(name)s” can't be deleted: very many orders have it. Switch it off instead."
+            sentence = gettext("“%(name)s” can't be deleted: very many orders have it.")
+        else:
+            sentence = ngettext(
+                "“%(name)s” can't be deleted: %(count)s order has it.",
+                "“%(name)s” can't be deleted: %(count)s orders have it.",
+                count,
             )
-            return sentence % {"name": thing}
-        sentence = ngettext(
-            "“%(name)s” can't be deleted: %(count)s order has it. Switch it off instead (untick “active”).",
-            "“%(name)s” can't be deleted: %(count)s orders have it. Switch it off instead (untick “active”).",
-            count,
-        )
-        return sentence % {"name": thing, "count": count}
+        return f"{sentence % {'name': thing, 'count': count}} {self.instead}"
+
+
+class OnSale(RowsFilter):
+    """What is in the shop, unless the archive is asked for. A search looks through both."""
+
+    title, parameter_name = _("where"), "where"
+    first = (_("In the shop"), Q(active=True))
+    ways: ClassVar = {"archive": (_("Archive"), Q(active=False)), "all": (_("All"), Q())}
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() is None and request.GET.get(SEARCH_VAR):
+            return queryset
+        return super().queryset(request, queryset)
 
 
 @admin.register(Item)
 class ItemAdmin(KeptByOrders):
     form = ItemForm
     orders = "order_lines"
-    list_display = ["name", "price_shown", "currency", "stock", "active", "position"]
-    list_editable = ["stock", "active", "position"]
-    list_filter = ["active", "currency"]
+    instead = _("Archive it instead: then nobody sees it, and orders keep it.")
+    list_display = ["thumbnail", "name", "price", "currency_shown", "stock", "active", "position"]
+    list_display_links = ["name"]
+    list_editable = ["price", "stock", "active", "position"]
+    list_filter = [OnSale, "currency"]
     search_fields = ["name", "description"]
-    view_on_site = True
+    actions = ["archive", "bring_back"]
 
-    @admin.display(description=_("price"), ordering="price")
-    def price_shown(self, item: Item) -> str:
-        return format_money(item.price, item.currency, money_locale(None))
+    class Media:
+        css = {"all": ["catalog.css"]}
+
+    @admin.display(description=_("picture"))
+    def thumbnail(self, item: Item) -> str:
+        address = item.image_small_url or static("no-picture.svg")
+        return format_html(
+            '<img class="thumbnail" src="{}" alt="" width="48" height="36" loading="lazy">', address
+        )
+
+    @admin.display(description=_("currency"), ordering="currency")
+    def currency_shown(self, item: Item) -> str:
+        return item.currency.upper()
+
+    @admin.display(description=_("what buyers see"))
+    def seen(self, item: Item) -> str:
+        price = format_money(item.price, item.currency, money_locale(None))
+        return render_to_string("admin/catalog/seen.html", {"item": item, "price": price})
+
+    def view_on_site(self, item: Item) -> str | None:
+        return reverse("item", args=[item.pk]) if item.active else None
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["seen"] if obj else []
+
+    @admin.action(description=_("Archive: off the shop, kept for orders"), permissions=["change"])
+    def archive(self, request: HttpRequest, queryset: QuerySet[Item]) -> None:
+        count = self._put(queryset, is_active=False)
+        said = ngettext("%(n)s item is in the archive.", "%(n)s items are in the archive.", count)
+        self.message_user(request, said % {"n": count}, messages.SUCCESS)
+
+    @admin.action(description=_("Bring back to the shop"), permissions=["change"])
+    def bring_back(self, request: HttpRequest, queryset: QuerySet[Item]) -> None:
+        count = self._put(queryset, is_active=True)
+        said = ngettext("%(n)s item is in the shop again.", "%(n)s items are in the shop again.", count)
+        self.message_user(request, said % {"n": count}, messages.SUCCESS)
+
+    def _put(self, queryset: QuerySet[Item], *, is_active: bool) -> int:
+        """How many items were elsewhere before."""
+        return queryset.order_by().filter(active=not is_active).update(active=is_active)
 
     def changeform_view(
         self,
@@ -93,20 +195,19 @@ class ItemAdmin(KeptByOrders):
         return super().changeform_view(request, object_id, form_url, extra_context)
 
     def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
-        return super().get_changelist_form(request, form=StockForm, **kwargs)
+        return super().get_changelist_form(request, form=ItemRowForm, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Item, form: Any, change: bool) -> None:
-        """Only what was changed is written: buyers take from the stock meanwhile."""
-        if not change:
-            super().save_model(request, obj, form, change)
-        elif changed := set(form.changed_data):
-            if "stock" in changed:
-                obj.stock = Item.objects.count_anew(obj.pk, form.shown_stock(), form.cleaned_data["stock"])
-            if "currency" in changed:  # the same text is another number of minor units
-                changed.add("price")
-            obj.save(update_fields=changed - {"stock"})
+        super().save_model(request, obj, form, change)
         if isinstance(form, ItemForm):
             form.save_small_picture()
+
+    def _changed(self, obj: Item, form: Any) -> set[str]:
+        """Buyers take from the stock meanwhile: what was counted is added to what they left."""
+        changed = super()._changed(obj, form)
+        if "stock" in changed:
+            obj.stock = Item.objects.count_anew(obj.pk, form.shown_stock(), form.cleaned_data["stock"])
+        return changed - {"stock"}
 
 
 @admin.register(Discount)

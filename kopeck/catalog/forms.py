@@ -13,14 +13,17 @@ from django.utils.translation import gettext_lazy as _
 
 from kopeck.catalog import pictures
 from kopeck.catalog.countries import SHIPPABLE, read_country
+from kopeck.catalog.edits import EditForm
 from kopeck.catalog.models import Discount, Item, ShippingRate, Tax
 from kopeck.money import CURRENCIES, Currency, MoneyError, to_decimal, to_minor
 from kopeck.typed import whole_number
 from kopeck.web.fields import AmountField, CodeField, CountField, NameField, NoteField
 
 
-class StockForm(forms.ModelForm[Item]):
+class StockForm(EditForm):
     """The stock, and beside it the one that the page had shown: buyers may have taken some since."""
+
+    MERGED = ("stock",)
 
     stock = CountField(
         label=_("Stock"),
@@ -37,21 +40,24 @@ class StockForm(forms.ModelForm[Item]):
         return whole_number(str(self.data.get(field.html_initial_name, "")), 9)
 
 
-class MoneyForm(forms.ModelForm[Any]):
+class MoneyForm(EditForm):
     """Its fields of MONEY are typed as people write amounts of the form's currency; kept in minor units."""
 
     MONEY: tuple[str, ...]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        written = written_in(self.instance.currency if self.instance.pk else "")
         for name in self.MONEY:
             minor = getattr(self.instance, name)
             if self.instance.pk and minor is not None and self.instance.currency in CURRENCIES:
                 self.initial[name] = to_decimal(minor, self.instance.currency)
+            if field := self.fields.get(name):
+                field.help_text = f"{written} {field.help_text}".strip()
 
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        currency: str = cleaned.get("currency") or ""
+        cleaned = super().clean()
+        currency = self._currency(cleaned)
         typed = [name for name in self.MONEY if isinstance(cleaned.get(name), Decimal)]
         if typed and not currency and "currency" not in self.errors:
             self.add_error("currency", _("Which currency is this amount in?"))
@@ -59,11 +65,34 @@ class MoneyForm(forms.ModelForm[Any]):
             try:
                 cleaned[name] = to_minor(cleaned[name], currency)
             except MoneyError:
-                self.add_error(name, _money_problem(cleaned[name], CURRENCIES[currency]))
+                self.add_error(name, money_problem(cleaned[name], CURRENCIES[currency]))
         return cleaned
 
+    def touched(self) -> list[str]:
+        """An amount and its currency mean nothing without each other."""
+        pair = [name for name in (*self.MONEY, "currency") if name in self.fields]
+        changed = super().touched()
+        return list(dict.fromkeys([*changed, *pair])) if {*changed} & {*pair} else changed
 
-def _money_problem(amount: Decimal, currency: Currency) -> str:
+    def _currency(self, cleaned: dict[str, Any]) -> str:
+        """The currency that the amounts are in; "" where none is chosen."""
+        return cleaned.get("currency") or ""
+
+
+def written_in(currency: str) -> str:
+    """How an amount of this currency is typed, with an example; of every kind where no currency is given."""
+    if currency not in CURRENCIES:
+        return gettext("As people write it: 48.20 in USD, 6800 in JPY, 12.340 in KWD.")
+    of = CURRENCIES[currency]
+    names = {"currency": of.code.upper(), "decimals": of.shown}
+    if of.shown == 0:
+        return gettext("In %(currency)s, without decimals: 6800.") % names
+    if of.step > 1:
+        return gettext("In %(currency)s, the last of %(decimals)s decimals is 0: 12.340.") % names
+    return gettext("In %(currency)s, as people write it: 48.20.") % names
+
+
+def money_problem(amount: Decimal, currency: Currency) -> str:
     names = {"currency": currency.code.upper(), "decimals": currency.shown}
     if abs(amount) > Decimal(currency.maximum).scaleb(-currency.digits):
         return gettext("Stripe takes no payment as large as this.")
@@ -74,10 +103,31 @@ def _money_problem(amount: Decimal, currency: Currency) -> str:
     return gettext("An amount in %(currency)s has at most %(decimals)s decimals.") % names
 
 
+class ItemRowForm(MoneyForm, StockForm):
+    """A row of the list of items. Its price is in the item's own currency, which is no field here."""
+
+    MONEY = ("price",)
+
+    price = AmountField(label=_("Price"), min_value=0)
+
+    class Meta:
+        model = Item
+        fields = ["price", "stock", "active", "position"]
+        field_classes = {"position": CountField}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.widget.attrs["aria-label"] = f"{field.label}: {self.instance.name}"
+
+    def _currency(self, cleaned: dict[str, Any]) -> str:
+        return str(self.instance.currency)
+
+
 class ItemForm(MoneyForm, StockForm):
     MONEY = ("price",)
 
-    price = AmountField(label=_("Price"), min_value=0, help_text=_("As people write it: 48.20"))
+    price = AmountField(label=_("Price"), min_value=0)
     currency = forms.ChoiceField(
         label=_("Currency"), initial="usd", choices=[(code, code.upper()) for code in sorted(CURRENCIES)]
     )
@@ -144,7 +194,7 @@ class DiscountForm(MoneyForm):
     amount_off = AmountField(
         label=_("Amount off"),
         required=False,
-        help_text=_("As people write it: 5.00. Or a percentage, above."),
+        help_text=_("Or a percentage, above."),
     )
     minimum_subtotal = AmountField(
         label=_("Minimum subtotal"), required=False, min_value=0, help_text=_("Before discount and tax.")
@@ -205,7 +255,7 @@ class DiscountForm(MoneyForm):
             self.add_error("amount_off", _("An amount off is more than nothing."))
 
 
-class TaxForm(forms.ModelForm[Tax]):
+class TaxForm(EditForm):
     """Refuses what Stripe would refuse: a tax rate of an unknown country."""
 
     class Meta:
@@ -267,7 +317,7 @@ class CountriesField(CodeField):
 class ShippingRateForm(MoneyForm):
     MONEY = ("amount", "free_from")
 
-    amount = AmountField(label=_("Amount"), min_value=0, help_text=_("As people write it: 4.90"))
+    amount = AmountField(label=_("Amount"), min_value=0)
     free_from = AmountField(
         label=_("Free from"),
         required=False,

@@ -27,7 +27,7 @@ def form_of(owner: Client, address: str) -> dict[str, str]:
             for attribute in ("name", "value", "type")
         )
         if name and kind != "submit" and (kind != "checkbox" or " checked" in tag):
-            fields[name] = value
+            fields[name] = value or ("on" if kind == "checkbox" else "")
     description = re.search(r"<textarea[^>]*>\s*(.*?)</textarea>", page, re.DOTALL)
     if description:
         fields["description"] = description[1]
