@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
-from wsgiref.types import WSGIApplication
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask
+from werkzeug.utils import redirect
 
 from stripe_sandbox.box import Box
 from stripe_sandbox.checkout import sessions
@@ -72,7 +73,23 @@ def create_app(box: Box, allowed: Sequence[str] = ()) -> Flask:
     app.register_error_handler(405, api.unknown)
     app.register_error_handler(500, api.broken)
     app.after_request(api.headers)
+    if folder := urlsplit(box.public_url or "").path:
+        app.wsgi_app = mounted(app.wsgi_app, folder)  # type: ignore[assignment, method-assign]
     return app
+
+
+def mounted(application: WSGIApplication, folder: str) -> WSGIApplication:
+    """Answers below `folder` ("/stripe") too, where a proxy leads to us from an address that others share."""
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path == folder:  # its links are relative
+            return redirect(f"{folder}/", 308)(environ, start_response)
+        if path.startswith(f"{folder}/"):
+            environ = {**environ, "SCRIPT_NAME": folder, "PATH_INFO": path.removeprefix(folder)}
+        return application(environ, start_response)
+
+    return answer
 
 
 class SandboxServer:

@@ -268,7 +268,7 @@ class Control:
                 outcome = PayOutcome("closed", f"This PaymentIntent is {intent['status']}.")
             else:
                 method = payment_methods.make(self._box, account, card, billing=billing)
-                base_url = self._box.public_url or request.host_url.rstrip("/")
+                base_url = self._box.public_url or request.url_root.rstrip("/")
                 outcome = charging.attempt(
                     self._box, account, intent, method, authenticated=authenticated, base_url=base_url
                 )

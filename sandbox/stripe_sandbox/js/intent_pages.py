@@ -56,7 +56,7 @@ class IntentPages:
             merchant=MERCHANT,
             total="" if saves else _amount(intent["amount"], intent["currency"]),
             last4=method["card"]["last4"] if method else "",
-            action=request.full_path,
+            action=request.script_root + request.full_path,
             framed=_in_a_frame(),
         )
 
@@ -74,7 +74,7 @@ class IntentPages:
                 account,
                 intent["id"],
                 authenticated=authenticated,
-                base_url=request.host_url.rstrip("/"),
+                base_url=self._box.public_url or request.url_root.rstrip("/"),
             )
         return _left(self._box.store.get(account, intent["object"], intent["id"]) or intent)
 

@@ -87,7 +87,7 @@ class Api:
             idempotency_key=request.headers.get("Idempotency-Key") if route.method == "POST" else None,
             publishable=key.publishable,
             version=self._version(account, key.publishable),
-            base_url=self._box.public_url or request.host_url.rstrip("/"),
+            base_url=self._box.public_url or request.url_root.rstrip("/"),
         )
         g.asked = (account, call.version)
         with self._keys.claim(account, call.idempotency_key):

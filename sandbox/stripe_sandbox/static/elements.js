@@ -7,7 +7,8 @@
   const here = window.Stripe && window.Stripe._sandbox;
   if (!here || here.Elements) return;
 
-  const { origin, IntegrationError } = here;
+  const { base, IntegrationError } = here;
+  const ORIGIN = new URL(base).origin;
   const SECRET = /^((pi|seti)_[A-Za-z0-9]+)_secret_[A-Za-z0-9]+$/;
   const OPTIONS = [
     "clientSecret", "appearance", "locale", "fonts", "loader", "mode", "amount", "currency", "setupFutureUsage", "captureMethod",
@@ -43,7 +44,7 @@
       const node = document.createElement("iframe");
       node.name = `__privateStripeFrame${1000 + frames++}`;
       node.title = "Secure payment input frame";
-      node.src = origin + path;
+      node.src = base + path;
       node.setAttribute("allow", "payment *");
       // As Stripe's: the page inside has 4 px for its fields' shadows, and the fields stand where the shop's do.
       Object.assign(node.style, { display: "block", width: "calc(100% + 8px)", height: "0", border: "0", margin: "-4px", padding: "0", background: "transparent", colorScheme: "light", transition: "height 150ms" });
@@ -57,7 +58,7 @@
 
     /** Both must fit: any page may send messages, and the frame's own page might be gone. */
     _receive(message) {
-      if (message.source !== this.node.contentWindow || message.origin !== origin) return;
+      if (message.source !== this.node.contentWindow || message.origin !== ORIGIN) return;
       const { type, answer, data } = message.data || {};
       if (type === "answer") {
         this._asked.get(answer)?.(data);
@@ -70,7 +71,7 @@
     }
 
     send(type, data, id) {
-      this.node.contentWindow?.postMessage({ type, data, id }, origin);
+      this.node.contentWindow?.postMessage({ type, data, id }, ORIGIN);
     }
 
     ask(type, data) {

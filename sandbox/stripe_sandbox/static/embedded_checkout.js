@@ -6,7 +6,7 @@
   if (!here || !here.Frame || here.embedding) return;
   here.embedding = true;
 
-  const { origin, IntegrationError, Frame } = here;
+  const { base, IntegrationError, Frame } = here;
   const SECRET = /^(cs_test_[A-Za-z0-9]+)_secret_[A-Za-z0-9]+$/;
 
   class EmbeddedCheckout {
@@ -55,7 +55,7 @@
     const match = typeof secret === "string" ? SECRET.exec(secret) : null;
     if (!match) throw IntegrationError(`Invalid value for ${name}: the client secret should be one of a Checkout Session with an embedded ui_mode.`);
     const query = new URLSearchParams({ key: stripe._apiKey, secret });
-    const answer = await (await fetch(`${origin}/c/lookup/${match[1]}?${query}`, { credentials: "omit", cache: "no-store" })).json();
+    const answer = await (await fetch(`${base}/c/lookup/${match[1]}?${query}`, { credentials: "omit", cache: "no-store" })).json();
     if (answer.error) throw IntegrationError(answer.error.message);
     here.embedded = new EmbeddedCheckout(match[1], onComplete);
     return here.embedded;

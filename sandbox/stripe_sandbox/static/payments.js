@@ -8,7 +8,7 @@
   if (!here || !here.Elements || here.paying) return;
   here.paying = true;
 
-  const { origin, IntegrationError, Elements, StripeElement, readSecret } = here;
+  const { base, IntegrationError, Elements, StripeElement, readSecret } = here;
   const PAID = ["succeeded", "requires_capture", "processing"];
   const REDIRECTS = ["always", "if_required"];
   // By the beginning of an id: where the API has it, what a promise calls it, what return_url calls it, its last error.
@@ -34,7 +34,7 @@
     const options = { method, cache: "no-store", credentials: "omit", headers: { Authorization: `Bearer ${stripe._apiKey}` } };
     if (method === "POST") options.body = form;
     try {
-      const response = await fetch(`${origin}/v1/${path}${method === "GET" ? `?${form}` : ""}`, options);
+      const response = await fetch(`${base}/v1/${path}${method === "GET" ? `?${form}` : ""}`, options);
       const answer = await response.json();
       return answer.error ? { error: answer.error } : { [name]: answer };
     } catch {

@@ -113,7 +113,7 @@
   StripeObject.prototype.constructor = Stripe;
   Stripe.prototype = StripeObject.prototype;
   // What elements.js and payments.js need of this file.
-  Stripe._sandbox = { origin: sandbox, train: train, IntegrationError: IntegrationError };
+  Stripe._sandbox = { base: sandbox, train: train, IntegrationError: IntegrationError };
 
   // A second copy of the script on one page leaves the first in place, as Stripe's does.
   if (!window.Stripe) window.Stripe = Stripe;

@@ -286,7 +286,7 @@ def _wrong(session_id: str, name: str, message: str) -> AnyResponse:
 
 
 def _unknown() -> AnyResponse:
-    return _go(request.path) if _wants_json() else view.unknown()
+    return _go(request.script_root + request.path) if _wants_json() else view.unknown()
 
 
 def _wants_json() -> bool:
