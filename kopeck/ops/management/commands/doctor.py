@@ -1,15 +1,22 @@
 """`manage.py doctor`: one line for each check of the shop, its database, its worker and its Stripe accounts.
 
 ✓ is well, ! should be looked at, ✗ is wrong: then the exit status is 1. `--json` for programs.
+`--mail you@example.com` sends a test mail too, and says what came of it.
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import chain
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.validators import validate_email
 
 from kopeck.ops import doctor
+from kopeck.ops.mail_check import send_test
+from kopeck.ops.stripe_checks import Check
 
 
 class Command(BaseCommand):
@@ -18,10 +25,16 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="One JSON object instead of lines.")
+        parser.add_argument("--mail", metavar="ADDRESS", default="", help="Sends a test mail there too.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         found = []
-        for check in doctor.examine():
+        if options["mail"]:
+            try:
+                validate_email(options["mail"])
+            except ValidationError:
+                raise CommandError("--mail: this is no e-mail address.") from None
+        for check in chain(doctor.examine(), _mail(options["mail"])):
             found.append(check)
             if not options["json"]:
                 self.stdout.write(str(check), self.style.ERROR if check.level == "fail" else None)
@@ -35,3 +48,8 @@ class Command(BaseCommand):
             self.stdout.write(f"{len(found)} checks: {wrong} wrong, {doubtful} to look at.")
         if wrong:
             raise SystemExit(1)
+
+
+def _mail(to: str) -> Iterator[Check]:
+    if to:
+        yield send_test(to)
