@@ -34,6 +34,7 @@ class Trouble(admin.SimpleListFilter):
 @admin.register(StripeMirror)
 class StripeMirrorAdmin(ReadOnlyAdmin):
     list_display = ["what", "account", "stripe_id", "status", "problem", "tries", "updated"]
+    list_display_links = ["stripe_id"]
     list_filter = [Trouble, "kind", "account", "status"]
     search_fields = ["=stripe_id", "=object_id"]
     exclude = ["lease_until"]

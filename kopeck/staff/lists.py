@@ -18,6 +18,7 @@ from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR, ChangeList, Ch
 from django.db import DataError, connection
 from django.db.models import IntegerField, Model, Q, QuerySet, UniqueConstraint
 from django.http import HttpRequest
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from kopeck.typed import whole_number
@@ -43,6 +44,11 @@ class Rows(ChangeList):
     #: Of a long list: addresses of the pages beside this one, "" where there is none.
     first_url = newer_url = older_url = ""
     is_estimate = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.is_popup:
+            self.title = str(capfirst(self.opts.verbose_name_plural))
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         self.rows = about(self.root_queryset)

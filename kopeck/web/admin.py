@@ -51,6 +51,7 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin[Any]):
 
 class ReadOnlyInline(ReadOnly, admin.TabularInline[Any, Any]):
     extra = 0
+    template = "admin/facts.html"
 
 
 class RowsFilter(admin.SimpleListFilter):

@@ -1,0 +1,66 @@
+"""The desk wears the shop's colours, its menu says the daily things first, and every field has a name."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+
+from kopeck.web.templatetags.desk import named
+from tests.support.shop import make_item
+
+STATIC = Path("kopeck/web/static")
+
+
+def test_the_desk_has_the_colours_of_the_shop() -> None:
+    shop, desk = (STATIC / "kopeck.css").read_text(), (STATIC / "admin.css").read_text()
+    light, dark = shop.partition("@media (prefers-color-scheme: dark)")[::2]
+    of_light, of_dark = (
+        dict(re.findall(r"--([\w-]+): (#\w+);", part)) for part in (light, dark.partition("\n}")[0])
+    )
+    ours = re.findall(r"--([\w-]+): light-dark\((#\w+), (#\w+)\)", desk)
+    shared = [one for one in ours if one[0] in of_light]
+    assert len(shared) >= 12
+    assert shared == [(name, of_light[name], of_dark[name]) for name, _light, _dark in shared]
+
+
+@pytest.mark.django_db
+def test_the_menu_begins_with_the_sellers_things_and_ends_with_the_system(owner: Client) -> None:
+    page = owner.get("/admin/orders/order/").content.decode()
+    menu = page.partition('id="side-menu"')[2].partition("</nav>")[0]
+    places = [menu.index(f'href="/admin/{one}/"') for one in ("orders/order", "catalog/item", "auth/user")]
+    system = menu.index(">System<")
+    assert places == sorted(places)
+    assert places[-1] < system < menu.index('href="/admin/procrastinate/procrastinatejob/"')
+    assert re.findall(r'href="([^"]*)" aria-current="page"', menu) == ["/admin/orders/order/"]
+
+
+@pytest.mark.django_db
+def test_the_menu_names_only_what_one_may_open() -> None:
+    clerk = User.objects.create_user("clerk", is_staff=True)
+    clerk.user_permissions.add(Permission.objects.get(codename="view_item"))
+    client = Client()
+    client.force_login(clerk)
+    page = client.get("/admin/catalog/item/").content.decode()
+    menu = page.partition('id="side-menu"')[2].partition("</nav>")[0]
+    assert re.findall(r'href="([^"]*)"', menu) == ["/admin/", "/admin/catalog/item/"]
+
+
+@pytest.mark.django_db
+def test_a_field_in_a_list_is_named_by_its_column_and_its_row(owner: Client) -> None:
+    make_item(name='Pot "<b>')
+    page = owner.get("/admin/catalog/item/").content.decode()
+    assert 'aria-label="Stock: Pot &quot;&lt;b&gt;"' in page
+    unnamed = [
+        field for field in re.findall(r"<(?:input|select)[^>]*form-0-[^>]*>", page)
+        if "hidden" not in field and "aria-label" not in field
+    ]  # fmt: skip
+    assert unnamed == []
+
+
+def test_a_cell_knows_its_column_and_whether_it_is_empty() -> None:
+    row = ['<th class="field-name"><a href="/1/">A &amp; B</a></th>', '<td class="field-sum">-</td>']
+    first, second = named(row, [{"text": "name"}, {"text": 'the "sum"'}])
+    assert first == '<th data-name="Name" class="field-name"><a href="/1/">A &amp; B</a></th>'
+    assert second == '<td data-name="The &quot;sum&quot;" data-empty class="field-sum">-</td>'
