@@ -43,7 +43,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all containers map check check-ship chaos bench seed mutants audit lock
+.PHONY: help run test test-all containers messages map check check-ship chaos bench seed mutants audit lock
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-18s%s\n", $$1, $$2}'
@@ -73,6 +73,9 @@ check: $(DEV_STAMP) ## style, types, import rules, missing and dangerous migrati
 	$(BIN)/djade --check $$(find kopeck -path '*/templates/*' -name '*.html')
 	$(PRODUCTION) DJANGO_SETTINGS_MODULE=kopeck.settings $(BIN)/python -c "$$MIGRATIONS_AND_TEMPLATES"
 	$(BIN)/python -m pytest tests/house/test_migrations.py
+
+messages: $(DEV_STAMP) ## each language's file brought up to what the shop says now (LANGUAGE=de begins another)
+	@$(BIN)/python -m bench.messages $(LANGUAGE)
 
 map: $(DEV_STAMP) ## the rooms of the shop and what each imports (WRITE=1 draws them into docs/architecture.md)
 	@$(BIN)/python -m bench.rooms $(if $(WRITE),--write)

@@ -137,6 +137,13 @@ def format_money(minor: int, code: str, locale: Locale) -> str:
     )
 
 
+def format_percent(percentage: Decimal, locale: Locale) -> str:
+    """A percentage for people: 8.8750 -> "8.875%" (en), "8,875 %" (ru)."""
+    pattern = parse_pattern(locale.percent_formats[None].pattern)
+    pattern.frac_prec = (0, 4)
+    return str(pattern.apply(percentage / 100, locale))
+
+
 def _too_precise(of: Currency) -> str:
     name = of.code.upper()
     if of.shown == 0:

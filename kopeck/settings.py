@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import django_stubs_ext
 from dotenv import load_dotenv
 
-from kopeck import hosts, values
+from kopeck import hosts, languages, values
 from kopeck.abuse.rates import read_rate
 from kopeck.catalog import countries
 from kopeck.env import (
@@ -294,10 +294,11 @@ if EMAIL_HOST_USER and not (EMAIL_HOST or env("EMAIL_BACKEND")):
     sys.exit("kopeck: EMAIL_HOST_USER is set, but EMAIL_HOST names no mail server: mails would go to files.")
 
 # Language and time ------------------------------------------------------------------------------------
-LANGUAGE_CODE = "en"
-LANGUAGES = [("en", "English")]
+LANGUAGE_CODE = languages.OWN
 FORMAT_MODULE_PATH = "kopeck.formats"
 LOCALE_PATHS = [BASE_DIR / "kopeck" / "locale"]
+languages.compile_new(LOCALE_PATHS[0])
+LANGUAGES = languages.known(LOCALE_PATHS[0])
 USE_I18N = USE_TZ = True
 TIME_ZONE = read_or_exit("TIME_ZONE", values.read_zone, "UTC")
 AUTH_PASSWORD_VALIDATORS = [

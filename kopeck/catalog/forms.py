@@ -15,9 +15,9 @@ from kopeck.catalog import pictures
 from kopeck.catalog.countries import SHIPPABLE, read_country
 from kopeck.catalog.edits import EditForm
 from kopeck.catalog.models import Discount, Item, ShippingRate, Tax
-from kopeck.money import CURRENCIES, Currency, MoneyError, to_decimal, to_minor
+from kopeck.money import CURRENCIES, MoneyError, to_decimal, to_minor
 from kopeck.typed import whole_number
-from kopeck.web.fields import AmountField, CodeField, CountField, NameField, NoteField
+from kopeck.web.fields import AmountField, CodeField, CountField, NameField, NoteField, money_problem
 
 
 class StockForm(EditForm):
@@ -90,17 +90,6 @@ def written_in(currency: str) -> str:
     if of.step > 1:
         return gettext("In %(currency)s, the last of %(decimals)s decimals is 0: 12.340.") % names
     return gettext("In %(currency)s, as people write it: 48.20.") % names
-
-
-def money_problem(amount: Decimal, currency: Currency) -> str:
-    names = {"currency": currency.code.upper(), "decimals": currency.shown}
-    if abs(amount) > Decimal(currency.maximum).scaleb(-currency.digits):
-        return gettext("Stripe takes no payment as large as this.")
-    if currency.shown == 0:
-        return gettext("An amount in %(currency)s has no decimals.") % names
-    if currency.step > 1:
-        return gettext("An amount in %(currency)s has %(decimals)s decimals, and the last one is 0.") % names
-    return gettext("An amount in %(currency)s has at most %(decimals)s decimals.") % names
 
 
 class ItemRowForm(MoneyForm, StockForm):

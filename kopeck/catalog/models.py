@@ -14,7 +14,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Mod, Upper
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from kopeck.catalog import pictures
@@ -246,7 +246,7 @@ class Tax(models.Model):
     )
     inclusive = models.BooleanField(_("included in prices"), default=False)
     country = models.CharField(_("country"), max_length=2, blank=True, help_text=_("Two letters: DE."))
-    state = models.CharField(_("state"), max_length=50, blank=True)
+    state = models.CharField(pgettext_lazy("of a country", "state"), max_length=50, blank=True)
     jurisdiction = models.CharField(_("jurisdiction"), max_length=50, blank=True)
     is_default = models.BooleanField(_("on every new order"), default=False)
     active = models.BooleanField(_("active"), default=True)

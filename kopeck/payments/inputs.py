@@ -17,6 +17,14 @@ from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
 from kopeck.stripe_api.client import shop_mark
 
+#: The languages of Checkout, as Stripe's reference of sessions lists them.
+LOCALES = frozenset(
+    """
+    bg cs da de el en en-GB es es-419 et fi fil fr fr-CA hr hu id it ja ko lt lv ms mt nb nl pl pt pt-BR ro ru
+    sk sl sv th tr vi zh zh-HK zh-TW
+    """.split()
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Client:
@@ -43,6 +51,8 @@ def session_inputs(order: Order, payment: Payment, ids: MirroredIds) -> dict[str
     lines = [_line_item(line, payment, ids) for line in _lines_of(order)]
     inputs: dict[str, Any] = {
         "mode": "payment",
+        # The page's own language, which need not be the browser's.
+        "locale": payment.language if payment.language in LOCALES else "auto",
         "line_items": lines,
         "success_url": success_url,
         "cancel_url": cancel_url,

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
+from django.utils import timezone, translation
 
+from kopeck.languages import OWN
 from kopeck.money import in_words
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
@@ -60,6 +61,7 @@ def _read(dispute: Dispute, answer: dict[str, Any]) -> None:
     dispute.closed = (dispute.closed or timezone.now()) if dispute.status in Dispute.CLOSED else None
 
 
+@translation.override(OWN)  # notes are of one language, whoever's request writes them
 def _tell(order: Order, dispute: Dispute, *, is_new: bool) -> None:
     amount = in_words(dispute.amount, dispute.currency)
     reason = dispute.reason.replace("_", " ")

@@ -9,10 +9,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from kopeck.errors import ShopError
-from kopeck.money import MoneyError, to_decimal, to_minor
+from kopeck.money import CURRENCIES, MoneyError, to_decimal, to_minor
 from kopeck.refunds.models import Refund
 from kopeck.refunds.request import Left, Wish
-from kopeck.web.fields import AmountField, CountField
+from kopeck.web.fields import AmountField, CountField, money_problem
 
 WHAT = [
     ("rest", gettext_lazy("All that is left")),
@@ -49,8 +49,8 @@ class RefundForm(forms.Form):
             raise ValidationError(_("How much?"))
         try:
             return to_minor(amount, self.currency)
-        except MoneyError as problem:
-            raise ValidationError(str(problem)) from None
+        except MoneyError:
+            raise ValidationError(money_problem(amount, CURRENCIES[self.currency])) from None
 
     def wish(self) -> Wish:
         """ShopError where pieces are to be chosen and none was."""

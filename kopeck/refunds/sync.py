@@ -10,8 +10,9 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
-from django.utils import timezone
+from django.utils import timezone, translation
 
+from kopeck.languages import OWN
 from kopeck.money import CURRENCIES, in_words
 from kopeck.orders.models import Order
 from kopeck.payments import stock, sync
@@ -120,6 +121,7 @@ def _foreign(payment: Payment, answer: dict[str, Any]) -> Refund:
     )
 
 
+@translation.override(OWN)  # notes are of one language, whoever's request writes them
 def _tell(order: Order, refund: Refund) -> None:
     """A line on the order's timeline."""
     amount = in_words(refund.amount, refund.currency)

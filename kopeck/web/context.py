@@ -31,17 +31,17 @@ def shop_context(request: HttpRequest) -> dict[str, Any]:
 
 
 def money_locale(request: HttpRequest | None) -> Locale:
-    """How this visitor writes money: by the browser's languages, else by the page's language."""
+    """How this visitor writes money: as the page's language does, in the browser's own variety of it."""
     header = request.headers.get("Accept-Language", "") if request is not None else ""
     return locale_of(header[:200], get_language() or "en")
 
 
 @lru_cache(maxsize=1000)
 def locale_of(header: str, page_language: str) -> Locale:
-    """By the header Accept-Language, else by the page's language."""
+    """The first variety of the page's language in the header Accept-Language (en-GB), else the language."""
     for language, quality in parse_accept_lang_header(header):
         try:
-            if quality and language != "*":
+            if quality and language.partition("-")[0] == page_language.partition("-")[0]:
                 return Locale.parse(language, sep="-")
         except (UnknownLocaleError, ValueError):
             continue

@@ -1,11 +1,14 @@
 """Fields of forms that read as people type and paste (`typed.py`), for all forms of the shop."""
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from kopeck.money import Currency
 from kopeck.typed import is_blank, read_code, read_number, trim
 
 
@@ -52,3 +55,15 @@ class SearchField(forms.CharField):
 
     def to_python(self, value: Any) -> Any:
         return trim(super().to_python(value) or "")
+
+
+def money_problem(amount: Decimal, currency: Currency) -> str:
+    """Why this currency can't have the amount, as a sentence."""
+    names = {"currency": currency.code.upper(), "decimals": currency.shown}
+    if abs(amount) > Decimal(currency.maximum).scaleb(-currency.digits):
+        return gettext("Stripe takes no payment as large as this.")
+    if currency.shown == 0:
+        return gettext("An amount in %(currency)s has no decimals.") % names
+    if currency.step > 1:
+        return gettext("An amount in %(currency)s has %(decimals)s decimals, and the last one is 0.") % names
+    return gettext("An amount in %(currency)s has at most %(decimals)s decimals.") % names

@@ -42,12 +42,13 @@ def test_an_item_page_shows_name_description_price_and_buy(buyer: Client) -> Non
     ("language", "price"),
     [
         ("en-GB,en;q=0.9", "US$48.20"),
-        ("de-DE,de;q=0.9", "48,20 $"),
         ("ru", "48,20 $"),
+        ("ru-UA,ru;q=0.9,en;q=0.8", "48,20 $"),
+        ("de-DE,de;q=0.9", "$48.20"),
         ("xx,*;q=0.1", "$48.20"),
     ],
 )
-def test_the_price_is_written_as_the_visitors_language_writes_it(
+def test_the_price_is_written_as_the_pages_language_writes_it(
     buyer: Client, language: str, price: str
 ) -> None:
     item = make_item(price=4820)

@@ -2,12 +2,15 @@
 "use strict";
 
 let form, soFar;
-const plural = new Intl.PluralRules(document.documentElement.lang);
+const language = document.documentElement.lang;
+// As kopeck/web/context.py: the page's language, in the browser's own variety of it.
+const locale = navigator.languages.find((one) => one.split("-")[0] === language) ?? language;
+const plural = new Intl.PluralRules(language);
 
 // "48.20" of 4820 with two digits, as a string: an amount of money never becomes a binary fraction.
 function money(amount, { currency, digits, shown }) {
   const format = { style: "currency", currency, minimumFractionDigits: shown, maximumFractionDigits: shown };
-  return new Intl.NumberFormat(navigator.language, format).format(`${amount}e-${digits}`);
+  return new Intl.NumberFormat(locale, format).format(`${amount}e-${digits}`);
 }
 
 function count(n) {

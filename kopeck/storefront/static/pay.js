@@ -27,7 +27,7 @@ async function start() {
   if (!response.ok) throw new Error(body.error?.message);
 
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-  const stripe = Stripe(body.publishable_key);
+  const stripe = Stripe(body.publishable_key, { locale: document.documentElement.lang });
   const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const variables = {
     colorPrimary: token("--copper"), colorBackground: token("--card"), colorText: token("--ink"),

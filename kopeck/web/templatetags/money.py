@@ -1,11 +1,12 @@
 """`{% money amount currency %}`: minor units as this visitor writes money."""
 
+from decimal import Decimal
 from typing import Any
 
 from django import template
 
 from kopeck.money import currency as the_currency
-from kopeck.money import format_money
+from kopeck.money import format_money, format_percent
 from kopeck.web.context import money_locale
 
 register = template.Library()
@@ -15,6 +16,12 @@ register = template.Library()
 def money(context: dict[str, Any], amount: int, currency: str) -> str:
     """4820, "usd" -> "$48.20"."""
     return format_money(amount, currency, money_locale(context.get("request")))
+
+
+@register.simple_tag(takes_context=True)
+def percent(context: dict[str, Any], percentage: Decimal) -> str:
+    """20.0000 -> "20%"."""
+    return format_percent(percentage, money_locale(context.get("request")))
 
 
 @register.simple_tag
