@@ -162,6 +162,7 @@ INSTALLED_APPS = [
     "kopeck.reconcile",
     "kopeck.storefront",
     "kopeck.api",
+    "kopeck.books",
     "kopeck.backoffice",
     "kopeck.ops",
 ]

@@ -23,6 +23,7 @@ from procrastinate.jobs import Status
 from procrastinate.manager import JobManager
 
 from kopeck import stopping
+from kopeck.books.models import Statement
 from kopeck.ops.models import PaidBefore
 from kopeck.orders.shipment import Shipment
 from kopeck.reconcile.models import Discrepancy, Run
@@ -35,6 +36,8 @@ BATCH = 1000
 KEEP_DONE, KEEP_FAILED = timedelta(days=7), timedelta(days=90)
 #: Who logged in, and who could not; comparisons with Stripe that are over.
 KEEP_LOGINS = KEEP_RUNS = timedelta(days=90)
+#: Statements for the accountant, which can be made again.
+KEEP_STATEMENTS = timedelta(days=90)
 #: Discrepancies that are gone.
 KEEP_GONE = timedelta(days=365)
 #: What an event said, and that it came: Stripe repeats events, and lists them, for 30 days. Disputes and
@@ -86,6 +89,7 @@ def _ways() -> dict[str, Callable[[], int]]:
         "refused logins": AccessAttempt.objects.filter(attempt_time__lt=logins),
         "wrong passwords": AccessFailureLog.objects.filter(attempt_time__lt=logins),
         "comparisons": Run.objects.filter(started__lt=now - KEEP_RUNS),
+        "statements": Statement.objects.filter(created__lt=now - KEEP_STATEMENTS).order_by("created"),
         "discrepancies": Discrepancy.objects.filter(gone__lt=gone),
         "events": events.filter(received__lt=now - KEEP_EVENTS, payload__isnull=True).order_by("received"),
     }

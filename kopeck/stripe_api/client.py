@@ -43,6 +43,7 @@ KINDS = {
     "intent": Kind("payment_intents", ("latest_charge",), ("data.latest_charge",), "cancel"),
     "refund": Kind("refunds"),
     "dispute": Kind("disputes"),
+    "balance_transaction": Kind("balance_transactions", listed=("data.source",)),
     "event": Kind("events"),
     "coupon": Kind("coupons"),
     "tax_rate": Kind("tax_rates"),
@@ -147,6 +148,13 @@ class Gateway:
         answer = self._ask(lambda: items.list(stripe_id, {"limit": 100, "expand": ["data.taxes"]}))
         lines: list[dict[str, Any]] = answer["data"]
         return lines
+
+    def balance(self) -> dict[str, int]:
+        """What is in the account by currency, available or not yet; in minor units."""
+        answer, found = self._plain("get", "/v1/balance", {}), dict[str, int]()
+        for part in [*answer["available"], *answer["pending"]]:
+            found[part["currency"]] = found.get(part["currency"], 0) + part["amount"]
+        return found
 
     def account_id(self) -> str:
         """`acct_...`. A restricted key may need a permission for it."""

@@ -19,7 +19,7 @@ PAUSES = (1.0, 4.0)
 
 def clock(account: str) -> datetime:
     """Stripe's own time where it tells, else ours. StripeUnavailable, StripeRefused."""
-    told = _patiently(gateway(account).server_time)
+    told = patiently(gateway(account).server_time)
     return datetime.fromtimestamp(told, UTC) if told else timezone.now()
 
 
@@ -34,13 +34,13 @@ def pages(
     asked: dict[str, Any] = {"created": created, **more}
     has_more = True
     while has_more:
-        objects, has_more = _patiently(partial(gateway(account).page, kind, **asked))
+        objects, has_more = patiently(partial(gateway(account).page, kind, **asked))
         if objects:
             asked["starting_after"] = objects[-1]["id"]
         yield objects, has_more
 
 
-def _patiently(ask: Callable[[], T]) -> T:
+def patiently(ask: Callable[[], T]) -> T:
     """The answer, asked for again after a while where Stripe is busy: a long walk should not end for it."""
     for pause in PAUSES:
         try:

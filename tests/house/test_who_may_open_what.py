@@ -106,6 +106,7 @@ ADMIN = {
     "orders/order/<int:order_id>/why/": "/admin/orders/order/{order}/why/",
     "auth/user/<id>/password/": "/admin/auth/user/{user}/password/",
     "payments/payment/<int:payment_id>/refund/": "/admin/payments/payment/{payment}/refund/",
+    "books/statement/<int:statement_id>/file/": "/admin/books/statement/1/file/",
     "webhooks/stripeevent/<int:event_id>/replay/": "/admin/webhooks/stripeevent/{event}/replay/",
 }
 OPEN_IN_ADMIN = {"login/"}
@@ -115,6 +116,7 @@ FOR_ALL_STAFF = set(ADMIN) - {
     "orders/order/<int:order_id>/why/",
     "auth/user/<id>/password/",
     "autocomplete/",
+    "books/statement/<int:statement_id>/file/",
     "payments/payment/<int:payment_id>/refund/",
     "webhooks/stripeevent/<int:event_id>/replay/",
 }
@@ -141,6 +143,7 @@ MODELS = {
     "abuse/attack": "1",
     "abuse/decline": "1",
     "mail/mail": "1",
+    "books/statement": "1",
     "api/token": "1",
 }
 OF_A_MODEL = ("", "add/", "{id}/history/", "{id}/delete/", "{id}/change/", "{id}/")

@@ -1,0 +1,40 @@
+"""The worker makes statements: it may ask Stripe for minutes, with no request and no connection waiting."""
+
+import gzip
+import io
+import logging
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+from procrastinate import RetryStrategy
+from procrastinate.contrib.django import app
+
+from kopeck.books.models import Statement
+from kopeck.books.statement import write
+from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
+
+log = logging.getLogger(__name__)
+BACKOFF = RetryStrategy(
+    max_attempts=5, exponential_wait=4, retry_exceptions=(OperationalError, InterfaceError)
+)
+#: Spreadsheets read UTF-8 where a file begins with this.
+BOM = "\ufeff"
+
+
+@app.task(retry=BACKOFF)
+def make(statement_id: int) -> None:
+    """Makes one that waits. Where Stripe does not tell, it fails with a sentence, and can be made again."""
+    statement = Statement.objects.filter(pk=statement_id, status=Statement.Status.WAITING).first()
+    if statement is None:
+        return
+    packed = io.BytesIO()
+    try:
+        with gzip.open(packed, "wt", encoding="utf-8", newline="") as out:
+            out.write(BOM)
+            sums = write(statement.since, statement.until, settings.STRIPE_ACCOUNTS, out)
+    except (StripeUnavailable, StripeRefused) as trouble:
+        log.error("statement %s is not made: %s", statement.pk, trouble)
+        statement.finish(Statement.Status.FAILED, problem=str(trouble))
+        return
+    facts = {"rows": sums.rows, "sums": sums.as_json(), "file": packed.getvalue(), "problem": ""}
+    statement.finish(Statement.Status.READY, **facts)
