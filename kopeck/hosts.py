@@ -77,6 +77,12 @@ def read_site(text: str) -> str:
     return read_address(text, "the shop's address looks like https://shop.example") if text else ""
 
 
+def read_origins(text: str) -> list[str]:
+    """The origins of pages, with commas between them: https://app.example. [] for none."""
+    said = "the origin of a page looks like https://app.example"
+    return [read_address(part.strip(), said) for part in text.split(",")] if text else []
+
+
 def read_page(text: str) -> str:
     """ "https://shop.example/terms", or ""."""
     return (

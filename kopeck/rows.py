@@ -101,6 +101,17 @@ def read(sql: str, asked: Sequence[Any], *kinds: type[models.Model]) -> list[tup
         return [_cut(row, kinds) for row in cursor.fetchall()]
 
 
+def insert_and_defer(sql: str, task: Any, argument: str) -> str:
+    """`sql`, an INSERT that returns `id`, and with it a job of `task` for each of its rows: one statement.
+
+    The id is the job's `argument`. It calls the function of Procrastinate that `task.defer` calls.
+    """
+    arguments = f"jsonb_build_object('{argument}', id)"
+    job = f"ROW('{task.queue}', '{task.name}', {task.priority}, NULL, NULL, {arguments}, NULL)"
+    deferred = f"procrastinate_defer_jobs_v1(array_agg({job}::procrastinate_job_to_defer_v1))"
+    return f"WITH owed AS ({sql}) SELECT {deferred} FROM owed HAVING count(*) > 0"  # noqa: S608 - our own names
+
+
 def at_once(sql: str, asked: Sequence[Any]) -> list[tuple[Any, ...]]:
     """What the statement returns, its values sent beside it: a long one need not be written as a literal.
 

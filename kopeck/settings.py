@@ -129,6 +129,8 @@ TRUSTED_PROXIES = read_or_exit("TRUSTED_PROXIES", values.read_networks)
 #: How many new ways to pay and orders one visitor, and one address, may start: "30/10m"; 0 is no limit.
 BUDGET_VISITOR = read_or_exit("BUDGET_VISITOR", read_rate, "30/10m")
 BUDGET_ADDRESS = read_or_exit("BUDGET_ADDRESS", read_rate, "150/10m")
+#: Whether webhooks that go out may be sent to addresses of private networks and of this machine, and by http.
+WEBHOOKS_TO_PRIVATE_NETWORKS = env_bool("WEBHOOKS_TO_PRIVATE_NETWORKS")
 # An address means the same with and without its slash, answered without a redirect: kopeck.web.
 APPEND_SLASH = False
 ROOT_URLCONF = "kopeck.urls"
@@ -158,6 +160,7 @@ INSTALLED_APPS = [
     "kopeck.payments",
     "kopeck.refunds",
     "kopeck.mail",
+    "kopeck.outgoing",
     "kopeck.webhooks",
     "kopeck.reconcile",
     "kopeck.storefront",
@@ -189,6 +192,13 @@ MIDDLEWARE = [
     "kopeck.web.errors.ErrorPages",
     "axes.middleware.AxesMiddleware",
 ]
+#: Pages of other sites that may use the API with a token (CORS). Our cookie they never send.
+CORS_ALLOWED_ORIGINS = read_or_exit("API_ORIGINS", hosts.read_origins)
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOW_HEADERS = ["authorization", "content-type", "idempotency-key"]
+CORS_EXPOSE_HEADERS = ["retry-after", "idempotent-replayed"]
+if CORS_ALLOWED_ORIGINS:  # after what writes the log and the policies, before what answers
+    MIDDLEWARE.insert(3, "corsheaders.middleware.CorsMiddleware")
 
 # Staff ----------------------------------------------------------------------------------------------
 AUTHENTICATION_BACKENDS = [

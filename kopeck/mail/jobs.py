@@ -202,7 +202,10 @@ def owe_sent(sender: type[Shipment], shipment: Shipment, **more: Any) -> None:
     _owe(payment, Mail.Kind.SENT)
 
 
+#: With the job, in one statement; neither where it is owed already.
+_OWE = rows.insert_and_defer(OWE, send, "mail_id")
+
+
 def _owe(payment: Payment, kind: Mail.Kind, refund: Refund | None = None) -> None:
     mail = Mail(order_id=payment.order_id, kind=kind, refund=refund, payment=payment)
-    for (number,) in rows.read(OWE, rows.values(mail)):  # none where it is owed already
-        send.defer(mail_id=number)
+    rows.read(_OWE, rows.values(mail))

@@ -26,6 +26,7 @@ from kopeck import stopping
 from kopeck.books.models import Statement
 from kopeck.ops.models import PaidBefore
 from kopeck.orders.shipment import Shipment
+from kopeck.outgoing.models import Delivery
 from kopeck.reconcile.models import Discrepancy, Run
 from kopeck.webhooks.models import StripeEvent
 
@@ -38,6 +39,8 @@ KEEP_DONE, KEEP_FAILED = timedelta(days=7), timedelta(days=90)
 KEEP_LOGINS = KEEP_RUNS = timedelta(days=90)
 #: Statements for the accountant, which can be made again.
 KEEP_STATEMENTS = timedelta(days=90)
+#: Webhooks that were delivered, or were given up.
+KEEP_DELIVERIES = timedelta(days=30)
 #: Discrepancies that are gone.
 KEEP_GONE = timedelta(days=365)
 #: What an event said, and that it came: Stripe repeats events, and lists them, for 30 days. Disputes and
@@ -90,6 +93,9 @@ def _ways() -> dict[str, Callable[[], int]]:
         "wrong passwords": AccessFailureLog.objects.filter(attempt_time__lt=logins),
         "comparisons": Run.objects.filter(started__lt=now - KEEP_RUNS),
         "statements": Statement.objects.filter(created__lt=now - KEEP_STATEMENTS).order_by("created"),
+        "deliveries": Delivery.objects.filter(
+            status__in=Delivery.SETTLED, created__lt=now - KEEP_DELIVERIES
+        ).order_by("created"),
         "discrepancies": Discrepancy.objects.filter(gone__lt=gone),
         "events": events.filter(received__lt=now - KEEP_EVENTS, payload__isnull=True).order_by("received"),
     }

@@ -15,6 +15,7 @@ from kopeck.money import in_words
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
 from kopeck.refunds.models import Dispute
+from kopeck.refunds.signals import dispute_changed
 from kopeck.refunds.sync import payment_of
 from kopeck.stripe_api.client import gateway
 
@@ -47,6 +48,7 @@ def apply(payment: Payment, answer: dict[str, Any]) -> Dispute:
         dispute.save()
         if dispute.status != before:
             _tell(order, dispute, is_new=known is None)
+            dispute_changed.send(Dispute, dispute=dispute, order=order)
     return dispute
 
 

@@ -88,14 +88,16 @@ def apply(payment: Payment, answer: dict[str, Any]) -> Refund:
         refund.save()
         if refund.status != before:
             _tell(order, refund)
-        if refund.is_made and before not in Refund.MADE:
+        is_news = refund.is_made and before not in Refund.MADE
+        if is_news:
             _put_back(order, refund)
-            refund_made.send(Refund, refund=refund)
         elif before in Refund.MADE and not refund.is_made:
             _take_again(order, refund)
         if payment.status == Payment.Status.PAID:
             _allocate(order, payment)
             order.mark_refunded(refunded(payment))
+        if is_news:
+            refund_made.send(Refund, refund=refund, order=order)
     refund.refresh_from_db()
     return refund
 

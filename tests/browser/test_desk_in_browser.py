@@ -13,8 +13,10 @@ from playwright.sync_api import Browser, Page
 from kopeck.catalog.models import Discount, Tax
 from kopeck.orders.models import Order
 from tests.browser.test_axe_in_browser import violations
+from tests.outgoing.test_outgoing import make_endpoint
 from tests.support.browsing import IN_BROWSER
 from tests.support.buying import Deliver, events_of, paid_order
+from tests.support.programs import make_token
 from tests.support.shop import ShopSandbox, make_item, make_rate
 
 pytestmark = [*IN_BROWSER, pytest.mark.slow]
@@ -35,6 +37,8 @@ def full(sandbox: ShopSandbox, buyer: Client, deliver: Deliver) -> Order:
     Tax.objects.create(display_name="VAT", percentage="20", is_default=True)
     Discount.objects.create(name="Welcome", code="WELCOME", percent_off="10")
     Group.objects.create(name="Support")
+    make_token()
+    make_endpoint("https://hooks.example/")
     order = paid_order(sandbox, buyer, deliver, "4000000000000259")
     for event in events_of(sandbox, "charge.", "payment_intent."):
         deliver(event)

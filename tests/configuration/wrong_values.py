@@ -141,6 +141,12 @@ THE_SHOP = {
     ),
     "STAFF_SECOND_FACTOR": choice("required", "optional"),
     "DEBUG": flag(),
+    "API_ORIGINS": Row(
+        "app.example|*|null|https://|https://app.example/x|ftp://app.example|https://*.app.example|https://app"
+        ".example,|https://me:passw0rd@app.example|https://app.example https://b.example|https://app.example?x"
+        "|file:///x|chrome-extension://abc"
+    ),
+    "WEBHOOKS_TO_PRIVATE_NETWORKS": flag(),
     "TIME_ZONE": Row(
         "Europe/Berln|Europe|../etc/passwd|/etc/localtime|Berlin|+02:00|UTC+2|europe/Berlin/x|2|Москва"
         "|Europe/ Berlin|Europe/Berlin\nUTC|Mitteleuropäische Zeit",

@@ -145,6 +145,8 @@ MODELS = {
     "mail/mail": "1",
     "books/statement": "1",
     "api/token": "1",
+    "outgoing/endpoint": "1",
+    "outgoing/delivery": "1",
 }
 OF_A_MODEL = ("", "add/", "{id}/history/", "{id}/delete/", "{id}/change/", "{id}/")
 

@@ -2,6 +2,7 @@
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import translation
 
+from kopeck import rows
 from kopeck.catalog.models import Discount, Tax
 from kopeck.mail import jobs as mail_jobs
 from kopeck.mail.models import Mail
@@ -82,11 +84,13 @@ def test_an_order_is_paid_if_and_only_if_its_receipt_is_owed(
     sandbox.pay(session_id)
     (event,) = events_of(sandbox, "checkout.session.completed")
 
-    def die(**_args: Any) -> None:
+    def die(sql: str, asked: Any) -> None:
+        rows.read(sql, asked)
+        assert Mail.objects.count() == 1
         raise RuntimeError("The power is cut.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(mail_jobs.send, "defer", die)
+        patch.setattr(mail_jobs, "rows", SimpleNamespace(read=die, values=rows.values))
         assert deliver(event).status_code == 500
     assert (Order.objects.get().status, Mail.objects.count()) == ("open", 0)
     assert deliver(event).json()["status"] == "done"

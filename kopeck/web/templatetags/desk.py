@@ -18,6 +18,7 @@ register = template.Library()
 GROUPS: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (_("Orders"), ("orders.Order", "orders.Shipment", "refunds.Refund", "refunds.Dispute", "mail.Mail")),
     (_("Catalogue"), ("catalog.Item", "catalog.Discount", "catalog.Tax", "catalog.ShippingRate")),
+    (_("Programs"), ("api.Token", "outgoing.Endpoint", "outgoing.Delivery")),
     (_("Staff"), ("auth.User", "auth.Group", "otp_totp.TOTPDevice")),
 )
 _CELL = re.compile(r"<(?:td|th)\b")

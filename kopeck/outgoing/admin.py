@@ -1,0 +1,97 @@
+"""Who is told what, and what became of it; what was told can be sent again."""
+
+import json
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from kopeck.outgoing.jobs import send
+from kopeck.outgoing.models import Delivery, Endpoint, Event
+from kopeck.web.admin import ReadOnlyAdmin, RowsFilter, SecretShownOnce, order_link
+from kopeck.web.fields import NoteField
+
+
+class EndpointForm(forms.ModelForm[Endpoint]):
+    url = forms.URLField(
+        label=_("Address"),
+        max_length=500,
+        assume_scheme="https",
+        help_text=_("It gets a POST for each event, and answers 2xx within ten seconds."),
+    )
+    events = forms.MultipleChoiceField(
+        label=_("Events"),
+        choices=[(event.value, f"{event.value} – {event.label}") for event in Event],
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+    class Meta:
+        model = Endpoint
+        fields = ["url", "description", "events", "enabled"]
+        field_classes = {"description": NoteField}
+
+
+@admin.register(Endpoint)
+class EndpointAdmin(SecretShownOnce):
+    form = EndpointForm
+    list_display = ["url", "description", "told", "enabled", "created"]
+    fields = ["url", "description", "events", "enabled"]
+    secret_title = _("The secret of the new endpoint")
+    secret_help = _(
+        "Give it to the program at the endpoint now: it is not shown again. With it any library for Standard "
+        "Webhooks checks that a webhook comes from this shop."
+    )
+
+    @admin.display(description=_("events"))
+    def told(self, endpoint: Endpoint) -> str:
+        return ", ".join(endpoint.events)
+
+
+class UnsentFilter(RowsFilter):
+    """What was not delivered."""
+
+    title, parameter_name = _("to do"), "to_do"
+    ways: ClassVar = {
+        "failed": (_("Failed"), Q(status=Delivery.Status.FAILED)),
+        "waiting": (_("Waiting"), Q(status=Delivery.Status.WAITING)),
+    }
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnlyAdmin):
+    list_display = ["__str__", order_link, "endpoint", "status", "answered", "tries", "created", "due_at"]
+    list_select_related = ["endpoint"]
+    list_filter = [UnsentFilter, "type"]
+    search_fields = ["=order__id", "=message_id"]
+    ordering = ["-pk"]
+    exclude = ["body"]
+    readonly_fields = ["shown_body"]
+    actions = ["send_again"]
+
+    @admin.display(description=_("body"))
+    def shown_body(self, delivery: Delivery) -> str:
+        return format_html("<pre>{}</pre>", json.dumps(json.loads(delivery.body), indent=2))
+
+    def has_send_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("outgoing.change_delivery")
+
+    @admin.action(description=_("Send again"), permissions=["send"])
+    def send_again(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
+        """Whatever became of it: the program at the endpoint knows a message by its id."""
+        again: dict[str, Any] = {"status": Delivery.Status.WAITING, "due_at": timezone.now(), "tries": 0}
+        count = 0
+        for number in queryset.values_list("pk", flat=True):
+            with transaction.atomic():
+                settled = Delivery.objects.filter(pk=number, lease_until=None)
+                if settled.update(**again, sent_at=None, problem="", answered=None):
+                    send.defer(delivery_id=number)
+                    count += 1
+        said = ngettext("%(n)s webhook is sent again.", "%(n)s webhooks are sent again.", count)
+        self.message_user(request, said % {"n": count})
