@@ -46,6 +46,9 @@ DEBUG = env_bool("DEBUG")
 SHOP_NAME = read_or_exit("SHOP_NAME", values.read_name, "Kopeck")
 #: At the foot of every page; what is empty is not there.
 SELLER = read_or_exit("SELLER", values.read_seller)
+#: On receipts, below who sells.
+SELLER_ADDRESS = read_or_exit("SELLER_ADDRESS", values.read_seller)
+SELLER_TAX_ID = read_or_exit("SELLER_TAX_ID", values.read_seller)
 CONTACT_EMAIL = read_or_exit("CONTACT_EMAIL", values.read_contact)
 TERMS_URL = read_or_exit("TERMS_URL", hosts.read_page)
 RETURNS_URL = read_or_exit("RETURNS_URL", hosts.read_page)

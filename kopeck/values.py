@@ -42,7 +42,7 @@ def read_name(text: str) -> str:
 
 
 def read_seller(text: str) -> str:
-    """Who sells, with the address and the tax number, in one line; or nothing."""
+    """Who sells, where, or under which tax number, in one line; or nothing."""
     if len(text) > LONGEST_SELLER:
         raise ValueError(f"this has {LONGEST_SELLER} letters at most")
     if text and is_blank(text):

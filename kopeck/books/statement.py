@@ -27,7 +27,7 @@ class Sums:
     """What a statement comes to, by account and currency; in minor units."""
 
     rows: int = 0
-    #: By account and currency: the balances at both ends, and the net by kind between them.
+    #: By account and currency: the balances at both ends, and the amounts by kind between them.
     balances: dict[tuple[str, str], dict[str, int]] = field(default_factory=lambda: defaultdict(Counter))
     fees: dict[tuple[str, str], int] = field(default_factory=Counter)
     #: By the orders' currency and rate.
@@ -39,7 +39,7 @@ class Sums:
         if entry.kind in (Kind.OPENING, Kind.CLOSING):
             self.balances[place][entry.kind.value] = entry.balance or 0
         elif entry.currency:
-            self.balances[place][entry.kind.value] += entry.net or 0
+            self.balances[place][entry.kind.value] += entry.amount or 0
             self.fees[place] += entry.fee or 0
         for rate, tax in entry.taxes.items():
             self.taxes[entry.sale_currency, rate] += tax

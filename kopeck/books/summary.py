@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from kopeck.books.entries import Kind
@@ -13,15 +14,15 @@ Table = tuple[str, list[tuple[str, str]]]
 
 
 def tables(sums: dict[str, Any]) -> Iterator[Table]:
-    """From `Sums.as_json`: of each account and currency the way from balance to balance, then the taxes."""
+    """From `Sums.as_json`: what adds up to the closing balance of each account and currency; then taxes."""
     for account, currency, by_kind, fees in sums.get("balances", ()):
         rows = [
-            (str(kind.label), plain(by_kind[kind], currency))
+            (capfirst(str(kind.label)), plain(by_kind[kind], currency))
             for kind in (Kind.OPENING, *(one for one in Kind if one not in (Kind.OPENING, Kind.CLOSING)))
             if kind in by_kind
         ]
-        rows.append((str(Kind.CLOSING.label), plain(by_kind.get(Kind.CLOSING, 0), currency)))
-        rows.append((_("Stripe's fees in them"), plain(fees, currency)))
+        rows.append((_("Stripe's fees"), plain(-fees, currency)))
+        rows.append((capfirst(str(Kind.CLOSING.label)), plain(by_kind.get(Kind.CLOSING, 0), currency)))
         yield f"{account} · {currency.upper()}", rows
     for currency in dict.fromkeys(code for code, _rate, _tax in sums.get("taxes", ())):
         rates = [(rate, plain(tax, currency)) for code, rate, tax in sums["taxes"] if code == currency]

@@ -46,6 +46,9 @@ def write(mail: Mail) -> None:
             "rows": rows(order),
             "rule": "-" * WIDTH,
             "shop_name": settings.SHOP_NAME,
+            "seller": settings.SELLER,
+            "seller_address": settings.SELLER_ADDRESS,
+            "seller_tax_id": settings.SELLER_TAX_ID,
             "amount": shown(refund.amount, order) if refund else shown(payment.amount, order),
         }
         # One line, whatever the shop is called: a line break would begin another header.

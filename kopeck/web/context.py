@@ -18,6 +18,8 @@ def shop_context(request: HttpRequest) -> dict[str, Any]:
         "shop_name": settings.SHOP_NAME,
         "site_url": settings.SITE_URL,
         "seller": settings.SELLER,
+        "seller_address": settings.SELLER_ADDRESS,
+        "seller_tax_id": settings.SELLER_TAX_ID,
         "contact_email": settings.CONTACT_EMAIL,
         "terms_url": settings.TERMS_URL,
         "returns_url": settings.RETURNS_URL,

@@ -117,6 +117,16 @@ THE_SHOP = {
         f"|Ko\udcffpeck|{'x' * 251}",
         {"  Kopeck Ltd,   1 Mint Street ": "Kopeck Ltd, 1 Mint Street"},
     ),
+    "SELLER_ADDRESS": Row(
+        f"\u200b|\u200e\u200f|\u2800|\u3164|\ufeff|\u00ad|\u2066\u2069|1 Mint\nStreet|1 Mint\x07Street"
+        f"|1 Mint\udcffStreet|{'x' * 251}",
+        {"  1 Mint Street,   Riga ": "1 Mint Street, Riga"},
+    ),
+    "SELLER_TAX_ID": Row(
+        f"\u200b|\u200e\u200f|\u2800|\u3164|\ufeff|\u00ad|\u2066\u2069|LV\n40003|LV\x0740003|LV\udcff4"
+        f"|{'x' * 251}",
+        {" LV 40003   1": "LV 40003 1"},
+    ),
     "CONTACT_EMAIL": Row(
         "the shop|shop@|@shop.example|Shop <shop@shop.example>|a@shop.example, b@shop.example"
         "|shop@my_shop.example|shop@shop.example\nBcc: x@y.example|shop@shop..example|shop @shop.example"

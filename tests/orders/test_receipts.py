@@ -1,9 +1,11 @@
 """Receipts are numbered 1, 2, 3 ...: none is left out and none given twice, whoever dies or hurries."""
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
+from kopeck.catalog.models import Tax
 from kopeck.mail import jobs as mail_jobs
 from kopeck.mail.models import Mail
 from kopeck.orders import jobs, receipts
@@ -190,3 +193,34 @@ def test_a_refund_takes_no_number_away(sandbox: ShopSandbox, buyer: Client, deli
     assert sorted(numbers()) == [1, 2]
     order.refresh_from_db()
     assert order.receipt == 1
+
+
+def test_a_receipt_says_who_sells_and_where_each_tax_and_the_shops_time(
+    sandbox: ShopSandbox, buyer: Client, deliver: Any, settings: Any
+) -> None:
+    settings.SELLER, settings.SELLER_ADDRESS = "Kopeck & Co", "1 Mint Street, Riga"
+    settings.SELLER_TAX_ID, settings.TIME_ZONE = "LV40003", "Asia/Tokyo"
+    Tax.objects.create(display_name="VAT", percentage=20, inclusive=True, is_default=True)
+    Tax.objects.create(display_name="City", percentage=5, is_default=True)
+    order = paid_order(sandbox, buyer, deliver)
+    work()
+    order.refresh_from_db()
+    assert order.paid_at
+    at = f"{order.paid_at + timedelta(hours=9):%H:%M} JST"
+    (message,) = outgoing.outbox
+    ((html, _kind),) = message.alternatives  # type: ignore[attr-defined]
+    page = buyer.get(f"/order/{order.pk}").content.decode()
+    for told in (str(message.body), unescape(html), unescape(page)):
+        for fact in ("Kopeck & Co", "1 Mint Street, Riga", "Tax number LV40003", "$8.03", "$2.01", at):
+            assert fact in told, fact
+        assert re.search(r"VAT 20\s?%", told)
+        assert re.search(r"City 5\s?%", told)
+    assert str(message.body).endswith("\nKopeck\nKopeck & Co\n1 Mint Street, Riga\nTax number LV40003\n")
+
+
+def test_an_order_that_is_not_paid_says_no_tax_number(
+    sandbox: ShopSandbox, buyer: Client, settings: Any
+) -> None:
+    settings.SELLER_TAX_ID = "LV40003"
+    order = place_order(buyer, make_item())
+    assert "LV40003" not in buyer.get(f"/order/{order.pk}").content.decode()

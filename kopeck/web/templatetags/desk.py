@@ -16,7 +16,13 @@ register = template.Library()
 
 #: The seller's daily things by their models, in this order. Whatever is not named here is machinery.
 GROUPS: tuple[tuple[Any, tuple[str, ...]], ...] = (
-    (_("Orders"), ("orders.Order", "orders.Shipment", "refunds.Refund", "refunds.Dispute", "mail.Mail")),
+    (
+        _("Orders"),
+        (
+            *("orders.Order", "orders.Shipment", "refunds.Refund", "refunds.Dispute", "mail.Mail"),
+            "books.Statement",
+        ),
+    ),
     (_("Catalogue"), ("catalog.Item", "catalog.Discount", "catalog.Tax", "catalog.ShippingRate")),
     (_("Programs"), ("api.Token", "outgoing.Endpoint", "outgoing.Delivery")),
     (_("Staff"), ("auth.User", "auth.Group", "otp_totp.TOTPDevice")),
