@@ -5,11 +5,12 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
 from kopeck.orders.models import locked
 from kopeck.orders.shipment import Shipment, may_be_sent
+from kopeck.staff.history import record
 from kopeck.web.admin import order_link
 from kopeck.web.fields import NoteField
 
@@ -61,5 +62,6 @@ class ShipmentAdmin(admin.ModelAdmin[Shipment]):
     def save_model(self, request: HttpRequest, obj: Shipment, form: Any, change: bool) -> None:
         if form.cleaned_data["sent"] and obj.sent_at is None:
             obj.mark_sent(by=request.user.get_username())
+            record(request, [obj.order], gettext_noop("Marked as sent."))
         else:
             super().save_model(request, obj, form, change)

@@ -15,6 +15,7 @@ from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from kopeck.mail.models import Mail
 from kopeck.money import format_money
@@ -23,6 +24,7 @@ from kopeck.payments import sync
 from kopeck.payments.models import Payment, in_review
 from kopeck.refunds import review
 from kopeck.refunds.models import Dispute, Refund
+from kopeck.staff.history import record
 from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
 from kopeck.typed import whole_number
 from kopeck.web.context import money_locale
@@ -40,7 +42,10 @@ def page(request: HttpRequest, order_id: int) -> HttpResponse:
         raise PermissionDenied
     if request.method == "POST":
         try:
-            said = _replay(request, order) if request.POST.get("action") == "replay" else _ask(order)
+            is_replay = request.POST.get("action") == "replay"
+            said = _replay(request, order) if is_replay else _ask(order)
+            did = (gettext_noop("Asked Stripe."), gettext_noop("Processed an event again."))[is_replay]
+            record(request, [order], did)
             messages.success(request, said)
         except (StripeUnavailable, StripeRefused) as trouble:
             said = _("Stripe did not answer as it should: %(trouble)s")

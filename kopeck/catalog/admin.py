@@ -17,7 +17,7 @@ from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, gettext_noop, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from kopeck.catalog import pictures
@@ -25,6 +25,7 @@ from kopeck.catalog.edits import EditForm
 from kopeck.catalog.forms import DiscountForm, ItemForm, ItemRowForm, ShippingRateForm, TaxForm
 from kopeck.catalog.models import Discount, Item, ShippingRate, Tax, shown_percent
 from kopeck.money import format_money
+from kopeck.staff.history import record
 from kopeck.typed import whole_number
 from kopeck.web.admin import RowsFilter
 from kopeck.web.context import money_locale
@@ -165,19 +166,25 @@ class ItemAdmin(KeptByOrders):
 
     @admin.action(description=_("Archive: off the shop, kept for orders"), permissions=["change"])
     def archive(self, request: HttpRequest, queryset: QuerySet[Item]) -> None:
-        count = self._put(queryset, is_active=False)
+        count = self._put(request, queryset, is_active=False)
         said = ngettext("%(n)s item is in the archive.", "%(n)s items are in the archive.", count)
         self.message_user(request, said % {"n": count}, messages.SUCCESS)
 
     @admin.action(description=_("Bring back to the shop"), permissions=["change"])
     def bring_back(self, request: HttpRequest, queryset: QuerySet[Item]) -> None:
-        count = self._put(queryset, is_active=True)
+        count = self._put(request, queryset, is_active=True)
         said = ngettext("%(n)s item is in the shop again.", "%(n)s items are in the shop again.", count)
         self.message_user(request, said % {"n": count}, messages.SUCCESS)
 
-    def _put(self, queryset: QuerySet[Item], *, is_active: bool) -> int:
+    def _put(self, request: HttpRequest, queryset: QuerySet[Item], *, is_active: bool) -> int:
         """How many items were elsewhere before."""
-        return queryset.order_by().filter(active=not is_active).update(active=is_active)
+        with transaction.atomic():
+            chosen = queryset.values("pk").order_by()
+            there = Item.objects.select_for_update(no_key=True).filter(pk__in=chosen, active=not is_active)
+            items = list(there.order_by("pk"))
+            Item.objects.filter(pk__in=[item.pk for item in items]).update(active=is_active)
+            record(request, items, gettext_noop("On sale"), (not is_active, is_active))
+        return len(items)
 
     def changeform_view(
         self,

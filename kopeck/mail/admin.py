@@ -8,10 +8,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_noop, ngettext
 
 from kopeck.mail.jobs import send
 from kopeck.mail.models import Mail
+from kopeck.staff.history import record
 from kopeck.web.admin import ReadOnlyAdmin, order_link
 
 
@@ -38,10 +39,11 @@ class MailAdmin(ReadOnlyAdmin):
         unsent = [Mail.Status.FAILED, Mail.Status.NO_ADDRESS]
         again: dict[str, Any] = {"status": Mail.Status.WAITING, "due_at": timezone.now(), "tries": 0}
         count = 0
-        for number in queryset.values_list("pk", flat=True):
+        for mail in queryset:
             with transaction.atomic():
-                if Mail.objects.filter(pk=number, status__in=unsent).update(**again):
-                    send.defer(mail_id=number)
+                if Mail.objects.filter(pk=mail.pk, status__in=unsent).update(**again):
+                    send.defer(mail_id=mail.pk)
+                    record(request, [mail], gettext_noop("Sent again."))
                     count += 1
         said = ngettext("%(n)s mail is sent again.", "%(n)s mails are sent again.", count)
         self.message_user(request, said % {"n": count})

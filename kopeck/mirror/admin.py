@@ -8,10 +8,11 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_noop, ngettext
 
 from kopeck.mirror.jobs import sync
 from kopeck.mirror.models import StripeMirror
+from kopeck.staff.history import record
 from kopeck.web.admin import ReadOnlyAdmin
 
 
@@ -56,5 +57,6 @@ class StripeMirrorAdmin(ReadOnlyAdmin):
     def try_again(self, request: HttpRequest, queryset: QuerySet[StripeMirror]) -> None:
         for row in queryset:
             sync.defer(account_name=row.account, kind=row.kind, object_id=row.object_id)
+        record(request, queryset, gettext_noop("Tried again at Stripe."))
         done = ngettext("%d object is tried again.", "%d objects are tried again.", len(queryset))
         self.message_user(request, done % len(queryset), messages.SUCCESS)

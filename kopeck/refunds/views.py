@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from kopeck.errors import ShopError
 from kopeck.money import format_money, in_words
@@ -22,6 +23,7 @@ from kopeck.refunds import request as refunds
 from kopeck.refunds import review
 from kopeck.refunds.forms import RefundForm
 from kopeck.refunds.models import Refund
+from kopeck.staff.history import record
 from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
 from kopeck.web.context import money_locale
 
@@ -60,8 +62,7 @@ def refund_order(request: HttpRequest, order_id: int) -> HttpResponse:
             form = RefundForm(refunds.left_of(order))
         return _order_page(request, order, form)
     if is_new:
-        said = f"Refund of {in_words(refund.amount, refund.currency)}"
-        admin.site.get_model_admin(Order).log_change(request, order, said)
+        record(request, [order], f"Refund of {in_words(refund.amount, refund.currency)}")
         _ask(request, refund.payment, lambda: refunds.send(refund))
     return back
 
@@ -73,6 +74,7 @@ def refund_payment(request: HttpRequest, payment_id: int) -> HttpResponse:
     back = redirect("admin:payments_payment_change", payment.pk)
     if request.method == "POST":
         by = request.user.get_username()
+        record(request, [payment.order, payment], gettext_noop("Asked for a refund of a payment in review."))
         _ask(request, payment, lambda: refunds.refund_in_review(payment.pk, by=by))
         return back
     try:

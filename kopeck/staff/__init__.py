@@ -1,5 +1,5 @@
-"""Who may enter the back office: log-in, lockout, second factor, and our admin site.
+"""Who may enter the back office and do what: log-in, second factor, groups, history, and our admin site.
 
-Owns: No tables of its own: those of django-axes and django-otp.
+Owns: `Grant`, and the tables of django-axes and django-otp.
 It knows nothing of what is sold.
 """

@@ -9,6 +9,7 @@ from django_otp.plugins.otp_totp.apps import DefaultConfig
 
 class StaffConfig(AppConfig):
     name = "kopeck.staff"
+    verbose_name = _("Staff")
 
 
 class DeskConfig(django.contrib.admin.apps.AdminConfig):

@@ -1,5 +1,5 @@
-"""Django's admin, but for three things: a GET of the log-out leads back, one kind of bad filter is refused,
-and a page of a long list costs what one of a short list does (lists.py).
+"""Django's admin, but for four things: a GET of the log-out leads back, one kind of bad filter is refused,
+a page of a long list costs what one of a short list does (lists.py), the history has values (history.py).
 
 Of bad filters Django itself catches what it finds wrong before it asks. A year past all calendars, a NUL in
 a text or a word that is no address is found when the list is read.
@@ -13,6 +13,7 @@ from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from kopeck.staff.history import Recorded
 from kopeck.staff.lists import Listed
 
 
@@ -34,4 +35,4 @@ class Desk(admin.AdminSite):
         **options: Any,
     ) -> None:
         base = admin_class or admin.ModelAdmin
-        super().register(model_or_iterable, type(base.__name__, (base, Listed), {}), **options)
+        super().register(model_or_iterable, type(base.__name__, (base, Recorded, Listed), {}), **options)

@@ -10,8 +10,9 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, gettext_noop, ngettext
 
+from kopeck.staff.history import record
 from kopeck.telemetry.redaction import scrub
 from kopeck.web.admin import ReadOnlyAdmin, RowsFilter
 from kopeck.webhooks import intake
@@ -71,7 +72,9 @@ class StripeEventAdmin(ReadOnlyAdmin):
     def replay(self, request: HttpRequest, queryset: QuerySet[StripeEvent]) -> None:
         """Only makes the shop look at Stripe: whoever may read events may ask for it."""
         done = 0
-        for event in queryset:
+        events = list(queryset)
+        record(request, events, gettext_noop("Processed again."))
+        for event in events:
             try:
                 intake.replay(event)
                 done += 1

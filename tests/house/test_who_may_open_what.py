@@ -121,6 +121,7 @@ FOR_ALL_STAFF = set(ADMIN) - {
     "webhooks/stripeevent/<int:event_id>/replay/",
 }
 MODELS = {
+    "admin/logentry": "1",
     "auth/group": "{group}",
     "auth/user": "{user}",
     "procrastinate/procrastinatejob": "1",
