@@ -62,7 +62,7 @@ def refund_order(request: HttpRequest, order_id: int) -> HttpResponse:
             form = RefundForm(refunds.left_of(order))
         return _order_page(request, order, form)
     if is_new:
-        record(request, [order], f"Refund of {in_words(refund.amount, refund.currency)}")
+        record(request, [order], gettext_noop("Refund"), (None, in_words(refund.amount, refund.currency)))
         _ask(request, refund.payment, lambda: refunds.send(refund))
     return back
 

@@ -25,7 +25,7 @@ GROUPS: tuple[tuple[Any, tuple[str, ...]], ...] = (
     ),
     (_("Catalogue"), ("catalog.Item", "catalog.Discount", "catalog.Tax", "catalog.ShippingRate")),
     (_("Programs"), ("api.Token", "outgoing.Endpoint", "outgoing.Delivery")),
-    (_("Staff"), ("auth.User", "auth.Group", "otp_totp.TOTPDevice")),
+    (_("Staff"), ("auth.User", "auth.Group", "otp_totp.TOTPDevice", "admin.LogEntry")),
 )
 _CELL = re.compile(r"<(?:td|th)\b")
 _FIELD = re.compile(r"<(input|select|textarea)\b(?![^>]*(?:aria-label|type=\"hidden\"))")
