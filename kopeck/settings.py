@@ -113,7 +113,7 @@ if _wrong := hosts.contradiction(read_or_exit("DOMAIN", hosts.read_domains), SIT
     sys.exit(f"kopeck: {_wrong}")
 CSRF_TRUSTED_ORIGINS = [SITE_URL] if SITE_URL else []
 HTTPS = SITE_URL.startswith("https://")
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = VISITOR_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = VISITOR_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_HTTPONLY = True
 # __Host-: no neighbour on another subdomain, and nobody on plain http, can plant one of these.
 _host = "__Host-" if HTTPS else ""
@@ -181,9 +181,9 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "kopeck.web.middleware.languages",
     "kopeck.web.middleware.either_slash",
     "kopeck.staff.middleware.Sessions",
-    "kopeck.web.middleware.languages",
     "kopeck.web.middleware.known_hosts",
     "django.middleware.csrf.CsrfViewMiddleware",
     "kopeck.staff.middleware.Users",

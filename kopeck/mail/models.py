@@ -7,6 +7,7 @@ none for a payment that was declined or ran out. The words are made when the mai
 
 import uuid
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.postgres.indexes import OpClass
@@ -100,15 +101,21 @@ class Mail(Leased):
         return scrub(self.text, kept=True)
 
     @property
+    def _base(self) -> str:
+        """The shop's own address, with the language where the buyer's said one; "" where nobody knows it."""
+        given = self.payment.base_url
+        return f"{settings.SITE_URL}{urlsplit(given).path}" if settings.SITE_URL else given
+
+    @property
     def order_url(self) -> str:
         """The order's page with its key; "" where the shop does not know its own address."""
-        base = settings.SITE_URL or self.payment.base_url
-        return f"{base}{self.order.link}" if base else ""
+        base = self._base
+        return f"{base}/order/{self.order.pk}?key={self.order.key}" if base else ""
 
     @property
     def orders_url(self) -> str:
         """All orders of the address that the mail goes to; "" as above."""
-        base = settings.SITE_URL or self.payment.base_url
+        base = self._base
         return f"{base}{orders_link(self.to)}" if base and self.to else ""
 
 

@@ -6,6 +6,7 @@ Stored with the attempt and repeated to the letter by retries: the idempotency k
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urljoin
 from uuid import UUID
 
 from django.conf import settings
@@ -33,7 +34,7 @@ class Client:
     `admit` has the last word on an attempt, or on a new order (None): what it raises leaves nothing behind.
     """
 
-    #: The shop's own address as the client reached it, with no slash at the end.
+    #: The shop's own address as the client reached it, and the language that it says: no slash at the end.
     base_url: str
     #: Who owns the order that Buy places.
     visitor: str = ""
@@ -116,7 +117,7 @@ def _back_from_checkout(order: Order, base_url: str) -> tuple[str, str]:
     if order.buy_item_id and not order.ship_to:  # how it is sent is changed on the order's page
         (line,) = order.goods
         return success, f"{base_url}/item/{order.buy_item_id}?cancelled=1&quantity={line.quantity}"
-    return success, f"{base_url}{order.link}&notice=cancelled"
+    return success, f"{base_url}/order/{order.pk}?key={order.key}&notice=cancelled"
 
 
 def metadata_of(order: Order, payment: Payment) -> dict[str, str]:
@@ -184,5 +185,5 @@ def _described(item: Item, payment: Payment) -> dict[str, Any]:
         described["description"] = item.description[:500]
     # Stripe fetches pictures from the internet; a shop that is not there would show broken ones.
     if item.image_url and (payment.base_url.startswith("https://") or settings.STRIPE_SANDBOX):
-        described["images"] = [f"{payment.base_url}{item.image_url}"]
+        described["images"] = [urljoin(payment.base_url, item.image_url)]
     return described

@@ -15,7 +15,7 @@ from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
@@ -75,12 +75,18 @@ class SecondFactors(ForStaff, MiddlewareMixin):
         if not request.path_info.startswith("/admin/"):
             # Looked at only where a view asks.
             request.user = SimpleLazyObject(lambda: _whoever_counts(user))  # type: ignore[assignment]
-        elif request.path_info not in {reverse(name) for name in OPEN}:
+        elif request.path_info not in _open():
             lack = missing(user)
             if lack is not Missing.NOTHING:
                 query = urlencode({"next": request.get_full_path()})
                 return HttpResponseRedirect(f"{reverse(LEADS_TO[lack])}?{query}")
         return None
+
+
+def _open() -> set[str]:
+    """Without the language that addresses may begin with (web.middleware.languages)."""
+    begin = get_script_prefix().rstrip("/")
+    return {reverse(name).removeprefix(begin) for name in OPEN}
 
 
 def _whoever_counts(user: User | AnonymousUser) -> User | AnonymousUser:

@@ -4,6 +4,7 @@ import re
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.urls import get_script_prefix
 from django.utils.translation import gettext as _
 
 from kopeck import rows
@@ -37,8 +38,12 @@ def client_of(request: ShopRequest, *, places_order: bool = False) -> Client:
 
 
 def base_url(request: HttpRequest) -> str:
-    """SITE_URL where it is set, else the address that was asked for (its host is one of ALLOWED_HOSTS)."""
-    return settings.SITE_URL or request.build_absolute_uri("/").rstrip("/")
+    """SITE_URL where it is set, else the address that was asked for (its host is one of ALLOWED_HOSTS).
+
+    With the language where the address says it, for who comes back from Stripe or from a mail.
+    """
+    site = settings.SITE_URL or request.build_absolute_uri("/").rstrip("/")
+    return f"{site}{get_script_prefix().rstrip('/')}"
 
 
 def wanted_item(request: ShopRequest, item_id: int) -> Wanted:

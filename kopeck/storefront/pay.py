@@ -162,7 +162,7 @@ def pay_page(request: ShopRequest, order_id: int) -> HttpResponse:
         "order_taxes": order.taxes.all(),
         "refunds": order.refunds.all(),
         "order_key": key,
-        "return_url": f"{base_url(request)}{order.get_absolute_url()}/return?key={order.key}",
+        "return_url": f"{base_url(request)}/order/{order.pk}/return?key={order.key}",
     }
     response = render(request, "pay.html", context)
     response["Cache-Control"] = "private, no-store"

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpResponse
+from django.urls import get_script_prefix
 from django.utils.html import escape
 
 from kopeck.catalog.models import Item
@@ -50,7 +51,7 @@ def product(item: Item, left: int | None) -> str:
             "price": str(to_decimal(item.price, item.currency)),
             "priceCurrency": item.currency.upper(),
             "availability": f"https://schema.org/{'OutOfStock' if left == 0 else 'InStock'}",
-            "url": f"{settings.SITE_URL}/item/{item.pk}",
+            "url": f"{settings.SITE_URL}{get_script_prefix()}item/{item.pk}",
         },
     }
     if item.image_url:

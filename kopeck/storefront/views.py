@@ -52,6 +52,7 @@ def show_order(request: ShopRequest, order: Order, *, status: int = 200, **more:
         "can_pay": can_pay,
         "can_change": can_pay and order.buy_item_id is None,
         "order_key": request.GET.get("key", ""),
+        "here": f"/order/{order.pk}{f'?key={key}' if (key := key_in(request, order)) else ''}",
         "delivery": _delivery(order) if can_pay and order.ship_to else None,
         "shipment": Shipment.objects.filter(order=order).first() if order.ship_to and order.paid_at else None,
         "message": _notice(request.GET.get("notice", ""), order),

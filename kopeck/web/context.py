@@ -8,14 +8,22 @@ from django.conf import settings
 from django.http import (
     HttpRequest,
 )
+from django.urls import get_script_prefix
+from django.utils.encoding import escape_uri_path
 from django.utils.translation import get_language
 from django.utils.translation.trans_real import parse_accept_lang_header
 
 
 def shop_context(request: HttpRequest) -> dict[str, Any]:
-    """What every page shows."""
+    """What every page shows. `at`: what its addresses begin with ("/ru" where its own says the language).
+
+    `here`: its address without a language, which the other languages of the page begin before.
+    """
     return {
         "shop_name": settings.SHOP_NAME,
+        "at": get_script_prefix().rstrip("/"),
+        "here": _here(request),
+        "languages": settings.LANGUAGES,
         "site_url": settings.SITE_URL,
         "seller": settings.SELLER,
         "seller_address": settings.SELLER_ADDRESS,
@@ -30,6 +38,13 @@ def shop_context(request: HttpRequest) -> dict[str, Any]:
         "payment_flow": settings.PAYMENT_FLOW,
         "test_mode": not any(account.livemode for account in settings.STRIPE_ACCOUNTS.values()),
     }
+
+
+def _here(request: HttpRequest) -> str:
+    if request.method not in ("GET", "HEAD"):
+        return "/"  # what was posted is not asked for again
+    query = request.GET.urlencode()
+    return f"{escape_uri_path(request.path_info)}{f'?{query}' if query else ''}"
 
 
 def money_locale(request: HttpRequest | None) -> Locale:

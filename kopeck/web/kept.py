@@ -21,7 +21,7 @@ from django.http.request import split_domain_port, validate_host
 from kopeck.telemetry import logs
 from kopeck.web import proxies
 from kopeck.web.context import locale_of
-from kopeck.web.middleware import language_of
+from kopeck.web.middleware import language_of, split_language
 from kopeck.web.visitors import STAMPED_FOR
 from kopeck.web.watch import Watch
 
@@ -88,11 +88,12 @@ class KeptPages:
         path = environ["PATH_INFO"]
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD") or not is_asked_rightly(environ):
             return self.application(environ, start_response)  # type: ignore[no-any-return]
-        route = self.named(path, environ.get("QUERY_STRING", ""))
+        chosen, rest = split_language(path)
+        route = self.named(rest, environ.get("QUERY_STRING", ""))
         now = self._now() if route else None
         if now is None:
             return self.application(environ, start_response)  # type: ignore[no-any-return]
-        key = (path.rstrip("/"), *variant_of(environ.get("HTTP_ACCEPT_LANGUAGE", "")))
+        key = (path.rstrip("/"), *variant_of(chosen, environ.get("HTTP_ACCEPT_LANGUAGE", "")))
         page = self._pages.get(key)
         if page is not None and page.made == now:
             name = logs.request_name(proxies.request_id(environ))
@@ -162,14 +163,14 @@ def _is_allowed(host: str, allowed: tuple[str, ...]) -> bool:
     return validate_host(split_domain_port(host)[0], list(allowed))
 
 
-def variant_of(accepted: str) -> tuple[str, str]:
-    """The page's language, and the locale by which its money is written, for this Accept-Language."""
-    return _variant_of(accepted[:200], settings.LANGUAGE_CODE)
+def variant_of(chosen: str, accepted: str) -> tuple[str, str]:
+    """The page's language, `chosen` by its address or by Accept-Language, and the locale of its money."""
+    return _variant_of(chosen, accepted[:200], settings.LANGUAGE_CODE)
 
 
 @lru_cache(maxsize=1000)
-def _variant_of(accepted: str, usual: str) -> tuple[str, str]:
-    language = language_of("", accepted)
+def _variant_of(chosen: str, accepted: str, usual: str) -> tuple[str, str]:
+    language = language_of(chosen, accepted)
     return language, str(locale_of(accepted, language))
 
 

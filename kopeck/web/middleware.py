@@ -8,9 +8,10 @@ from functools import lru_cache
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
+from django.urls import set_script_prefix
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
-from django.utils.translation.trans_real import parse_accept_lang_header
+from django.utils.translation.trans_real import get_languages, parse_accept_lang_header
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
@@ -42,22 +43,50 @@ def either_slash(get_response: GetResponse) -> GetResponse:
 
 
 def languages(get_response: GetResponse) -> GetResponse:
-    """The language of the browser, as Django's LocaleMiddleware finds it. Machines get the shop's own."""
+    """The language that the address begins with ("/ru/item/7"), else the browser's. Machines get ours.
+
+    Below a language lies the whole shop: its addresses, and those that an answer leads to, begin so too.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
+        set_script_prefix("/")
         if is_for_machines(request):
             translation.activate(settings.LANGUAGE_CODE)  # the thread still has that of the last request
             return get_response(request)
-        chosen = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, "")
+        chosen, request.path_info = split_language(request.path_info)
         language = language_of(chosen, request.META.get("HTTP_ACCEPT_LANGUAGE", ""))
         translation.activate(language)
         request.LANGUAGE_CODE = language
-        response = get_response(request)
+        if not chosen:
+            response = get_response(request)
+        else:
+            set_script_prefix(f"/{chosen}/")
+            try:
+                response = get_response(request)
+            finally:
+                set_script_prefix("/")
+            _stay_in(chosen, response)
         patch_vary_headers(response, ["Accept-Language"])
         response.headers.setdefault("Content-Language", language)
         return response
 
     return middleware
+
+
+def split_language(path: str) -> tuple[str, str]:
+    """The language that the address begins with, and the rest: "/ru/item/7" is ("ru", "/item/7")."""
+    code, _slash, rest = path[1:].partition("/")
+    if code in get_languages() and not f"/{rest}".startswith(MACHINES):
+        return code, f"/{rest}"
+    return "", path
+
+
+def _stay_in(language: str, response: HttpResponseBase) -> None:
+    """Views name addresses of the shop; what they lead to is in the language of the address too."""
+    leads_to = response.headers.get("Location", "")
+    is_ours = leads_to.startswith("/") and not leads_to.startswith("//")
+    if is_ours and split_language(leads_to.partition("?")[0])[0] != language:
+        response.headers["Location"] = f"/{language}{leads_to}"
 
 
 def language_of(chosen: str, accepted: str) -> str:

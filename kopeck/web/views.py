@@ -25,7 +25,8 @@ _ICON = Path(__file__).parent / "static" / "favicon.ico"
 def robots(request: HttpRequest) -> HttpResponse:
     """GET /robots.txt: no crawler starts a payment, and none looks at what belongs to a buyer."""
     base = settings.SITE_URL or request.build_absolute_uri("/").rstrip("/")
-    rules = (f"Disallow: {path}" for path in NOT_FOR_CRAWLERS)
+    begins = ("", *(f"/{code}" for code, _name in settings.LANGUAGES))
+    rules = (f"Disallow: {begin}{path}" for begin in begins for path in NOT_FOR_CRAWLERS)
     lines = ("User-agent: *", *rules, "", f"Sitemap: {base}/sitemap.xml", "")
     answer = HttpResponse("\n".join(lines), content_type="text/plain; charset=utf-8")
     answer["Cache-Control"] = "public, max-age=3600"

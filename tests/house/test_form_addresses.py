@@ -23,7 +23,7 @@ from tests.support.shop import ShopSandbox
 __all__ = ["people", "things"]
 pytestmark = pytest.mark.django_db(transaction=True)
 #: An action in a template, of a form or of a button.
-_ACTION = re.compile(r'\b(?:form)?action="([^"]+)"')
+_ACTION = re.compile(r'\b(?:form)?action="(?:{{ at }})?([^"]+)"')
 _TAG = re.compile(r"{%\s*if.*?%}.*?{%\s*endif\s*%}|{{.*?}}|{%.*?%}", re.DOTALL)
 
 
