@@ -70,6 +70,12 @@ if not SECRET_KEY:
 
 # Stripe ---------------------------------------------------------------------------------------------
 STRIPE_SANDBOX = env_bool("STRIPE_SANDBOX")
+#: A shop that anybody may try: kopeck/staff/demo.py.
+DEMO = env_bool("DEMO")
+if DEMO and not STRIPE_SANDBOX:
+    sys.exit(
+        "kopeck: DEMO=1 is for the local Stripe alone: set STRIPE_SANDBOX=1 too, and no key of Stripe's."
+    )
 STRIPE_API_BASE = read_or_exit("STRIPE_API_BASE", hosts.read_base, SANDBOX_API_BASE if STRIPE_SANDBOX else "")
 #: Where buyers' browsers find the sandbox (its Checkout page, its Stripe.js).
 SANDBOX_URL = read_or_exit("SANDBOX_URL", hosts.read_base, STRIPE_API_BASE) if STRIPE_SANDBOX else ""
@@ -189,6 +195,7 @@ MIDDLEWARE = [
     "kopeck.staff.middleware.Users",
     "kopeck.staff.middleware.Tokens",
     "kopeck.staff.middleware.SecondFactors",
+    *(["kopeck.staff.demo.OnlyLooks"] if DEMO else []),
     "kopeck.staff.middleware.uploads",
     "kopeck.staff.middleware.Messages",
     "kopeck.web.visitors.visitors",

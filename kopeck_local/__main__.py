@@ -5,6 +5,7 @@ waits beside them (kopeck_local/programs.py). Ports, folders and secrets are tho
 """
 
 import http.client
+import math
 import os
 import signal
 import sys
@@ -12,6 +13,7 @@ import time
 from contextlib import suppress
 from urllib.parse import urlsplit
 
+from kopeck.env import env as value_of
 from kopeck.env import env_int
 from kopeck.ops.serve import FEW_HEAPS, granian
 from kopeck.ops.starting import ADMIN, Refused, given_database, refuse_endless_redirects, require_free
@@ -78,7 +80,9 @@ class Run:
 
     def start_sandbox(self, env: dict[str, str]) -> Program:
         place = self.place
-        listen = ["--host", place.host, "--port", str(place.sandbox_port), "--public-url", env["SANDBOX_URL"]]
+        # Where both have one port nobody outside asks for this one.
+        host = "127.0.0.1" if place.one_port else place.host
+        listen = ["--host", host, "--port", str(place.sandbox_port), "--public-url", env["SANDBOX_URL"]]
         keep_in = ["--data", str(place.data / "sandbox.sqlite3")]
         tell = [word for endpoint in sandbox_endpoints(place, env) for word in ("--webhook", endpoint)]
         command = [sys.executable, "-m", "stripe_sandbox", *listen, *keep_in, *tell]
@@ -99,7 +103,8 @@ class Run:
 
     def start_web(self, env: dict[str, str]) -> Program:
         threads = env_int("WEB_THREADS", 64, 1, 1000, of=env)
-        command = granian(self.place.host, self.place.port, threads=threads)
+        app = "kopeck_local.one_port" if self.place.one_port else "kopeck.wsgi"
+        command = granian(self.place.host, self.place.port, threads=threads, module=app)
         return self.programs.launch("web", command, {**FEW_HEAPS, **env}, patience=8)
 
     def step(self, name: str, what: str) -> None:
@@ -112,10 +117,11 @@ class Run:
         password = "the password that you gave it"  # noqa: S105 - a sentence
         with suppress(FileNotFoundError):
             password = f"password {bold(place.password_file.read_text().strip())}"
-        shop, admin = bold(f"{place.shop}/"), bold(f"{place.shop}/admin/")
+        address = value_of("SITE_URL", place.shop, of=place.env).rstrip("/")
+        shop, admin = bold(f"{address}/"), bold(f"{address}/admin/")
         rows = [("Shop", shop), ("Admin", f"{admin}   user {bold(ADMIN)}, {password}")]
         if place.sandbox:
-            sandbox = bold(f"{place.sandbox_url}/")
+            sandbox = bold(f"{place.sandbox_for_browsers}/")
             rows.append(("Sandbox", f"{sandbox}   a local Stripe: pay with 4242 4242 4242 4242"))
         elif not any(value and name.startswith("STRIPE_WEBHOOK_SECRET") for name, value in place.env.items()):
             told = "the shop receives no events of Stripe yet: run manage.py stripe_webhooks"
@@ -150,10 +156,14 @@ def main() -> int:
     # For the programs too: who may write into DATA_DIR can replace our keys and pictures by their own.
     os.umask(os.umask(0o022) | 0o022)
     try:
-        run = Run(read_place())
+        return attend(Run(read_place()))
     except Refused as refusal:
         print(f"kopeck: {refusal}", file=sys.stderr)
         return 1
+
+
+def attend(run: Run, until: float = math.inf) -> int:
+    """Start the shop and stay with it to that Unix second, or until asked to stop; `main`'s status."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
             signal.signal(number, run.programs.on_signal)
@@ -163,7 +173,7 @@ def main() -> int:
     try:
         run.start()
         run.summarise()
-        while True:
+        while time.time() < until:
             run.programs.watch()
             time.sleep(0.2)
     except Stopped:

@@ -15,13 +15,15 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from kopeck.env import env as value_of
-from kopeck.env import env_int, read_folder, read_or_exit
+from kopeck.env import env_bool, env_int, read_folder, read_or_exit
 from kopeck.ops.starting import ANYWHERE, SANDBOX_ACCOUNTS, Refused, keep
 from kopeck.stripe_api.accounts import SANDBOX_TAIL, WEBHOOK_SECRET
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 #: In DATA_DIR: where the shop of it listens, or did last.
 ADDRESS = "address"
+#: Below which the sandbox is found where both have one port.
+FOLDER = "/stripe"
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Place:
     sandbox_port: int
     data: Path
     sandbox: bool
+    #: Browsers reach the sandbox by the shop's own address (kopeck_local/one_port.py).
+    one_port: bool = False
 
     @property
     def shop(self) -> str:
@@ -42,6 +46,13 @@ class Place:
     @property
     def sandbox_url(self) -> str:
         return f"http://{reachable(self.host)}:{self.sandbox_port}"
+
+    @property
+    def sandbox_for_browsers(self) -> str:
+        """The sandbox's address outside this machine."""
+        if self.one_port:
+            return f"{value_of('SITE_URL', self.shop, of=self.env).rstrip('/')}{FOLDER}"
+        return self.sandbox_url
 
     @property
     def password_file(self) -> Path:
@@ -67,6 +78,8 @@ def read_place(*, beside: bool = False) -> Place:
         # Before `.env`: that shop may have been given others in the environment of its start.
         left = {name: value for name, value in dotenv_values(_data(env) / ADDRESS).items() if value}
         env |= {name: value for name, value in left.items() if name not in os.environ}
+    forwarded = forwarded_address(env)
+    env = {**forwarded, **env}
     keys = ("STRIPE_SECRET_KEY", "STRIPE_PUBLISHABLE_KEY")
     place = Place(
         env=env,
@@ -75,10 +88,29 @@ def read_place(*, beside: bool = False) -> Place:
         sandbox_port=env_int("SANDBOX_PORT", 8420, 1, 65535, of=env),
         data=_data(env),
         sandbox=not any(value and name.upper().startswith(keys) for name, value in env.items()),
+        one_port=env_bool("ONE_PORT", bool(forwarded), of=env),
     )
     if place.sandbox and place.port == place.sandbox_port:
         raise Refused(f"PORT and SANDBOX_PORT are both {place.port}: set one of them to another.")
     return place
+
+
+def forwarded_address(env: Mapping[str, str]) -> dict[str, str]:
+    """Settings for an editor in the browser, which shows a port of its machine at an https address; else {}.
+
+    Each port has another name there, and asks for a log-in of its own: hence one port for both.
+    """
+    port = value_of("PORT", "8000", of=env)
+    name, domain = env.get("CODESPACE_NAME"), env.get("GITHUB_CODESPACES_PORT_FORWARDING_DOMAIN")
+    workspace = env.get("GITPOD_WORKSPACE_URL", "")
+    if name and domain:
+        address = f"https://{name}-{port}.{domain}"
+    elif workspace.startswith("https://"):
+        address = workspace.replace("https://", f"https://{port}-", 1)
+    else:
+        return {}
+    # The editor's own program on this machine takes https off, and says so.
+    return {"SITE_URL": address, "TRUSTED_PROXIES": "127.0.0.0/8,::1/128"}
 
 
 def _data(env: Mapping[str, str]) -> Path:
@@ -127,7 +159,7 @@ def shop_env(place: Place, database_url: str | None) -> dict[str, str]:
     env["ALLOWED_HOSTS"] = f"{hosts},127.0.0.1,{reachable(place.host)}"
     if place.sandbox:
         env["STRIPE_SANDBOX"] = "1"
-        env["SANDBOX_URL"] = env.get("SANDBOX_URL") or place.sandbox_url
+        env["SANDBOX_URL"] = env.get("SANDBOX_URL") or place.sandbox_for_browsers
         env["STRIPE_API_BASE"] = env.get("STRIPE_API_BASE") or place.sandbox_url
         env["STRIPE_JS_URL"] = env.get("STRIPE_JS_URL") or f"{env['SANDBOX_URL'].rstrip('/')}/v3/"
         for suffix, file in SANDBOX_ACCOUNTS.items():

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import django
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, transaction
 
@@ -35,6 +36,7 @@ def prepare(password_file: Path, *, own_database: bool, demo: bool = True) -> No
 
     from kopeck.catalog.models import Item
     from kopeck.ops.readiness import pending_migrations
+    from kopeck.staff.demo import add_visitor
 
     close(password_file)
     if pending_migrations():  # the command would compare every model with the migrations
@@ -42,6 +44,8 @@ def prepare(password_file: Path, *, own_database: bool, demo: bool = True) -> No
     admin = User.objects.filter(username=ADMIN).first()
     if demo and admin is None and not Item.objects.exists():
         call_command("load_demo", skip_checks=True)
+    if settings.DEMO:
+        add_visitor()
     if admin is None or (own_database and not password_file.exists()):
         _give_password(admin or User(username=ADMIN), password_file)
 

@@ -26,9 +26,17 @@ STOP_SECONDS = 20  # for what is in flight; a request to Stripe may take as long
 
 
 def granian(
-    host: str, port: int, *, workers: int = 1, threads: int = 64, patience: int = 5, respawn: bool = False
+    host: str,
+    port: int,
+    *,
+    workers: int = 1,
+    threads: int = 64,
+    patience: int = 5,
+    respawn: bool = False,
+    module: str = "kopeck.wsgi",
 ) -> list[str]:
-    """The command line of the web server. `patience`: seconds that requests in flight have at a stop.
+    """The command line of the web server of `module`'s application. `patience`: seconds that requests in
+    flight have at a stop.
 
     `respawn`: a worker that is killed is followed by another, while the others and the socket stay; one that
     ends again within seconds ends the server. Without it every death does.
@@ -37,7 +45,7 @@ def granian(
     size = ["--workers", str(workers), "--blocking-threads", str(threads)]
     stop = ["--workers-kill-timeout", str(patience)]
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", *listen, *size, *stop]
-    return [*command, *(["--respawn-failed-workers"] if respawn else []), "kopeck.wsgi:application"]
+    return [*command, *(["--respawn-failed-workers"] if respawn else []), f"{module}:application"]
 
 
 def draining() -> bool:
@@ -84,8 +92,14 @@ def empty_metrics() -> None:
 def serve() -> int:
     """Run until asked to stop; the status that Granian ended with."""
     found = read_server()
-    size = {"workers": found.workers, "threads": found.threads, "patience": STOP_SECONDS}
-    command = granian(found.host, found.port, **size, respawn=True)
+    command = granian(
+        found.host,
+        found.port,
+        workers=found.workers,
+        threads=found.threads,
+        patience=STOP_SECONDS,
+        respawn=True,
+    )
     empty_metrics()
     asked, hurried = threading.Event(), threading.Event()
 

@@ -32,6 +32,7 @@ def shop_context(request: HttpRequest) -> dict[str, Any]:
         "terms_url": settings.TERMS_URL,
         "returns_url": settings.RETURNS_URL,
         "privacy_url": settings.PRIVACY_URL,
+        "demo": settings.DEMO,
         "sandbox": settings.STRIPE_SANDBOX,
         "sandbox_url": f"{settings.SANDBOX_URL}/" if settings.SANDBOX_URL else "",
         "stripe_js_url": settings.STRIPE_JS_URL,

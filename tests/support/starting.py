@@ -72,12 +72,12 @@ def manage_without_anything(data: Path, *words: str) -> "subprocess.CompletedPro
 class Started:
     """One run: `output` so far, `family` (it and all its children, as they were when it was ready)."""
 
-    def __init__(self, data: Path, **more: str) -> None:
+    def __init__(self, data: Path, *, program: str = "kopeck_local", **more: str) -> None:
         self.port, self.sandbox_port = free_port(), free_port()
         ports = {"PORT": str(self.port), "SANDBOX_PORT": str(self.sandbox_port)}
         self.env = clean_env(DATA_DIR=str(data), **ports, **more)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "kopeck_local"],
+            [sys.executable, "-m", program],
             cwd=BASE_DIR,
             env=self.env,
             stdin=subprocess.DEVNULL,
