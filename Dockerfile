@@ -1,4 +1,5 @@
-# One image for web, worker and migrate, and for the local Stripe of the demo. What each runs: compose.yaml.
+# One image for web, worker and migrate, and for the local Stripe to play with. What each runs: compose.yaml.
+# And the shop to try, whole in one container: docker build --target demo -t kopeck-demo . (docs/demo.md)
 FROM python:3.13-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python3 -m venv --without-pip /opt/venv
@@ -18,7 +19,12 @@ RUN find /opt/venv -name '*.po' -delete \
  && find /app/static \( -name '*.map' -o -name '*.map.gz' \) -delete \
  && find /opt/venv -depth -type d -path '*/site-packages/*' \( -name static -o -name tests \) -exec rm -r {} +
 
-FROM python:3.13-slim
+# PostgreSQL besides.
+FROM build AS build-demo
+COPY requirements.txt /tmp/
+RUN pip --python /opt/venv/bin/python install --require-hashes --only-binary :all: --requirement /tmp/requirements.txt
+
+FROM python:3.13-slim AS shop
 ARG VERSION=0.1.0 REVISION=unknown
 LABEL org.opencontainers.image.title="Kopeck" \
       org.opencontainers.image.description="A self-hosted Stripe shop in Django, with a local Stripe in the box." \
@@ -40,3 +46,14 @@ EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=6s --start-period=60s CMD ["/app/kopeck/ops/ready.sh"]
 CMD ["python", "-m", "kopeck.ops.serve"]
+
+FROM shop AS demo
+LABEL org.opencontainers.image.title="Kopeck, to try" \
+      org.opencontainers.image.description="A shop with its own Stripe, for anybody to try; it begins anew every night."
+COPY --from=build-demo /opt/venv /opt/venv
+ENV PORT=8080 STATIC_ROOT=/app/static
+EXPOSE 8080
+CMD ["python", "-m", "kopeck_local.demo"]
+
+# What is built where nothing else is asked for.
+FROM shop

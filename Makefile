@@ -43,10 +43,12 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all containers messages map check check-ship chaos bench seed mutants audit lock
+.PHONY: help environment run test test-all containers messages map check check-ship chaos bench seed mutants audit lock
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-18s%s\n", $$1, $$2}'
+
+environment: $(RUN_STAMP) ## what the shop needs, installed (make run does it too)
 
 run: $(RUN_STAMP) ## the shop with everything it needs, on this machine; Ctrl-C stops it
 	@exec $(BIN)/python -m kopeck_local

@@ -27,6 +27,11 @@ def read_hour(text: str) -> timedelta:
     return timedelta(hours=hour.hour, minutes=hour.minute)
 
 
+def reset_hour() -> timedelta:
+    """Of DEMO_RESET; exits in a sentence where it is none."""
+    return read_or_exit("DEMO_RESET", read_hour, "03:00")
+
+
 def next_reset(hour: timedelta, now: datetime) -> datetime:
     """The next time, after `now`, that it is this hour."""
     today = now.replace(hour=0, minute=0, second=0, microsecond=0) + hour
@@ -47,7 +52,7 @@ def main() -> int:
     os.environ.update({name: value for name, value in USUAL.items() if not env(name)})
     os.environ["DEMO"] = "1"
     os.environ.setdefault("SITE_URL", f"http://localhost:{os.environ['PORT']}")
-    hour = read_or_exit("DEMO_RESET", read_hour, "03:00")
+    hour = reset_hour()
     while True:
         try:
             place = read_place()

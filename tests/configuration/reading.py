@@ -47,6 +47,7 @@ def make_run(show: list[str]) -> dict[str, Any]:
         "PORT": found.port,
         "SANDBOX_PORT": found.sandbox_port,
         "DATA_DIR": found.data,
+        "ONE_PORT": found.one_port,
     }
     return {name: known[name] for name in show}
 
@@ -79,12 +80,17 @@ def sandbox(show: list[str]) -> dict[str, Any]:
     return dict.fromkeys(show, found)
 
 
+def demo(show: list[str]) -> dict[str, Any]:
+    return dict.fromkeys(show, importlib.import_module("kopeck_local.demo").reset_hour())
+
+
 BY: dict[str, Callable[[list[str]], dict[str, Any]]] = {
     "shop": shop,
     "make run": make_run,
     "web server": web_server,
     "containers": containers,
     "sandbox": sandbox,
+    "demo": demo,
 }
 
 

@@ -17,6 +17,7 @@ READERS = (
     "kopeck/ops/containers.py",
     "kopeck_local/place.py",
     "kopeck_local/__main__.py",
+    "kopeck_local/demo.py",
 )
 ENVIRON = re.compile(r"""\bos\.environ(?:\.get\(|\[)["']([A-Z_]+)["']""")
 COMPOSE = re.compile(r"\$\{([A-Z_]+)")
@@ -24,6 +25,7 @@ GUIDE = BASE_DIR / "docs" / "guide.md"
 #: Not settings of the shop; and NAME_FILE is said once, for all secrets.
 FROM_OUTSIDE = {
     *("ENV_FILE", "DJANGO_SETTINGS_MODULE", "MAKELEVEL", "NO_COLOR", "HTTP_PROXY", "PYTHONPATH"),
+    *("CODESPACE_NAME", "GITHUB_CODESPACES_PORT_FORWARDING_DOMAIN", "GITPOD_WORKSPACE_URL"),
     *("DATABASE_URL_FILE", "SECRET_KEY_FILE"),
 }
 
@@ -38,7 +40,7 @@ def test_every_setting_that_is_read_is_listed() -> None:
 
 
 def test_everything_that_compose_asks_for_is_listed() -> None:
-    files = [BASE_DIR / name for name in ("compose.yaml", "compose.override.yaml")]
+    files = [BASE_DIR / name for name in ("compose.yaml", "compose.override.yaml", "compose.demo.yaml")]
     asked = {name for file in files for name in COMPOSE.findall(file.read_text())}
     assert {"DOMAIN", "IMAGE", "PORT"} <= asked
     assert asked - FROM_OUTSIDE - listed() == set()

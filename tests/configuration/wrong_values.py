@@ -273,8 +273,15 @@ SERVERS = {
         by=("make run", "web server"),
     ),
     "PORT": number("0|65536|http|:8000|127.0.0.1:8000", by=("make run", "web server"), good=8765),
+    "ONE_PORT": Row(flag().refused, flag().corrected, by=("make run",)),
+    "DEMO": flag(STRIPE_SANDBOX="1"),
+    "DEMO_RESET": Row(
+        "3|24:00|25:00|03:60|three|03.00|-1:00|3 o'clock|03:00:00|03:00 UTC|night|0x3:00",
+        {" 4:30 ": "4:30:00"},
+        by=("demo",),
+    ),
     "SANDBOX_PORT": number("0|65536|http", by=("make run",), good=8765),
 }
 ROWS: dict[str, Row] = {**THE_SHOP, **DATA, **THE_MAIL, **STRIPE, **SERVERS}
 #: Docker alone reads these, before anything of ours runs.
-OF_DOCKER = {"COMPOSE_FILE", "IMAGE", "WEB_MEMORY", "POSTGRES_MEMORY"}
+OF_DOCKER = {"COMPOSE_FILE", "IMAGE", "DEMO_MEMORY", "WEB_MEMORY", "POSTGRES_MEMORY"}

@@ -37,7 +37,8 @@ KEYS = "STRIPE_SECRET_KEY=sk_test_x\nSTRIPE_PUBLISHABLE_KEY=pk_test_x\n"
 def clone(tmp_path: Path) -> Path:
     clone = tmp_path / "clone"
     shutil.copytree(BASE_DIR / "deploy", clone / "deploy")
-    shutil.copy(BASE_DIR / "compose.yaml", clone)
+    for name in ("compose.yaml", "compose.demo.yaml"):
+        shutil.copy(BASE_DIR / name, clone)
     (tmp_path / "bin").mkdir()
     for name, text in PROGRAMS.items():
         (tmp_path / "bin" / name).write_text(text)
@@ -45,7 +46,7 @@ def clone(tmp_path: Path) -> Path:
     return clone
 
 
-def serve(clone: Path, settings: str | None, **more: str) -> "subprocess.CompletedProcess[str]":
+def serve(clone: Path, settings: str | None, *words: str, **more: str) -> "subprocess.CompletedProcess[str]":
     """deploy/server with these settings and an image that the server pulls."""
     place = clone.parent
     if settings is not None:
@@ -58,7 +59,7 @@ def serve(clone: Path, settings: str | None, **more: str) -> "subprocess.Complet
         **more,
     }
     command = [str(clone / "deploy" / "server"), "me@server", "--image", "registry.example/kopeck:1"]
-    command += ["--env", "settings"]
+    command += words or ["--env", "settings"]
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=240, check=False)
 
 
@@ -152,3 +153,32 @@ def test_the_users_shell_on_the_server_is_given_nothing_that_only_bash_reads(clo
     commands = (clone.parent / "notes.ssh").read_text()
     assert "bash -euo pipefail -s" in commands
     assert "$'" not in commands
+
+
+def test_a_demo_needs_a_name_and_nothing_else(clone: Path) -> None:
+    done = serve(clone, None, "--demo", DOMAIN="demo.example")
+    assert done.returncode == 0, done.stderr
+    assert sent(clone) == (
+        "DOMAIN=demo.example\nCOMPOSE_FILE=compose.demo.yaml\nIMAGE=registry.example/kopeck:1\n"
+    )
+    assert sorted(path.name for path in (clone.parent / "kopeck").glob("*.yaml")) == ["compose.demo.yaml"]
+    assert [line for line in asked(clone) if line.startswith("compose up -d --no-build --wait")]
+    assert "the demo runs at https://demo.example/" in done.stderr
+
+
+def test_a_demo_is_begun_again_by_its_newer_image_and_not_updated_as_a_shop_is(clone: Path) -> None:
+    assert serve(clone, None, "--demo", DOMAIN="demo.example").returncode == 0
+    done = serve(clone, None, "--demo", DOMAIN="demo.example", RUNNING="a-web-server")
+    assert done.returncode == 0, done.stderr
+    assert not [line for line in asked(clone) if "ps -q web" in line]
+
+
+def test_a_demo_without_a_name_is_refused(clone: Path) -> None:
+    done = serve(clone, None, "--demo")
+    assert done.returncode == 1
+    assert "the name that leads to the server" in done.stderr
+
+
+def test_two_servers_are_refused(clone: Path) -> None:
+    done = serve(clone, None, "--demo", "you@server", DOMAIN="demo.example")
+    assert (done.returncode, done.stderr.strip()) == (1, "server: I do not know you@server.")
