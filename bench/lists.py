@@ -159,9 +159,9 @@ def _pages_of_list(client: Client, model: Any) -> Iterator[tuple[str, str]]:
 
 def _value(row: Any, path: str) -> str:
     for name in path.split("__"):
-        row = getattr(row, name)
+        row = getattr(row, name, None)
         row = row.first() if hasattr(row, "first") else row
-    return str(row) or "clerk1"
+    return str(row or "clerk1")
 
 
 # Jobs -------------------------------------------------------------------------------------------------

@@ -76,6 +76,20 @@ SELECT n, n, n, 'default', hash::uuid, 're_' || n, 'succeeded',
     made + interval '2 days', made + interval '2 days'
 FROM placed WHERE status IN ('refunded', 'partly_refunded') OR in_review
 
+-- refunds_dispute of orders: order_id, payment_id, account, stripe_id, status, reason, amount, currency, due_by,
+--   has_evidence, opened, closed, asked_at
+SELECT n, n, 'default', 'du_' || n, CASE WHEN is_new THEN 'needs_response' ELSE 'lost' END, 'fraudulent', 1500, currency,
+    made + interval '9 days', false, made + interval '2 days',
+    CASE WHEN NOT is_new THEN made + interval '20 days' END, made + interval '20 days'
+FROM placed, LATERAL (SELECT made > now() - interval '7 days' AS is_new) AS age WHERE was_paid AND n %% 300 = 0
+
+-- orders_shipment of orders: order_id, name, phone, address, carrier, number, link, sent_at, called_off, created
+SELECT n, left(hash, 8) || ' Smith', '', '{}', 'DHL', CASE WHEN is_sent THEN 'JD' || n ELSE '' END, '',
+    CASE WHEN is_sent THEN made + interval '1 day' END, status = 'refunded', made
+FROM placed, LATERAL (
+    SELECT status <> 'refunded' AND made < now() - interval '3 days' AS is_sent
+) AS parcel WHERE was_paid AND n %% 2 = 0
+
 -- mail_mail of orders: order_id, payment_id, kind, key, "to", subject, text, html, status, tries, problem, due_at,
 --   created, sent_at
 SELECT n, n, 'receipt', hash::uuid, email, 'Your order ' || n, repeat('Thank you. ', 20),

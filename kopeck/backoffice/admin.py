@@ -3,15 +3,16 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy
 
-from kopeck.backoffice import why
+from kopeck.backoffice import batches, sales, why
+from kopeck.backoffice.links import evidence_link
 from kopeck.backoffice.shipments import ShipmentAdmin
 from kopeck.orders.lines import OrderLine, OrderNote
 from kopeck.orders.models import Order
-from kopeck.orders.shipment import Shipment
 from kopeck.payments.models import Payment
 from kopeck.refunds import views as refund_views
 from kopeck.refunds.models import Dispute, Refund
@@ -50,11 +51,26 @@ class NoteInline(ReadOnlyInline):
 
 
 @admin.register(Order)
-class OrderAdmin(ReadOnlyAdmin):
-    list_display = ["id", "status", "money", "email", "created", "paid_at"]
-    list_filter = ["status", "currency", "created"]
-    search_fields = ["=id", "^email", "=payments__stripe_id", "=payments__payment_intent"]
-    search_help_text = gettext_lazy("A number, an id of Stripe's, or how an e-mail address begins.")
+class OrderAdmin(sales.SaleColumns, ReadOnlyAdmin):
+    list_display = ["number", "state", "what", "buyer", "money", "created", "paid_at"]
+    list_filter = [sales.SalesFilter, "status", "currency", "created"]
+    search_fields = [
+        "=id",
+        "^email",
+        "^shipment__name",
+        "^shipment__number",
+        "=payments__stripe_id",
+        "=payments__payment_intent",
+        "=payments__charge",
+        "=payments__card_last4",
+        "=refunds__stripe_id",
+        "=disputes__stripe_id",
+    ]
+    search_help_text = gettext_lazy(
+        "A number, an id of Stripe’s, the last four digits of a card, or how an e-mail address, a name,"
+        " an item or a tracking number begins."
+    )
+    actions = ["mark_sent", "refund_orders", "resend_receipts", "export_orders"]
     inlines = [OrderLineInline, RefundInline, DisputeInline, NoteInline]
     fields = readonly_fields = (  # type: ignore[assignment]
         "status before off discount tax included money email created paid_at receipt".split()
@@ -67,8 +83,47 @@ class OrderAdmin(ReadOnlyAdmin):
     included = money_column("tax_included", gettext_lazy("tax included in prices"))
     money = money_column("total", gettext_lazy("total"))
 
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        shown: Any = super().get_changelist_instance(request)
+        shown.result_list = list(shown.result_list)
+        sales.read_all(shown.result_list)
+        return shown
+
+    def search_also(self, words: str) -> list[int]:
+        return sales.orders_with(words)
+
+    @admin.action(description=gettext_lazy("Mark as sent"), permissions=["send"])
+    def mark_sent(self, request: HttpRequest, queryset: QuerySet[Order]) -> HttpResponse | None:
+        return batches.mark_sent(request, queryset)
+
+    @admin.action(description=gettext_lazy("Refund"), permissions=["refund"])
+    def refund_orders(self, request: HttpRequest, queryset: QuerySet[Order]) -> HttpResponse | None:
+        return batches.refund(request, queryset)
+
+    @admin.action(description=gettext_lazy("Send the receipt again"), permissions=["mail"])
+    def resend_receipts(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
+        batches.resend_receipt(request, queryset)
+
+    @admin.action(description=gettext_lazy("Export as CSV"), permissions=["view"])
+    def export_orders(self, request: HttpRequest, queryset: QuerySet[Order]) -> Any:
+        return batches.export(request, queryset)
+
+    def has_send_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("orders.change_shipment")
+
+    def has_refund_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("refunds.add_refund")
+
+    def has_mail_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("mail.change_mail")
+
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **more: Any) -> HttpResponse:
-        context["shipment"] = Shipment.objects.filter(order=context["original"]).first()
+        order = context["original"]
+        sales.read_all([order])
+        context["state"], context["shipment"] = sales.state_of(order), sales.shipment_of(order)
+        context["disputes"] = [
+            (one, evidence_link(one)) for one in order.disputes.all() if one.closed is None
+        ]
         return super().render_change_form(request, context, *args, **more)
 
     def get_urls(self) -> list[URLPattern]:

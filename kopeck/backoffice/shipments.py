@@ -45,7 +45,7 @@ class ShipmentAdmin(admin.ModelAdmin[Shipment]):
     list_display = ["__str__", order_link, "created", "sent_at", "carrier", "number"]
     list_filter = [("sent_at", admin.EmptyFieldListFilter)]
     list_select_related = ["order"]
-    search_fields = ["=order__id", "=number"]
+    search_fields = ["=order__id", "^number", "^name"]
     fields = ["where", "carrier", "number", "link", "sent", "sent_at"]
     readonly_fields = ["where", "sent_at"]
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 from babel import Locale
-from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
@@ -17,6 +16,7 @@ from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from kopeck.backoffice.links import dashboard_link
 from kopeck.mail.models import Mail
 from kopeck.money import format_money
 from kopeck.orders.models import Order
@@ -107,18 +107,6 @@ def events_of(order: Order) -> list[StripeEvent]:
     ids |= {refund.stripe_id for refund in order.refunds.all() if refund.stripe_id}
     ids |= {dispute.stripe_id for dispute in order.disputes.all() if dispute.stripe_id}
     return list(StripeEvent.objects.filter(object_id__in=ids)[:EVENTS])
-
-
-def dashboard_link(payment: Payment) -> str:
-    """Where the payment is seen at Stripe, or in the sandbox; "" for one that Stripe never made."""
-    if not payment.stripe_id:
-        return ""
-    if settings.STRIPE_SANDBOX:
-        return f"{settings.SANDBOX_URL}/"
-    account = settings.STRIPE_ACCOUNTS.get(payment.account)
-    mode = "" if account is None or account.livemode else "test/"
-    page = f"payments/{payment.payment_intent}" if payment.payment_intent else "payments"
-    return f"https://dashboard.stripe.com/{mode}{page}"
 
 
 def next_step(order: Order, locale: Locale) -> str:

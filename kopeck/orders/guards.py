@@ -56,6 +56,7 @@ INDEXES: list[models.Index] = [
         name="paid_orders",
     ),
     models.Index(fields=["created"], condition=Q(status="open"), name="orders_left_open"),
+    models.Index(fields=["id"], condition=Q(paid_at__isnull=True), name="orders_not_paid"),
     models.Index(
         fields=["id"],
         condition=Q(status__in=("paid", "partly_refunded")) & ~Q(sold_out=""),

@@ -304,6 +304,8 @@ class Order(models.Model):
         """The state of a paid order follows from how much of its payment was refunded, in minor units."""
         if self.status in self.WAS_PAID and self.status != (status := self.status_with(refunded)):
             self._move(status)
+            unsent = Shipment.objects.filter(order=self, sent_at=None)
+            unsent.update(called_off=status == self.Status.REFUNDED)
 
     def status_with(self, refunded: int) -> "Order.Status":
         """Of an order that was paid: what it is with so much refunded, in minor units."""

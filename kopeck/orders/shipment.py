@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Upper
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -28,6 +30,8 @@ class Shipment(models.Model):
     number = models.CharField(_("tracking number"), max_length=100, blank=True)
     link = models.URLField(_("tracking link"), max_length=500, blank=True)
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
+    #: All was refunded before it was sent. A refund that fails takes it back.
+    called_off = models.BooleanField(_("called off"), default=False, db_default=False, editable=False)
     forgotten = models.DateTimeField(_("address removed"), null=True, blank=True)
     created = models.DateTimeField(_("paid"), auto_now_add=True)
 
@@ -43,8 +47,14 @@ class Shipment(models.Model):
             )
         ]
         indexes = [
-            models.Index(fields=["created"], condition=Q(sent_at__isnull=True), name="shipments_to_send"),
+            models.Index(
+                fields=["created"],
+                condition=Q(sent_at__isnull=True, called_off=False),
+                name="shipments_to_send",
+            ),
             models.Index(fields=["created"], condition=Q(forgotten__isnull=True), name="shipments_by_age"),
+            models.Index(OpClass(Upper("name"), "text_pattern_ops"), name="shipments_by_name"),
+            models.Index(OpClass(Upper("number"), "text_pattern_ops"), name="shipments_by_tracking_number"),
         ]
 
     def __str__(self) -> str:

@@ -73,6 +73,8 @@ class Payment(Leased):
     paid_at = models.DateTimeField(_("paid"), null=True, blank=True)
     #: Who asked for it: a keyed hash of the address (abuse/budgets.py), for declines to be counted by.
     asked_from = models.CharField(max_length=64, blank=True, db_default="")
+    #: The charge at Stripe that paid it: staff look for its id.
+    charge = models.CharField(_("charge"), max_length=255, blank=True, default="", db_default="")
     card_brand = models.CharField(_("card"), max_length=20, blank=True)
     card_last4 = models.CharField(_("last four"), max_length=4, blank=True)
     problem = models.TextField(_("problem"), blank=True)
@@ -125,6 +127,8 @@ class Payment(Leased):
                 fields=["paid_at"], condition=Q(paid_at__isnull=False), name="payments_by_time_paid"
             ),
             models.Index(fields=["created"], condition=Q(status="needs_review"), name="payments_to_review"),
+            models.Index(fields=["charge"], condition=~Q(charge=""), name="payments_of_a_charge"),
+            models.Index(fields=["card_last4"], condition=~Q(card_last4=""), name="payments_of_a_card"),
             models.Index(fields=["status", "id"], name="payments_by_status"),
             models.Index(fields=["kind", "id"], name="payments_by_kind"),
             models.Index(fields=["account", "created"], name="payments_of_an_account"),

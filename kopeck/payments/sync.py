@@ -37,6 +37,7 @@ class Truth:
     paid_at: datetime | None = None
     payment_intent: str = ""
     email: str = ""
+    charge: str = ""
     card_brand: str = ""
     card_last4: str = ""
     #: Where it goes: Stripe's `name`, `phone`, `address`.
@@ -157,7 +158,7 @@ def _pay(order: Order, payment: Payment, truth: Truth) -> None:
         return _need_review(order, payment, truth, review)
     at, was_live = truth.paid_at or timezone.now(), payment.is_live
     gone = stock.take(order, held=was_live)
-    card = {"card_brand": truth.card_brand, "card_last4": truth.card_last4}
+    card = {"charge": truth.charge, "card_brand": truth.card_brand, "card_last4": truth.card_last4}
     paid = order.set_paid(at, email=truth.email)
     settled = payment.set_settled(Status.PAID, paid_at=at, payment_intent=truth.payment_intent, **card)
     rows.update_both(order, paid, payment, settled)
@@ -213,7 +214,11 @@ def _need_review(order: Order, payment: Payment, truth: Truth, review: Payment.R
         problem = f"Stripe took {took}, not {mine}."  # whatever else there is
     log.error("payment %s of order %s needs review: %s", payment, order.pk, problem)
     payment.settle(
-        Status.NEEDS_REVIEW, problem=problem, review_reason=review, payment_intent=truth.payment_intent
+        Status.NEEDS_REVIEW,
+        problem=problem,
+        review_reason=review,
+        payment_intent=truth.payment_intent,
+        charge=truth.charge,
     )
     order.note(f"A payment of {took} needs review: {problem}")
     if review == Payment.Review.AMOUNT:
@@ -265,6 +270,7 @@ def _truth(
         payment_intent=intent["id"],
         # No mail reaches one that does not fit; it must not keep an order from being paid.
         email=email if len(email) <= EMAIL_LENGTH else "",
+        charge=charge.get("id") or "",
         card_brand=card.get("brand") or "",
         card_last4=card.get("last4") or "",
         shipping=shipping or {},

@@ -150,13 +150,23 @@ class Listed(admin.ModelAdmin[Any]):
         ways = self.get_search_fields(request)
         if not search_term or not all(way[0] in "=^" for way in ways):
             return super().get_search_results(request, queryset, search_term)
-        for word in search_term.split():
-            found = [_find(self.model, way, word) for way in ways]
-            if any(len(ids) == FOUND for ids in found):
-                said = _("More than %(number)s rows match. Please type more of it.") % {"number": FOUND}
-                self.message_user(request, said, messages.WARNING, fail_silently=True)
-            queryset = queryset.filter(pk__in={number for ids in found for number in ids})
-        return queryset, False
+        words = search_term.split()
+        each = [self._matching(request, word) for word in words]
+        # "Anna Petrova" is how one name begins, or two words that both fit.
+        whole = self._matching(request, " ".join(words)) if len(words) > 1 else set()
+        return queryset.filter(pk__in=whole.union(set.intersection(*each))), False
+
+    def search_also(self, words: str) -> list[Any]:
+        """Ids that are found in another way than by a field; no more than FOUND."""
+        return []
+
+    def _matching(self, request: HttpRequest, words: str) -> set[Any]:
+        found = [_find(self.model, way, words) for way in self.get_search_fields(request)]
+        found.append(self.search_also(words))
+        if any(len(ids) == FOUND for ids in found):
+            said = _("More than %(number)s rows match. Please type more of it.") % {"number": FOUND}
+            self.message_user(request, said, messages.WARNING, fail_silently=True)
+        return {number for ids in found for number in ids}
 
 
 def _find(model: type[Model], way: str, word: str) -> list[Any]:
