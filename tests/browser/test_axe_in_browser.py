@@ -1,4 +1,4 @@
-"""axe-core finds nothing on any page of a purchase, narrow and wide, light and dark."""
+"""axe-core finds nothing on any page of a purchase, narrow and wide, light and dark. No words are cut off."""
 
 from pathlib import Path
 from typing import Literal
@@ -17,14 +17,44 @@ _RUN = """() => axe.run().then(({ violations }) =>
     violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 200)}`)))"""
 
 
+#: Buttons whose words break into two lines or are cut off, and a page that is wider than its window.
+_UNFIT = """() => {
+    const buttons = document.querySelectorAll("button:not(.unseen), a.primary, a.second, summary");
+    const found = [...buttons].filter((one) => {
+        const range = document.createRange();
+        range.selectNodeContents(one);
+        const parts = [...range.getClientRects()].filter(({ width, height }) => width > 1 && height > 1);
+        const [tops, bottoms] = [parts.map((part) => part.top), parts.map((part) => part.bottom)];
+        const height = Math.max(...bottoms) - Math.min(...tops);
+        const lines = height / parseFloat(getComputedStyle(one).fontSize);
+        return parts.length && (lines > 1.9 || one.scrollWidth > one.clientWidth + 1);
+    }).map((one) => `does not fit: ${one.textContent.trim()}`);
+    const { scrollWidth } = document.documentElement;
+    return scrollWidth > innerWidth ? [...found, `${scrollWidth} px wide`] : found;
+}"""
+
+
 def violations(page: Page) -> list[str]:
     page.evaluate(AXE)
-    return [f"{page.url} {found}" for found in page.evaluate(_RUN)]
+    return [f"{page.url} {found}" for found in page.evaluate(_RUN) + page.evaluate(_UNFIT)]
 
 
+def test_words_that_do_not_fit_are_found(browser: Browser) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    button = "<button style='width: 80px; white-space: {}'>Оплатить 57,50 $</button>"
+    page.set_content(button.format("normal"))
+    assert page.evaluate(_UNFIT) == ["does not fit: Оплатить 57,50 $"]
+    page.set_content(button.format("nowrap"))
+    assert page.evaluate(_UNFIT) == ["does not fit: Оплатить 57,50 $"]
+    page.set_content("<button>Оплатить 57,50 $</button><p style='width: 500px'>wide</p>")
+    assert page.evaluate(_UNFIT) == ["508 px wide"]
+    page.close()
+
+
+@pytest.mark.parametrize("begin", ["", "/ru"], ids=["English", "Russian"])
 @pytest.mark.parametrize(("width", "theme"), [(390, "light"), (390, "dark"), (1280, "light"), (1280, "dark")])
 def test_axe_finds_nothing_on_the_pages_of_a_purchase(
-    browser: Browser, shop: str, sandbox: ShopSandbox, width: int, theme: Literal["light", "dark"]
+    browser: Browser, shop: str, sandbox: ShopSandbox, width: int, theme: Literal["light", "dark"], begin: str
 ) -> None:
     pot, _lamp = make_item(name="Moka pot", stock=2), make_item(name="Desk lamp", currency="eur", price=12900)
     size = {"width": width, "height": 800}
@@ -39,9 +69,9 @@ def test_axe_finds_nothing_on_the_pages_of_a_purchase(
         "/orders",
         "/nope",
     ):
-        page.goto(f"{shop}{address}")
+        page.goto(f"{shop}{begin}{address}")
         found += violations(page)
-    page.goto(shop)
+    page.goto(f"{shop}{begin}/")
     for add in page.locator("[data-add]").all():
         add.click()
     found += violations(page)
@@ -49,17 +79,17 @@ def test_axe_finds_nothing_on_the_pages_of_a_purchase(
     page.wait_for_url("**/orders/open")
     found += violations(page)
     for address in ("", "/pay"):
-        page.goto(f"{shop}{Order.objects.latest('pk').get_absolute_url()}{address}")
+        page.goto(f"{shop}{begin}{Order.objects.latest('pk').get_absolute_url()}{address}")
         page.wait_for_load_state("networkidle")
         found += violations(page)
-    page.goto(f"{shop}/orders/open")
+    page.goto(f"{shop}{begin}/orders/open")
     page.locator("[data-testid=pay]").first.click()
     page.wait_for_url("**/c/pay/**")
     pay(page)
-    page.wait_for_url(f"{shop}/order/**")
+    page.wait_for_url(f"{shop}{begin}/order/**")
     page.wait_for_selector("[data-order-status=paid]")
     found += violations(page)
-    page.goto(f"{shop}/orders")
+    page.goto(f"{shop}{begin}/orders")
     found += violations(page)
     context.close()
     assert found == []

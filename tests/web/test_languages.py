@@ -138,7 +138,15 @@ def test_kept_pages_are_kept_for_each_language_and_set_no_cookie() -> None:
 
 
 def test_what_lies_below_no_language_is_not_there(buyer: Client) -> None:
-    for path in ("/ru/healthz", "/ru/metrics", "/ru/webhooks/stripe/default", "/de/", "/ru/ru/", "/RU/", "/r/"):
+    for path in (
+        "/ru/healthz",
+        "/ru/metrics",
+        "/ru/webhooks/stripe/default",
+        "/de/",
+        "/ru/ru/",
+        "/RU/",
+        "/r/",
+    ):
         assert buyer.get(path).status_code == 404, path
 
 
