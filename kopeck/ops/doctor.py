@@ -15,6 +15,7 @@ from django.db.models import Max
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob, ProcrastinateWorker
 
+from kopeck import __version__
 from kopeck.ops import stripe_checks
 from kopeck.ops.readiness import HEARTBEAT
 from kopeck.ops.stripe_checks import Check
@@ -45,6 +46,7 @@ def examine() -> Iterator[Check]:
 
 
 def _mode() -> Iterator[Check]:
+    yield Check("shop", "version", "ok", __version__)
     live = any(account.livemode for account in settings.STRIPE_ACCOUNTS.values())
     if settings.STRIPE_SANDBOX:
         yield Check("shop", "mode", "ok", "the local sandbox: no real money moves")
