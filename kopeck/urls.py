@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import path
 
 from kopeck.api.routes import api
+from kopeck.books.views import forget_page
 from kopeck.ops.metrics_page import metrics_page
 from kopeck.ops.readiness import healthz, readyz
 from kopeck.staff import views as staff
@@ -39,6 +40,7 @@ urlpatterns = [
     path("api/v1/", api.urls),
     path("admin/second-factor/", staff.desk, name="second-factor"),
     path("admin/second-factor/token/", staff.token, name="second-factor-token"),
+    path("admin/forget/", admin.site.admin_view(forget_page), name="forget-buyer"),
     path("admin/", admin.site.urls),
     path("healthz", healthz),
     path("readyz", readyz),

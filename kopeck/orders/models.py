@@ -104,6 +104,7 @@ class Order(models.Model):
     class Meta:
         verbose_name, verbose_name_plural = gettext_lazy("order"), gettext_lazy("orders")
         ordering = ["-pk"]
+        permissions = [("forget_buyer", "Can remove a buyer's personal data")]
         constraints, indexes = guards.CONSTRAINTS, guards.INDEXES
 
     def __str__(self) -> str:

@@ -101,6 +101,7 @@ ADMIN = {
     "r/<path:content_type_id>/<path:object_id>/": "/admin/r/1/1/",
     "second-factor/": "/admin/second-factor/",
     "second-factor/token/": "/admin/second-factor/token/",
+    "forget/": "/admin/forget/?order={order}",
     "(?P<url>.*)$": "/admin/anything",
     "orders/order/<int:order_id>/refund/": "/admin/orders/order/{order}/refund/",
     "orders/order/<int:order_id>/why/": "/admin/orders/order/{order}/why/",
@@ -117,6 +118,7 @@ FOR_ALL_STAFF = set(ADMIN) - {
     "auth/user/<id>/password/",
     "autocomplete/",
     "books/statement/<int:statement_id>/file/",
+    "forget/",
     "payments/payment/<int:payment_id>/refund/",
     "webhooks/stripeevent/<int:event_id>/replay/",
 }

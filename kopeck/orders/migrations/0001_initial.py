@@ -46,6 +46,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'order',
                 'verbose_name_plural': 'orders',
                 'ordering': ['-pk'],
+                'permissions': [('forget_buyer', "Can remove a buyer's personal data")],
             },
         ),
         migrations.CreateModel(
