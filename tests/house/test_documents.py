@@ -13,7 +13,12 @@ from django.urls import Resolver404, resolve
 
 from tests.support.starting import BASE_DIR
 
-DOCUMENTS = [BASE_DIR / "README.md", BASE_DIR / "CONTRIBUTING.md", *sorted((BASE_DIR / "docs").glob("*.md"))]
+DOCUMENTS = [
+    BASE_DIR / "README.md",
+    BASE_DIR / "README.ru.md",
+    BASE_DIR / "CONTRIBUTING.md",
+    *sorted((BASE_DIR / "docs").glob("*.md")),
+]
 #: Without pictures that are drawn from text, whose fences would turn code and prose round.
 TEXT = {file.name: re.sub(r"^```.*?^```$", "", file.read_text(), flags=re.M | re.S) for file in DOCUMENTS}
 ALL = "\n".join(TEXT.values())
