@@ -156,7 +156,6 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "procrastinate.contrib.django",
-    "ninja",
     "kopeck.staff.apps.LogInsConfig",
     "django_otp",
     "kopeck.staff.apps.SecondFactorsConfig",

@@ -4,6 +4,8 @@ A token stands in `Authorization: Bearer kpk_...`. No browser sends one by itsel
 needs no protection from other sites.
 """
 
+from typing import Any
+
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from ninja.security.base import AuthBase
@@ -14,11 +16,15 @@ from kopeck.api.models import MARK, Scope, Token, hash_of
 from kopeck.errors import ShopError
 from kopeck.orders import access
 from kopeck.orders.models import Order
+from kopeck.payments.inputs import Client
+from kopeck.storefront.forms import base_url, client_of
 from kopeck.web.origins import refuse_foreign
 from kopeck.web.visitors import ShopRequest
 
 FIND = f"SELECT {rows.columns(Token, 't')} FROM api_token AS t WHERE t.digest = %s"  # noqa: S608
 _CACHED = "_kopeck_token"
+#: Where the OpenAPI document says which scope a call needs.
+SCOPE = "x-scope"
 
 
 def token_of(request: HttpRequest) -> Token | None:
@@ -51,9 +57,12 @@ def _is_one(text: str) -> bool:
 
 
 class May:
-    """For what a browser may do with its own: a token needs the scope, and without one the cookie decides."""
+    """For what a browser may do with its own: a token needs the scope, and without one the cookie decides.
 
-    def __init__(self, scope: Scope) -> None:
+    Without a scope any good token will do, as nobody needs one.
+    """
+
+    def __init__(self, scope: Scope | None = None) -> None:
         self.scope = scope
 
     def __call__(self, request: HttpRequest) -> bool:
@@ -84,8 +93,18 @@ class Bearer(AuthBase):
         return True
 
 
-def _require(token: Token, scope: Scope) -> None:
-    if scope not in token.scopes:
+def for_both(scope: Scope) -> dict[str, Any]:
+    """What a route takes that is for browsers with their cookie, and for tokens with the scope."""
+    return {"auth": May(scope), "openapi_extra": {"security": [{}, {"Bearer": []}], SCOPE: scope.value}}
+
+
+def for_tokens(scope: Scope) -> dict[str, Any]:
+    """The same for tokens alone."""
+    return {"auth": Bearer(scope), "openapi_extra": {SCOPE: scope.value}}
+
+
+def _require(token: Token, scope: Scope | None) -> None:
+    if scope is not None and scope not in token.scopes:
         message = _("This token lacks the scope “%(scope)s”.") % {"scope": scope.value}
         raise ShopError("scope_missing", message, status=403)
 
@@ -95,15 +114,16 @@ def _require(token: Token, scope: Scope) -> None:
 
 def readable_order(request: ShopRequest, order_id: int) -> Order:
     """The order for whoever may read it; a token reads all of them. ShopError 404."""
-    return access.readable_order(request, order_id) if token_of(request) is None else _any_order(order_id)
+    return access.readable_order(request, order_id) if token_of(request) is None else any_order(order_id)
 
 
 def changeable_order(request: ShopRequest, order_id: int) -> Order:
     """The order for whoever may change and pay it; a token may all of them. ShopError 404, 403."""
-    return access.changeable_order(request, order_id) if token_of(request) is None else _any_order(order_id)
+    return access.changeable_order(request, order_id) if token_of(request) is None else any_order(order_id)
 
 
-def _any_order(order_id: int) -> Order:
+def any_order(order_id: int) -> Order:
+    """For a token. ShopError 404."""
     order = Order.objects.filter(pk=order_id).first()
     if order is None:
         raise ShopError("order_not_found", _("There is no such order."), status=404)
@@ -113,3 +133,10 @@ def _any_order(order_id: int) -> Order:
 def allowance(request: ShopRequest) -> Allowance:
     """What may still be started: a program of the owner's own has no budget, and whoever else asks has."""
     return allowance_of(request) if token_of(request) is None else Allowance()
+
+
+def client_for(request: ShopRequest) -> Client:
+    """Who wants to pay: a program asks for a buyer whom it has shown the order."""
+    if token_of(request) is None:
+        return client_of(request)
+    return Client(base_url=base_url(request), is_shown=True)

@@ -1,4 +1,7 @@
-"""The tokens of programs. Only a token's hash is stored, and the letters that it begins with."""
+"""The tokens of programs, and what was answered to their requests.
+
+Only a token's hash is stored, and the letters that it begins with.
+"""
 
 import hashlib
 import secrets
@@ -9,6 +12,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from kopeck.leases import Leased
 
 #: Every token begins with this, so that a search for leaked secrets finds it (telemetry/redaction.py).
 MARK = "kpk_"
@@ -88,3 +93,38 @@ class Token(models.Model):
         now = timezone.now()
         if self.last_used is None or now - self.last_used >= NOTED_EACH:
             Token.objects.filter(pk=self.pk).update(last_used=now)
+
+
+class Answer(Leased):
+    """What was answered to a request with an `Idempotency-Key`, for a day; without a status it is at work.
+
+    `owner`: the hash of the token or of the cookie that asked.
+    """
+
+    owner = models.CharField(max_length=64)
+    key = models.CharField(max_length=255)
+    #: Of method, address and body: another request needs another key.
+    fingerprint = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField(null=True)
+    body = models.TextField(blank=True)
+    created = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[models.Manager["Answer"]] = models.Manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["owner", "key"], name="a_key_is_answered_once")]
+        indexes = [models.Index(fields=["created"], name="answers_by_age")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+#: A row for a new key, or for one that was cut off or is answered anew each time; none where there is an
+#: answer, somebody is at work, or it is another request's.
+BEGIN = """
+INSERT INTO api_answer (owner, key, fingerprint, lease_until, body, created) VALUES (%s, %s, %s, %s, '', %s)
+ON CONFLICT (owner, key) DO UPDATE SET lease_until = EXCLUDED.lease_until
+WHERE api_answer.status IS NULL AND api_answer.fingerprint = EXCLUDED.fingerprint
+AND (api_answer.lease_until IS NULL OR api_answer.lease_until <= EXCLUDED.created)
+RETURNING id
+"""

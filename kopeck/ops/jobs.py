@@ -23,6 +23,7 @@ from procrastinate.jobs import Status
 from procrastinate.manager import JobManager
 
 from kopeck import stopping
+from kopeck.api.models import Answer
 from kopeck.books.models import Statement
 from kopeck.ops.models import PaidBefore
 from kopeck.orders.shipment import Shipment
@@ -39,6 +40,8 @@ KEEP_DONE, KEEP_FAILED = timedelta(days=7), timedelta(days=90)
 KEEP_LOGINS = KEEP_RUNS = timedelta(days=90)
 #: Statements for the accountant, which can be made again.
 KEEP_STATEMENTS = timedelta(days=90)
+#: Answers to requests with an Idempotency-Key.
+KEEP_ANSWERS = timedelta(hours=24)
 #: Webhooks that were delivered, or were given up.
 KEEP_DELIVERIES = timedelta(days=30)
 #: Discrepancies that are gone.
@@ -93,6 +96,7 @@ def _ways() -> dict[str, Callable[[], int]]:
         "wrong passwords": AccessFailureLog.objects.filter(attempt_time__lt=logins),
         "comparisons": Run.objects.filter(started__lt=now - KEEP_RUNS),
         "statements": Statement.objects.filter(created__lt=now - KEEP_STATEMENTS).order_by("created"),
+        "answers": Answer.objects.filter(created__lt=now - KEEP_ANSWERS).order_by("created"),
         "deliveries": Delivery.objects.filter(
             status__in=Delivery.SETTLED, created__lt=now - KEEP_DELIVERIES
         ).order_by("created"),

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.widgets import AdminURLFieldWidget
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
@@ -24,6 +25,7 @@ class EndpointForm(forms.ModelForm[Endpoint]):
         label=_("Address"),
         max_length=500,
         assume_scheme="https",
+        widget=AdminURLFieldWidget,
         help_text=_("It gets a POST for each event, and answers 2xx within ten seconds."),
     )
     events = forms.MultipleChoiceField(

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from kopeck.abuse.budgets import allowance_of
+from kopeck.abuse.budgets import Allowance, allowance_of
 from kopeck.errors import ShopError
 from kopeck.orders.access import changeable_order, key_in, readable_order
 from kopeck.orders.models import Order
@@ -95,11 +95,16 @@ def buy_order(request: ShopRequest, order_id: int) -> HttpResponse:
 
 
 def _to_checkout(request: ShopRequest, payment: Payment) -> HttpResponse:
-    publishable_key = _account_of(payment).publishable_key
+    session = session_of(payment)
     if request.method == "POST":
         return _kept_nowhere(HttpResponseRedirect(payment.url, status=303))
-    session = {"session_id": payment.stripe_id, "url": payment.url, "publishable_key": publishable_key}
     return _kept_nowhere(JsonResponse(session))
+
+
+def session_of(payment: Payment) -> dict[str, str]:
+    """What a program, and our script, is told of an open session. ShopError 422."""
+    publishable_key = _account_of(payment).publishable_key
+    return {"session_id": payment.stripe_id or "", "url": payment.url, "publishable_key": publishable_key}
 
 
 def _account_of(payment: Payment) -> Account:
@@ -122,7 +127,8 @@ def intent(request: ShopRequest, item_id: int) -> HttpResponse:
     """GET /intent/{id}: an item's PaymentIntent as JSON. `quantity`, `price`, `currency`: see `buy`."""
     wanted, shown = wanted_item(request, item_id), shown_price(request)
     client = client_of(request, places_order=True)
-    return _intent(request, checkout.buy(wanted, client, kind=Payment.Kind.INTENT, shown=shown))
+    payment = checkout.buy(wanted, client, kind=Payment.Kind.INTENT, shown=shown)
+    return _kept_nowhere(JsonResponse(intent_of(payment, allowance_of(request))))
 
 
 @asked_here
@@ -134,15 +140,16 @@ def order_intent(request: ShopRequest, order_id: int) -> HttpResponse:
     # No page of Stripe's shows the total: one that another tab has changed is not paid from this one.
     if shown is not None and not shown.covers(payment.amount, payment.currency):
         raise PriceChanged(order.pk)
-    return _intent(request, payment)
+    return _kept_nowhere(JsonResponse(intent_of(payment, allowance_of(request))))
 
 
-def _intent(request: ShopRequest, payment: Payment) -> HttpResponse:
+def intent_of(payment: Payment, allowance: Allowance) -> dict[str, str]:
+    """What a program, and our script, is told of an open intent. ShopError 422, 429, 502, 503."""
     publishable_key = _account_of(payment).publishable_key
     with told_to_the_buyer():
-        secret = questions.client_secret(payment, allowance_of(request))
-    names = {"payment_intent_id": payment.stripe_id, "client_secret": secret}
-    return _kept_nowhere(JsonResponse({**names, "publishable_key": publishable_key}))
+        secret = questions.client_secret(payment, allowance)
+    names = {"payment_intent_id": payment.stripe_id or "", "client_secret": secret}
+    return {**names, "publishable_key": publishable_key}
 
 
 @read_only

@@ -40,8 +40,6 @@ _OWN_PAGE: Directives = _NOTHING | {
     "connect-src": [SELF],
     "form-action": [SELF],
 }
-#: Swagger draws its signs as data: pictures; its scripts and styles are the shop's own static files.
-_API_PAGE: Directives = _OWN_PAGE | {"img-src": [SELF, "data:"]}
 #: The lists and pages of jobs are the library's own, and it dresses a dozen elements a row by `style=`.
 _JOBS_PAGE: Directives = _OWN_PAGE | {"style-src-attr": [UNSAFE_INLINE]}
 #: A file that is opened by itself: an SVG may dress itself, and do nothing else.
@@ -104,7 +102,7 @@ def policy_for(path: str, status: int = 200) -> Directives:
     if path.startswith("/admin"):
         return _JOBS_PAGE if path.startswith(JOBS) else _OWN_PAGE
     if path.startswith("/api/"):
-        return _API_PAGE
+        return _OWN_PAGE
     return shop_page(settings.STRIPE_JS_URL, settings.SANDBOX_URL, tuple(settings.CHECKOUT_HOSTS))
 
 

@@ -1,0 +1,143 @@
+"""`Idempotency-Key`: a POST that is sent twice is done once, and its first answer is given again.
+
+Only what was done is kept. A refused request did nothing, so its key may try again. Where nobody but our
+database is asked, the answer commits with what was done (`once`). A refund finds its own row by the key
+(`by_itself`). An order has one way to pay however often it is asked for, and that holds secrets, which are
+written nowhere (`anew`).
+"""
+
+import hashlib
+from collections.abc import Callable
+from datetime import timedelta
+from functools import wraps
+from typing import Any
+from uuid import UUID, uuid4, uuid5
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from kopeck import rows
+from kopeck.api.access import token_of
+from kopeck.api.models import BEGIN, Answer
+from kopeck.errors import ShopError
+
+View = Callable[..., HttpResponse]
+#: Longer than a request may take that asks Stripe; then whoever had the key counts as dead.
+LEASE = timedelta(minutes=2)
+LONGEST = 255
+_SPACE = UUID("6d4f2c1e-5a0b-4c7e-9d52-2f0f3b6a7c11")
+
+
+def once(view: View) -> View:
+    """For what asks nobody but the database: the answer commits with what was done."""
+
+    def act(request: HttpRequest, answer: Answer, go: Callable[[], HttpResponse]) -> HttpResponse:
+        with transaction.atomic():
+            response = go()
+            if response.status_code < 400:
+                _keep(answer, response)
+            else:
+                transaction.set_rollback(True)
+        return response
+
+    return _with_key(view, act)
+
+
+def by_itself(view: View) -> View:
+    """For what Stripe is asked for, and finds what it made before by the same key (`key_of`)."""
+
+    def act(request: HttpRequest, answer: Answer, go: Callable[[], HttpResponse]) -> HttpResponse:
+        response = go()
+        if response.status_code < 400:
+            _keep(answer, response)
+        return response
+
+    return _with_key(view, act)
+
+
+def anew(view: View) -> View:
+    """For what is the same however often it is asked for: nothing of the answer is kept."""
+
+    def act(request: HttpRequest, answer: Answer, go: Callable[[], HttpResponse]) -> HttpResponse:
+        response = go()
+        if response.status_code < 400:
+            Answer.objects.filter(pk=answer.pk).update(lease_until=None)
+        return response
+
+    return _with_key(view, act)
+
+
+def key_of(request: HttpRequest) -> UUID:
+    """The same for each repetition of a request with a key; for others a new one."""
+    key = _read(request)
+    return uuid5(_SPACE, f"{_owner(request)} {key}") if key else uuid4()
+
+
+def _with_key(view: View, act: Callable[..., HttpResponse]) -> View:
+    @wraps(view)
+    def keyed(request: HttpRequest, **address: Any) -> HttpResponse:
+        key = _read(request)
+        if not key:
+            return view(request, **address)
+        owner, fingerprint, now = _owner(request), _fingerprint(request), timezone.now()
+        begun = rows.read(BEGIN, [owner, key, fingerprint, now + LEASE, now])
+        if not begun:
+            return _again(Answer.objects.filter(owner=owner, key=key).first(), fingerprint)
+        answer = Answer(pk=begun[0][0])
+        try:
+            response: HttpResponse = act(request, answer, lambda: view(request, **address))
+        except BaseException:
+            _forget(answer)
+            raise
+        if response.status_code >= 400:
+            _forget(answer)
+        return response
+
+    return keyed
+
+
+def _read(request: HttpRequest) -> str:
+    key = request.headers.get("Idempotency-Key", "")
+    if len(key) > LONGEST or not key.isascii() or not key.isprintable():
+        message = _("An Idempotency-Key has at most 255 letters of ASCII: a random UUID is a good one.")
+        raise ShopError("idempotency_key_bad", message, status=400)
+    return key
+
+
+def _owner(request: HttpRequest) -> str:
+    token = token_of(request)
+    owner: str = token.digest if token else request.visitor.known_key  # type: ignore[attr-defined]
+    if not owner:
+        message = _(
+            "An Idempotency-Key needs a token or the shop's cookie: else nobody knows who asks again."
+        )
+        raise ShopError("idempotency_key_of_nobody", message, status=400)
+    return owner
+
+
+def _fingerprint(request: HttpRequest) -> str:
+    asked = f"{request.method} {request.get_full_path()}\0".encode() + request.body
+    return hashlib.sha256(asked).hexdigest()
+
+
+def _again(known: Answer | None, fingerprint: str) -> HttpResponse:
+    if known is not None and known.fingerprint != fingerprint:
+        message = _("This Idempotency-Key was used for another request. Please take a new one.")
+        raise ShopError("idempotency_key_used", message, status=422)
+    if known is None or known.status is None:  # None: it was refused in this very moment
+        message = _("The first request with this Idempotency-Key is being worked on. Please ask again soon.")
+        raise ShopError("idempotency_key_at_work", message, status=409, retry_after=1)
+    response = HttpResponse(known.body, status=known.status, content_type="application/json; charset=utf-8")
+    response["Idempotent-Replayed"] = "true"
+    return response
+
+
+def _keep(answer: Answer, response: HttpResponse) -> None:
+    facts: dict[str, Any] = {"status": response.status_code, "body": response.content.decode()}
+    Answer.objects.filter(pk=answer.pk).update(**facts, lease_until=None)
+
+
+def _forget(answer: Answer) -> None:
+    Answer.objects.filter(pk=answer.pk, status=None).delete()
