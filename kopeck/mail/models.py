@@ -45,7 +45,13 @@ class Mail(Leased):
         Payment, models.PROTECT, db_index=False, related_name="mails", verbose_name=_("payment")
     )
     refund = models.ForeignKey(
-        Refund, models.PROTECT, null=True, blank=True, db_index=False, related_name="mails"
+        Refund,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="mails",
+        verbose_name=_("refund"),
     )
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
     #: Makes the Message-ID: a copy sent after a crash is the same mail to whoever receives both.

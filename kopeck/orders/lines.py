@@ -23,7 +23,14 @@ class OrderLine(models.Model):
     # Without indexes of their own: those over both columns find by either.
     order = models.ForeignKey("Order", models.CASCADE, db_index=False, related_name="lines")
     #: None is the order's delivery, the last line; `Order.goods` are those with an item.
-    item = models.ForeignKey(Item, models.PROTECT, db_index=False, related_name="order_lines", **_MAY_BE_NONE)
+    item = models.ForeignKey(
+        Item,
+        models.PROTECT,
+        db_index=False,
+        related_name="order_lines",
+        verbose_name=gettext_lazy("item"),
+        **_MAY_BE_NONE,
+    )
     name = models.CharField(gettext_lazy("name"), max_length=250)
     unit_price = models.PositiveBigIntegerField(gettext_lazy("unit price"))
     quantity = models.PositiveSmallIntegerField(gettext_lazy("quantity"))

@@ -72,7 +72,7 @@ class Payment(Leased):
     expires_at = models.DateTimeField(_("expires"))
     paid_at = models.DateTimeField(_("paid"), null=True, blank=True)
     #: Who asked for it: a keyed hash of the address (abuse/budgets.py), for declines to be counted by.
-    asked_from = models.CharField(max_length=64, blank=True, db_default="")
+    asked_from = models.CharField(_("address (hashed)"), max_length=64, blank=True, db_default="")
     #: The charge at Stripe that paid it: staff look for its id.
     charge = models.CharField(_("charge"), max_length=255, blank=True, default="", db_default="")
     card_brand = models.CharField(_("card"), max_length=20, blank=True)
@@ -88,8 +88,10 @@ class Payment(Leased):
         db_default="",
     )
     #: The shop's address and language as this buyer had them: for links, and words in mails.
-    base_url = models.CharField(max_length=300, blank=True, default="", db_default="")
-    language = models.CharField(max_length=15, blank=True, default="", db_default="")
+    base_url = models.CharField(
+        _("address of the shop"), max_length=300, blank=True, default="", db_default=""
+    )
+    language = models.CharField(_("language"), max_length=15, blank=True, default="", db_default="")
     created = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:

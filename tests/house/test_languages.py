@@ -1,15 +1,22 @@
 """Whatever people see is said in every language: nothing is left out, cut or glued together from parts."""
 
+import ast
 import gettext
 import html
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from babel.messages.catalog import Catalog, Message
 from django.conf import settings
+from django.contrib import admin
+from django.contrib.admin.utils import flatten_fieldsets, label_for_field
+from django.contrib.auth.models import User
 from django.template.base import Lexer, TokenType
+from django.test import RequestFactory
 from django.utils import translation
 
 from bench import messages
@@ -128,6 +135,89 @@ def test_the_search_for_plain_words_finds_them() -> None:
     assert not _plain_words(
         "{% blocktranslate %}Buy {{ it }}{% endblocktranslate %} {{ it }} · <b class='it'>"
     )
+
+
+#: Keywords whose texts people read, and calls with the place of such an argument.
+READ = {"label", "help_text", "description", "verbose_name", "verbose_name_plural", "title", "message"}
+SAYS = {"ShopError": 1, "ValidationError": 0, "message_user": 1, "add_error": 1}
+
+
+@pytest.mark.parametrize("room", sorted(path.name for path in messages.SHOP.iterdir() if path.is_dir()))
+def test_no_text_that_people_read_is_plain_in_python(room: str) -> None:
+    for path in (messages.SHOP / room).rglob("*.py"):
+        if "migrations" not in path.parts:
+            assert not _plain_texts(path.read_text()), path
+
+
+def _plain_texts(code: str) -> list[str]:
+    """What is said to people and is given to no gettext. The API's own document is in English."""
+    found: list[ast.expr] = []
+    for node in ast.walk(ast.parse(code)):
+        for one in node.body if isinstance(node, ast.ClassDef) else ():
+            if isinstance(one, ast.Assign) and {getattr(name, "id", "") for name in one.targets} & READ:
+                found.append(one.value)
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            if name != "NinjaAPI":
+                found += [one.value for one in node.keywords if one.arg in READ]
+                found += node.args[SAYS[name] : SAYS[name] + 1] if name in SAYS else []
+    words = [_words(one) for one in found]
+    return [text for text in words if re.search(r"[a-z]{3,}", text)]
+
+
+def _words(value: ast.expr) -> str:
+    """The words of a text in quotes; those that are put into it do not count."""
+    if isinstance(value, ast.JoinedStr):
+        return "".join(str(part.value) for part in value.values if isinstance(part, ast.Constant))
+    return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else ""
+
+
+def test_the_search_for_plain_texts_finds_them() -> None:
+    assert _plain_texts('x = F(label="Price")') == ["Price"]
+    assert _plain_texts("class Filter:\n    title = 'state'") == ["state"]
+    assert _plain_texts('raise ShopError("gone", f"No {it} here", status=404)') == ["No  here"]
+    assert not _plain_texts('x = F(label=_("Price")); raise ShopError("gone", message)')
+
+
+#: Other people's tables, whose own names are in English: the library has no translation for them.
+OF_LIBRARIES = {"axes", "otp_totp", "procrastinate"}
+#: Stripe's own name, a number sign, and what is written so everywhere.
+SAME = {"action_checkbox", "payment_intent", "number"}
+
+
+@pytest.mark.django_db
+def test_every_label_of_the_desk_is_in_russian() -> None:
+    request = RequestFactory().get("/ru/admin/")
+    request.user = User.objects.create_superuser("owner")
+    english = []
+    with translation.override("ru"):
+        for model, desk in admin.site._registry.items():
+            if model._meta.app_label not in OF_LIBRARIES:
+                english += [
+                    f"{model._meta.label}: {one}" for one in _labels(model, desk, request) if _latin(one)
+                ]
+    assert not english
+
+
+def _labels(model: Any, desk: Any, request: Any) -> Iterator[str]:
+    yield str(model._meta.verbose_name)
+    yield str(model._meta.verbose_name_plural)
+    form = desk.get_form(request, model())
+    names = [*desk.get_list_display(request), *flatten_fieldsets(desk.get_fieldsets(request, model()))]
+    for name in {str(one) if isinstance(one, str) else one for one in names} - SAME:
+        field = form.base_fields.get(name)
+        yield str(field.label if field else label_for_field(name, model, desk, form=form))
+    for title, _options in desk.get_fieldsets(request, model()):
+        yield str(title or "-")
+    for _name, title in desk.get_action_choices(request):
+        yield str(title)
+    for inline in desk.get_inline_instances(request):
+        for name in flatten_fieldsets(inline.get_fieldsets(request)):
+            yield str(label_for_field(name, inline.model, inline))
+
+
+def _latin(label: str) -> bool:
+    return bool(re.search(r"[A-Za-z]{2}", label)) and not re.search(r"[А-Яа-я]", label)
 
 
 def test_a_file_alone_makes_a_language(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ class Migration(migrations.Migration):
                 ('tax_amount', models.PositiveBigIntegerField(default=0, verbose_name='tax')),
                 ('tax_included', models.PositiveBigIntegerField(default=0, verbose_name='tax included in prices')),
                 ('total', models.PositiveBigIntegerField(verbose_name='total')),
-                ('item', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='order_lines', to='catalog.item')),
+                ('item', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='order_lines', to='catalog.item', verbose_name='item')),
                 ('order', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='orders.order')),
             ],
             options={
