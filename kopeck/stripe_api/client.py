@@ -72,15 +72,25 @@ class _Watched(stripe.RequestsClient):
     def __init__(self, account: str, seconds: int) -> None:
         super().__init__(timeout=(3, seconds))
         self.account = account
+        base = settings.STRIPE_API_BASE or stripe.DEFAULT_API_BASE
+        self._proxies = self.requests.utils.get_environ_proxies(base)
 
     def request(  # type: ignore[override] # as RequestsClient has it, not its base
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
         stopping.check()  # no more tries: what was asked may have been done, as when no answer comes
+        if getattr(self._thread_local, "session", None) is None:
+            self._thread_local.session = self._session_of_a_thread()
         with calls.watch(self.account, method, url) as call:
             body, call.status, answer = super().request(method, url, headers, post_data)
             call.request_id = answer.get("Request-Id", "")
         return body, call.status, answer
+
+    def _session_of_a_thread(self) -> Any:
+        """Told once which proxy leads to Stripe: the library reads all of the environment at each call."""
+        session = self.requests.Session()
+        session.trust_env, session.proxies = False, self._proxies
+        return session
 
 
 class Gateway:

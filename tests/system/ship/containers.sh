@@ -109,25 +109,4 @@ deploy/restore "$work/backup.tar" --replace
 [ "$(orders)" = "$before" ] || fail "there were $before paid orders, and the backup brought $(orders)"
 [ "$(pictures)" = "$had" ] || fail "there were $had pictures, and the backup brought $(pictures)"
 deploy/smoke.py "$shop" --sandbox "$sandbox"
-step "the demo in one container: bought in, looked at, begun anew"
-"${compose[@]}" down --timeout 10
-"${build[@]}" -q --target demo -t kopeck-demo .
-soon=$(date -u -d '+3 minutes' +%H:%M)
-read -ra network <<<"${NETWORK:--p 18080:18080}"
-"$DOCKER" run -d --name kopeck-demo --read-only --tmpfs /tmp --cap-drop ALL "${network[@]}" \
-    -e PORT=18080 -e SANDBOX_PORT=18420 -e DEMO_RESET="$soon" kopeck-demo
-demo=http://localhost:18080
-[ "$(curl -s -o /dev/null -w '%{http_code}' --retry 60 --retry-delay 1 --retry-connrefused --retry-all-errors "$demo/readyz")" = 200 ] ||
-    { "$DOCKER" logs kopeck-demo; fail "the demo does not get ready"; }
-"$DOCKER" exec -i kopeck-demo python - "$demo" --sandbox http://127.0.0.1:18420 <deploy/smoke.py
-[ "$(curl -s -o /dev/null -w '%{http_code}' -X POST "$demo/stripe/_sandbox/reset")" = 403 ] || fail "anybody can reset the demo's Stripe"
-charges() { curl -s "$demo/stripe/_sandbox/ledger" | grep -o '"ch_[^"]*"' | sort -u | wc -l; }
-[ "$(charges)" -gt 0 ] || fail "nothing was paid in the demo"
-for _ in $(seq 300); do
-    if [ "$(curl -s -o /dev/null -w '%{http_code}' "$demo/readyz")" = 200 ] && [ "$(charges)" = 0 ]; then break; fi
-    sleep 1
-done
-[ "$(charges)" = 0 ] || { "$DOCKER" logs kopeck-demo; fail "the demo did not begin anew"; }
-"$DOCKER" exec -i kopeck-demo python - "$demo" --sandbox http://127.0.0.1:18420 <deploy/smoke.py
-"$DOCKER" rm -f kopeck-demo >/dev/null
 step "all of it holds"
