@@ -141,7 +141,7 @@ def format_percent(percentage: Decimal, locale: Locale) -> str:
     """A percentage for people: 8.8750 -> "8.875%" (en), "8,875 %" (ru)."""
     pattern = parse_pattern(locale.percent_formats[None].pattern)
     pattern.frac_prec = (0, 4)
-    return str(pattern.apply(percentage / 100, locale))
+    return str(pattern.apply(percentage.scaleb(-2), locale))
 
 
 def _too_precise(of: Currency) -> str:
