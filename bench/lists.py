@@ -39,6 +39,16 @@ from kopeck_local import postgres
 LITTLE = 300
 #: A table of more rows is a large one.
 LARGE = 20_000
+#: The ways in which a program narrows the list of orders.
+API_QUERIES = (
+    "status=paid",
+    "status=cancelled",
+    "email=nobody@example.com",
+    "since=2000-01-01T00:00:00Z",
+    "since=2100-01-01T00:00:00Z",
+    "to_send=true",
+    "status=paid&since=2000-01-01T00:00:00Z&before=1000",
+)
 _READS = re.compile(r"\s*(SELECT|WITH|UPDATE|DELETE|INSERT)\b", re.IGNORECASE)
 
 
@@ -103,6 +113,8 @@ def pages(client: Client) -> Iterator[tuple[str, str]]:
     """Name and address of every page that is read by GET, as `client` (staff) finds them."""
     for model in admin.site._registry:
         yield from _pages_of_list(client, model)
+    for query in API_QUERIES:
+        yield f"/api/v1/orders?{query}", f"/api/v1/orders?{query}"
     for route in _routes(get_resolver().url_patterns):
         yield f"/{route}", "/" + re.sub(r"<int:(\w+)>", lambda found: str(_number(found[1])), route)
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from kopeck.api.models import GRANTED_BY, Scope, Token
+from kopeck.staff.history import Recorded
 from kopeck.web.admin import SecretShownOnce
 from kopeck.web.fields import NameField
 
@@ -31,7 +32,7 @@ class TokenForm(forms.ModelForm[Token]):
 
 
 @admin.register(Token)
-class TokenAdmin(SecretShownOnce):
+class TokenAdmin(Recorded, SecretShownOnce):
     form = TokenForm
     list_display = ["name", "prefix", "granted", "ends", "last_used", "made_by"]
     search_fields = ["^name", "=prefix"]

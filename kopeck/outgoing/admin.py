@@ -4,18 +4,19 @@ import json
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.widgets import AdminURLFieldWidget
 from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_noop, ngettext
 
 from kopeck.outgoing.jobs import send
 from kopeck.outgoing.models import Delivery, Endpoint, Event
+from kopeck.staff.history import Recorded, record
 from kopeck.web.admin import ReadOnlyAdmin, RowsFilter, SecretShownOnce, order_link
 from kopeck.web.fields import NoteField
 
@@ -41,11 +42,12 @@ class EndpointForm(forms.ModelForm[Endpoint]):
 
 
 @admin.register(Endpoint)
-class EndpointAdmin(SecretShownOnce):
+class EndpointAdmin(Recorded, SecretShownOnce):
     form = EndpointForm
     list_display = ["url", "description", "told", "enabled", "created"]
     fields = ["url", "description", "events", "enabled"]
-    secret_title = _("The secret of the new endpoint")
+    actions = ["renew"]
+    secret_title = _("The secret of the endpoint")
     secret_help = _(
         "Give it to the program at the endpoint now: it is not shown again. With it any library for Standard "
         "Webhooks checks that a webhook comes from this shop."
@@ -54,6 +56,18 @@ class EndpointAdmin(SecretShownOnce):
     @admin.display(description=_("events"))
     def told(self, endpoint: Endpoint) -> str:
         return ", ".join(endpoint.events)
+
+    @admin.action(description=_("Give a new secret"), permissions=["change"])
+    def renew(self, request: HttpRequest, queryset: QuerySet[Endpoint]) -> HttpResponse | None:
+        """For a secret that was lost or has leaked: what is sent from now on is signed with the new one."""
+        if len(chosen := list(queryset[:2])) != 1:
+            self.message_user(request, _("Choose one endpoint."), messages.ERROR)
+            return None
+        (endpoint,) = chosen
+        endpoint.secret_once = endpoint.give_secret()  # type: ignore[attr-defined]
+        endpoint.save(update_fields=["secret"])
+        record(request, [endpoint], gettext_noop("Gave a new secret."))
+        return self.show_secret(request, endpoint)
 
 
 class UnsentFilter(RowsFilter):

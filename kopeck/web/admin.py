@@ -72,7 +72,7 @@ class RowsFilter(admin.SimpleListFilter):
 
 
 class SecretShownOnce(admin.ModelAdmin[Any]):
-    """Rows with a secret (`give_secret`): the answer that makes one shows it, and no other ever does."""
+    """Rows with a secret (`give_secret`): the answer that makes it shows it, and no other ever does."""
 
     secret_title: Any
     secret_help: Any
@@ -87,6 +87,9 @@ class SecretShownOnce(admin.ModelAdmin[Any]):
     def response_add(
         self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
     ) -> HttpResponse:
+        return self.show_secret(request, obj)
+
+    def show_secret(self, request: HttpRequest, obj: Any) -> HttpResponse:
         facts = self.opts
         context = {
             **self.admin_site.each_context(request),

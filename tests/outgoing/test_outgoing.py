@@ -304,6 +304,30 @@ def test_the_secret_of_an_endpoint_is_shown_once(owner: Client) -> None:
     assert Endpoint.objects.get().secret == endpoint.secret
 
 
+def test_a_secret_that_leaked_is_replaced_and_the_new_one_signs(
+    sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Any, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    other = make_endpoint(receiver.url, Event.SENT)
+    chosen = [endpoint.pk, other.pk]
+    both = owner.post(
+        "/admin/outgoing/endpoint/", {"action": "renew", "_selected_action": chosen}, follow=True
+    )
+    assert "Choose one endpoint." in both.content.decode()
+    page = owner.post("/admin/outgoing/endpoint/", {"action": "renew", "_selected_action": chosen[:1]})
+    before, endpoint = endpoint.secret, Endpoint.objects.get(pk=endpoint.pk)
+    assert endpoint.secret != before
+    assert endpoint.secret in page.content.decode()
+    history = owner.get(f"/admin/outgoing/endpoint/{endpoint.pk}/history/").content.decode()
+    assert "Gave a new secret." in history
+    assert endpoint.secret not in history
+    paid_order(sandbox, buyer, deliver)
+    work()
+    ((headers, body),) = receiver.got
+    assert Webhook(endpoint.secret).verify(body, headers)["type"] == "order.paid"
+    with pytest.raises(WebhookVerificationError):
+        Webhook(before).verify(body, headers)
+
+
 @pytest.mark.parametrize(
     "url", ["https://127.0.0.1/", "http://hooks.example/", "https://u:p@hooks.example/", "x y"]
 )
