@@ -15,12 +15,12 @@ from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.templatetags.static import static
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext, gettext_noop, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from kopeck.catalog import pictures
+from kopeck.catalog import pictures, sheet_views
 from kopeck.catalog.edits import EditForm
 from kopeck.catalog.forms import DiscountForm, ItemForm, ItemRowForm, ShippingRateForm, TaxForm
 from kopeck.catalog.models import Discount, Item, ShippingRate, Tax, shown_percent
@@ -137,7 +137,8 @@ class ItemAdmin(KeptByOrders):
     list_editable = ["price", "stock", "active", "position"]
     list_filter = [OnSale, "currency"]
     search_fields = ["name", "description"]
-    actions = ["archive", "bring_back"]
+    actions = ["archive", "bring_back", "export"]
+    change_list_template = "admin/catalog/items.html"
 
     class Media:
         css = {"all": ["catalog.css"]}
@@ -175,6 +176,18 @@ class ItemAdmin(KeptByOrders):
         count = self._put(request, queryset, is_active=True)
         said = ngettext("%(n)s item is in the shop again.", "%(n)s items are in the shop again.", count)
         self.message_user(request, said % {"n": count}, messages.SUCCESS)
+
+    @admin.action(description=_("Export as CSV"), permissions=["view"])
+    def export(self, request: HttpRequest, queryset: QuerySet[Item]) -> HttpResponse:
+        return sheet_views.export_items(request, queryset)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("import/", view(sheet_views.import_items), name="catalog_item_import"),
+            path("export/", view(sheet_views.export_items), name="catalog_item_export"),
+            *super().get_urls(),
+        ]
 
     def _put(self, request: HttpRequest, queryset: QuerySet[Item], *, is_active: bool) -> int:
         """How many items were elsewhere before."""

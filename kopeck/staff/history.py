@@ -61,6 +61,13 @@ def record(
     LogEntry.objects.log_actions(user.pk, rows, CHANGE, change_message=message)
 
 
+def message_of(changed: dict[str, tuple[Any, Any]]) -> str:
+    """For who writes entries by themselves: labels of fields, each with its value before and after."""
+    if not changed:
+        return json.dumps([{"added": {}}])
+    return json.dumps([{"changed": {"fields": list(changed), "values": list(changed.values())}}])
+
+
 def changes(entry: LogEntry) -> list[Change]:
     """What an entry tells, in the language of whoever reads it."""
     found = []

@@ -24,7 +24,7 @@ from kopeck.typed import whole_number
 #: Bytes of a body, and of one at an address where staff upload: a picture of 10 MB and its form.
 MOST, MOST_UPLOADED = 1024 * 1024, 12 * 1024 * 1024
 #: The addresses where staff upload. deploy/caddy/Caddyfile and deploy/kubernetes/ingress.yaml have them too.
-UPLOADS = re.compile(r"(?:/[a-z-]{2,10})?/admin/catalog/item/(?:add|[0-9]+/change)/?")
+UPLOADS = re.compile(r"(?:/[a-z-]{2,10})?/admin/catalog/item/(?:add|import|[0-9]+/change)/?")
 #: Bytes that are read of what is refused.
 MOST_READ = 16 * 1024 * 1024
 #: Seconds for the whole of a body, and of an upload.

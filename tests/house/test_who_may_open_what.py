@@ -116,6 +116,8 @@ ADMIN = {
     "payments/payment/<int:payment_id>/refund/": "/admin/payments/payment/{payment}/refund/",
     "books/statement/<int:statement_id>/file/": "/admin/books/statement/1/file/",
     "webhooks/stripeevent/<int:event_id>/replay/": "/admin/webhooks/stripeevent/{event}/replay/",
+    "catalog/item/import/": "/admin/catalog/item/import/",
+    "catalog/item/export/": "/admin/catalog/item/export/",
 }
 OPEN_IN_ADMIN = {"login/"}
 #: What of the admin every member of staff may open, whatever they may do with the models.
@@ -128,6 +130,8 @@ FOR_ALL_STAFF = set(ADMIN) - {
     "forget/",
     "payments/payment/<int:payment_id>/refund/",
     "webhooks/stripeevent/<int:event_id>/replay/",
+    "catalog/item/import/",
+    "catalog/item/export/",
 }
 MODELS = {
     "admin/logentry": "1",

@@ -32,6 +32,8 @@ CHANGE = {"Seller": f"{CATALOG} orders/shipment", "Support": "", "Accountant": "
 ADD_OR_DELETE = {"Seller": CATALOG, "Support": "", "Accountant": ""}
 #: Pages and actions that are no model's list or form: who gets there.
 PAGES = {
+    "/admin/catalog/item/import/": "Seller Admin",
+    "/admin/catalog/item/export/": "Seller Support Accountant Admin",
     "/admin/orders/order/{order}/refund/": "Seller Admin",
     "/admin/payments/payment/{payment}/refund/": "Seller Admin",
     "/admin/orders/order/{order}/why/": "Seller Support Accountant Admin",
