@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ GIVEN = ("pending", "requires_action", "succeeded")
 OPEN_AT_STRIPE = ("open", "requires_payment_method", "requires_action", "requires_confirmation")
 
 TABLES = {
-    "orders": "SELECT id, status, total, currency, discount_id, sold_out FROM orders_order",
+    "orders": "SELECT id, status, total, currency, discount_id, sold_out, receipt FROM orders_order",
     "payments": "SELECT id, order_id, account, kind, stripe_id, payment_intent, status, amount, currency, "
     "key::text FROM payments_payment",
     "refunds": "SELECT id, payment_id, account, stripe_id, status, amount, key::text FROM refunds_refund",
@@ -121,6 +122,7 @@ def judge(stripe: Stripe, shop: dict[str, list[Row]], pieces: dict[int, int]) ->
     _attempts(verdict, stripe.payables)
     _pieces(verdict, shop, pieces)
     _mails(verdict, shop)
+    _numbers(verdict, shop)
     _unfinished(verdict, shop)
     return verdict
 
@@ -267,6 +269,14 @@ def _mails(verdict: Verdict, shop: dict[str, list[Row]]) -> None:
         if order["status"] in WAS_PAID and not owed[order["id"]]:
             verdict.lost.append(f"order {order['id']} has no receipt")
     verdict.doubled += [f"order {order} has {times} receipts" for order, times in owed.items() if times > 1]
+
+
+def _numbers(verdict: Verdict, shop: dict[str, list[Row]]) -> None:
+    """Receipts are numbered from 1 on, none is left out and none given twice."""
+    numbers = sorted(order["receipt"] for order in shop["orders"] if order["receipt"] is not None)
+    missing = set(range(1, (numbers or [0])[-1] + 1)) - set(numbers)
+    verdict.lost += [f"receipt {number} is missing" for number in sorted(missing)]
+    verdict.doubled += [f"receipt {one} was given twice" for one, two in pairwise(numbers) if one == two]
 
 
 def _unfinished(verdict: Verdict, shop: dict[str, list[Row]]) -> None:

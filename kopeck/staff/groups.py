@@ -15,6 +15,7 @@ _SELLER = {
     **{f"catalog.{name}": "view add change delete" for name in _CATALOG},
     "orders.order": "view change",
     "orders.shipment": "view change",
+    "books.statement": "view add",
     "payments.payment": "view",
     "refunds.refund": "view add",
     "refunds.dispute": "view",
@@ -38,6 +39,7 @@ _ACCOUNTANT = {
     **{f"catalog.{name}": "view" for name in _CATALOG},
     "reconcile.discrepancy": "view",
     "reconcile.run": "view",
+    "books.statement": "view add delete",
     "admin.logentry": "view",
 }
 #: Group -> model -> what may be done with it, in Django's words; "*" is all there is.

@@ -27,7 +27,15 @@ REFUND = {
     "metadata": {"kopeck_refund": "r1"},
 }
 SESSION = {"id": "cs_1", "status": "complete", "metadata": {"kopeck_payment": "p1", "kopeck_order": "1"}}
-ORDER = {"id": 1, "status": "paid", "total": 4820, "currency": "usd", "discount_id": None, "sold_out": ""}
+ORDER = {
+    "id": 1,
+    "status": "paid",
+    "total": 4820,
+    "currency": "usd",
+    "discount_id": None,
+    "sold_out": "",
+    "receipt": 1,
+}
 PAYMENT = {
     "id": 1,
     "order_id": 1,
@@ -117,6 +125,8 @@ CHANGES: dict[str, tuple[str, Callable[[Books], object]]] = {
     "pieces that nobody bought": ("lost", lambda it: it.shop["stock"][0].update(stock=0)),
     "a paid order without a receipt": ("lost", lambda it: it.shop["mails"].clear()),
     "two receipts": ("doubled", lambda it: it.shop["mails"].append(it.shop["mails"][0])),
+    "a receipt's number left out": ("lost", lambda it: it.order.update(receipt=2)),
+    "a receipt's number given twice": ("doubled", lambda it: it.shop["orders"].append({**it.order, "id": 2})),
     "a mail that waits": ("stuck", lambda it: it.shop["mails"][0].update(status="waiting")),
     "a payment without an end": ("stuck", lambda it: it.payment.update(status="creating")),
     "an order without an end": ("stuck", lambda it: it.order.update(status="processing")),

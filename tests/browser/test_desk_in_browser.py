@@ -10,6 +10,7 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 from playwright.sync_api import Browser, Page
 
+from kopeck.books.models import Statement
 from kopeck.catalog.models import Discount, Tax
 from kopeck.orders.models import Order
 from tests.browser.test_axe_in_browser import violations
@@ -36,9 +37,11 @@ def full(sandbox: ShopSandbox, buyer: Client, deliver: Deliver) -> Order:
     make_rate()
     Tax.objects.create(display_name="VAT", percentage="20", is_default=True)
     Discount.objects.create(name="Welcome", code="WELCOME", percent_off="10")
-    Group.objects.create(name="Support")
+    Group.objects.get_or_create(name="Support")
     make_token()
     make_endpoint("https://hooks.example/")
+    sums = {"balances": [["default", "usd", {"opening": 0, "sale": 4820, "closing": 4650}, 170]], "taxes": []}
+    Statement.objects.create(since="2026-11-01", until="2026-11-30", status="ready", file=b"", sums=sums)
     order = paid_order(sandbox, buyer, deliver, "4000000000000259")
     for event in events_of(sandbox, "charge.", "payment_intent."):
         deliver(event)
@@ -59,6 +62,7 @@ def addresses(order: Order) -> list[str]:
         if row is not None:
             found += [reverse(f"{name}_{page}", args=[row.pk]) for page in ("change", "history")]
     found += [reverse(f"admin:orders_order_{page}", args=[order.pk]) for page in ("why", "refund")]
+    found.append(f"{reverse('forget-buyer')}?order={order.pk}")
     return found
 
 

@@ -24,9 +24,9 @@ MONEY = "orders/order payments/payment refunds/refund refunds/dispute"
 #: Of each group the models that it may see, change, add and delete. Admin may do all.
 SEE = {
     "Seller": f"{CATALOG} {MONEY} orders/shipment mail/mail webhooks/stripeevent mirror/stripemirror"
-    " reconcile/discrepancy reconcile/run abuse/attack abuse/decline",
+    " reconcile/discrepancy reconcile/run abuse/attack abuse/decline books/statement",
     "Support": f"{CATALOG} {MONEY} orders/shipment mail/mail",
-    "Accountant": f"{CATALOG} {MONEY} reconcile/discrepancy reconcile/run admin/logentry",
+    "Accountant": f"{CATALOG} {MONEY} reconcile/discrepancy reconcile/run admin/logentry books/statement",
 }
 CHANGE = {"Seller": f"{CATALOG} orders/shipment", "Support": "", "Accountant": ""}
 ADD_OR_DELETE = {"Seller": CATALOG, "Support": "", "Accountant": ""}
@@ -39,6 +39,8 @@ PAGES = {
     "/admin/orders/order/{order}/why/": "Seller Support Accountant Admin",
     "/admin/webhooks/stripeevent/{event}/replay/": "Seller Admin",
     "/admin/auth/user/{user}/password/": "Admin",
+    "/admin/books/statement/add/": "Seller Accountant Admin",
+    "/admin/forget/?order={order}": "Admin",
     "/admin/": "Seller Support Accountant Admin",
     "/admin/password_change/": "Seller Support Accountant Admin",
 }

@@ -19,7 +19,8 @@ from stripe_sandbox.resources.payment_intents import objects, offered, settling
 HELP = {
     "GET settings": "what the account has switched on",
     "PUT settings": "{delayed_methods: true} offers SEPA Direct Debit for euros, off by default; "
-    "{automatic_tax_rate: 8.25} is the per cent of Checkout's automatic_tax, 10 by default",
+    "{automatic_tax_rate: 8.25} is the per cent of Checkout's automatic_tax, 10 by default; "
+    "{fee_percent: 2.9, fee_fixed: 30} is Stripe's fee of a charge, the second in minor units",
     "POST sessions/{id}/settle": "end a delayed payment now: {outcome: succeeded|failed}",
     "POST intents/{id}/settle": "the same for a PaymentIntent",
     "POST charges/{id}/refund": "give back as on the Dashboard: {amount}, or all that is left",
@@ -53,7 +54,10 @@ class Later:
         sent = body()
         only(sent, *offered.SETTINGS)
         for name, value in sent.items():
-            if name == "automatic_tax_rate":
+            if name == "fee_fixed":
+                if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 10**6:
+                    raise Refused(400, "bad_field", f"{name} is a whole number from 0 to 1000000.")
+            elif name in ("automatic_tax_rate", "fee_percent"):
                 if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:
                     raise Refused(400, "bad_field", f"{name} is a number from 0 to 100.")
                 sent[name] = round(value, 4)

@@ -17,13 +17,15 @@ from stripe_sandbox.server.routes import Call, Params, each_due, fetch, listing,
 KIND = "balance_transaction"
 SUMS = ("available", "pending")
 SETTLES_AFTER = 2 * 24 * 3600
-FEE_SHARE, FEE_FIXED = Fraction(29, 1000), 30
+#: What Stripe takes of a charge, per cent and in minor units; `PUT /_sandbox/settings` changes it.
+FEES = {"fee_percent": 2.9, "fee_fixed": 30}
 
 
 def settle(box: Box, account: str, charge: Obj) -> None:
-    """Book a captured charge: its balance transaction with Stripe's usual fee (2.9 % and 30 minor units)."""
+    """Book a captured charge: its balance transaction with Stripe's usual fee, or the one that was set."""
     amount = charge["amount_captured"]
-    fee = min(amount, rounded(amount * FEE_SHARE) + FEE_FIXED)
+    percent, fixed = (box.store.setting(name, usual) for name, usual in FEES.items())
+    fee = min(amount, rounded(amount * Fraction(str(percent)) / 100) + fixed)
     entry = book(box, account, "charge", charge["id"], amount, charge["currency"], fee=fee)
     charge["balance_transaction"] = entry["id"]
     box.store.save(account, charge)

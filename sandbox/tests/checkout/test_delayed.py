@@ -11,6 +11,7 @@ from sandbox_testing.shopping import open_session, session_of
 
 PAYS, FAILS = "AT611904300234573201", "AT861904300235473202"
 BUYER = {"name": "Ada Byron", "email": "ada@example.com"}
+SETTINGS = {"delayed_methods": False, "automatic_tax_rate": 10, "fee_percent": 2.9, "fee_fixed": 30}
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def settle(own: Own, id: str, outcome: str, kind: str = "sessions") -> Any:
 
 
 def test_by_default_only_cards_are_offered(own: Own) -> None:
-    assert own.control("GET", "settings") == (200, {"delayed_methods": False, "automatic_tax_rate": 10})
+    assert own.control("GET", "settings") == (200, SETTINGS)
     assert make(own).payment_method_types == ["card"]
     assert open_session(own, currency="eur").payment_method_types == ["card"]
     intent = make(own)
@@ -220,4 +221,4 @@ def test_settings_are_checked(own: Own) -> None:
     assert own.control("POST", "sessions/cs_test_x/pay", {"delayed": "maybe"})[0] in (400, 404)
     switch_on(own)
     own.control("POST", "reset")
-    assert own.control("GET", "settings")[1] == {"delayed_methods": False, "automatic_tax_rate": 10}
+    assert own.control("GET", "settings")[1] == SETTINGS

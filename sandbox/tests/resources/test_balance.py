@@ -82,3 +82,18 @@ def test_the_balance_is_pending_at_first_and_available_after_two_days(own: Own) 
     assert [one.status for one in own.client.v1.balance_transactions.list().data] == ["pending"] + [
         "available"
     ] * 3
+
+
+def test_the_fee_of_a_charge_can_be_set(own: Own) -> None:
+    def fee(amount: int) -> int:
+        never = {"enabled": True, "allow_redirects": "never"}
+        facts = {"amount": amount, "currency": "usd", "payment_method": "pm_card_visa", "confirm": True}
+        own.client.v1.payment_intents.create({**facts, "automatic_payment_methods": never})  # type: ignore[arg-type]
+        return int(own.client.v1.balance_transactions.list().data[0].fee)
+
+    assert fee(2000) == 88
+    assert own.control("PUT", "settings", {"fee_percent": 1.5, "fee_fixed": 25})[0] == 200
+    assert fee(2000) == 55
+    for wrong in ({"fee_percent": -1}, {"fee_percent": "2"}, {"fee_fixed": 0.5}, {"fee_fixed": True}):
+        assert own.control("PUT", "settings", wrong)[0] == 400
+    assert fee(2000) == 55

@@ -11,12 +11,13 @@ from typing import Any
 from stripe_sandbox.box import Box
 from stripe_sandbox.core import errors
 from stripe_sandbox.core.store import Obj
+from stripe_sandbox.resources.balance_transactions import FEES
 from stripe_sandbox.rules import debits
 from stripe_sandbox.server.routes import Params
 
 CARD = "card"
-#: `automatic_tax_rate`: the per cent that `automatic_tax` takes, wherever the buyer is.
-SETTINGS: dict[str, Any] = {"delayed_methods": False, "automatic_tax_rate": 10}
+#: `automatic_tax_rate`: the per cent that `automatic_tax` takes, wherever the buyer is. What a charge costs.
+SETTINGS: dict[str, Any] = {"delayed_methods": False, "automatic_tax_rate": 10, **FEES}
 
 
 def settings(box: Box) -> dict[str, Any]:
