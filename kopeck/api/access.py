@@ -135,8 +135,12 @@ def allowance(request: ShopRequest) -> Allowance:
     return allowance_of(request) if token_of(request) is None else Allowance()
 
 
-def client_for(request: ShopRequest) -> Client:
-    """Who wants to pay: a program asks for a buyer whom it has shown the order."""
+def client_for(request: ShopRequest, order: Order) -> Client:
+    """Who wants to pay: a program asks for a buyer whom it has shown the order.
+
+    It holds pieces as a page does. All its buyers have one address, the program's own, so that each order
+    counts as an address of its own (payments/stock.py).
+    """
     if token_of(request) is None:
         return client_of(request)
-    return Client(base_url=base_url(request), is_shown=True)
+    return Client(base_url=base_url(request), address=hash_of(f"order {order.pk}"), is_shown=True)

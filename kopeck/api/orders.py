@@ -237,7 +237,7 @@ def pay_by_checkout(request: ShopRequest, order_id: int) -> dict[str, str]:
     `price_changed`: look at the order's new total, and ask again if the buyer agrees.
     """
     order = changeable_order(request, order_id)
-    return session_of(attempts.start(order.pk, client_for(request)))
+    return session_of(attempts.start(order.pk, client_for(request, order)))
 
 
 @router.post(
@@ -250,5 +250,5 @@ def pay_by_checkout(request: ShopRequest, order_id: int) -> dict[str, str]:
 def pay_by_intent(request: ShopRequest, order_id: int) -> dict[str, str]:
     """As by Checkout, for Stripe's Payment Element on a page of your own."""
     order = changeable_order(request, order_id)
-    payment = attempts.start(order.pk, client_for(request), Payment.Kind.INTENT)
+    payment = attempts.start(order.pk, client_for(request, order), Payment.Kind.INTENT)
     return intent_of(payment, allowance(request))

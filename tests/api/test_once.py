@@ -58,6 +58,15 @@ def test_another_request_with_the_same_key_is_refused(program: Program) -> None:
     assert Order.objects.count() == 1
 
 
+def test_a_key_of_a_way_to_pay_is_good_for_that_way_alone(program: Program, sandbox: ShopSandbox) -> None:
+    order = program.post("/api/v1/orders", order_of(make_item())).json()["id"]
+    address = f"/api/v1/orders/{order}"
+    session = program.post(f"{address}/checkout", Idempotency_Key="p")
+    answer = program.post(f"{address}/intent", Idempotency_Key="p")
+    assert code_of(answer) == (422, "idempotency_key_used")
+    assert program.post(f"{address}/checkout", Idempotency_Key="p").json() == session.json()
+
+
 def test_each_token_and_each_browser_has_keys_of_its_own(program: Program, buyer: Client) -> None:
     item = make_item()
     for other in (program, Program(make_token())):

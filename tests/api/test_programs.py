@@ -221,6 +221,19 @@ def test_an_order_is_paid_at_checkout_and_then_stays_as_it_is(
     assert 'data-order-status="paid"' in page.content.decode()
 
 
+def test_each_buyer_of_a_program_holds_the_pieces_that_are_being_paid_for(
+    sandbox: ShopSandbox, program: Program
+) -> None:
+    item = make_item(stock=2)
+    made = [
+        program.post("/api/v1/orders", {"lines": [{"item": item.pk}]}).json()["id"] for _number in range(3)
+    ]
+    paid = [program.post(f"/api/v1/orders/{order}/checkout") for order in made]
+    assert [answer.status_code for answer in paid] == [200, 200, 409]
+    assert code_of(paid[2]) == (409, "sold_out")
+    assert program.get(f"/api/v1/items/{item.pk}").json()["left"] == 0
+
+
 def test_an_intent_is_handed_out_and_its_secret_is_kept_nowhere(
     sandbox: ShopSandbox, program: Program
 ) -> None:
