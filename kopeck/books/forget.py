@@ -112,13 +112,22 @@ def reason_to_keep(order: Order) -> str:
     return ""
 
 
+def _being_written_to(order: Order) -> str:
+    """The same, of mails that leave at this moment: their sender would write their words down again.
+
+    Locks them, so that no other sender takes one before its words are gone.
+    """
+    mails = Mail.objects.select_for_update().filter(order=order).order_by("pk")
+    return _("a mail to its buyer is being sent") if any(mail.is_leased for mail in list(mails)) else ""
+
+
 def forget(address: str) -> Forgotten:
     """Removes the personal data of whoever has this address."""
     done = Forgotten()
     for number in stopping.each(orders_of(address)):
         with transaction.atomic():
             order = locked(number)
-            if reason := reason_to_keep(order):
+            if reason := _being_written_to(order) or reason_to_keep(order):
                 done.kept[number] = reason
             else:
                 done.counts.update(_forget_order(order, address))

@@ -2,6 +2,7 @@
 
 import io
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -145,6 +146,16 @@ def test_nothing_of_a_buyer_is_left_in_any_table_and_the_books_are_whole(
     # Another buyer, whose address ends like this one's.
     assert {"orders_order", "mail_mail", "webhooks_stripeevent"} <= set(where(OTHER))
     assert run(EMAIL) == ("There was nothing to remove.\n", 0)
+
+
+def test_an_order_whose_mail_leaves_at_this_moment_is_forgotten_the_next_time(told: Order) -> None:
+    Mail.objects.filter(order=told).update(lease_until=timezone.now() + timedelta(minutes=5))
+    said, code = run(EMAIL)
+    assert f"Order {told.pk} is left alone: a mail to its buyer is being sent.\n" in said
+    assert (code, "mail_mail" in where(EMAIL)) == (1, True)
+    Mail.objects.update(lease_until=timezone.now() - timedelta(minutes=1))
+    assert run(EMAIL)[1] == 0
+    assert where(*PERSONAL) == []
 
 
 def test_a_later_event_of_the_order_brings_its_address_to_no_order_and_no_mail(
