@@ -92,17 +92,12 @@ def test_the_card_fields_are_told_the_pages_language(
     browser: Browser, shop: str, sandbox: ShopSandbox
 ) -> None:
     item = make_item()
-    context = browser.new_context(locale="en-US", bypass_csp=True)
+    context = browser.new_context(locale="en-US")
     page = context.new_page()
     page.goto(f"{shop}/ru/item/{item.pk}")
     page.click("[data-testid=add]")
     page.wait_for_url(f"{shop}/ru/order/*")
-    # Stripe.js itself is asked what it was given, before our script calls it.
-    page.add_init_script(
-        "let given; Object.defineProperty(window, 'Stripe', { get: () => given, set(real) {"
-        " given = (key, options) => { window.told = options; return real(key, options); }; } });"
-    )
     page.goto(f"{page.url.split('?')[0]}/pay")
-    page.wait_for_function("window.told")
-    assert page.evaluate("window.told") == {"locale": "ru"}
+    fields = page.frame_locator("[data-element] iframe")
+    expect(fields.get_by_label("Номер карты")).to_be_visible()
     context.close()

@@ -4,14 +4,14 @@
 What may be framed anywhere (these pages, and a 3-D Secure challenge) says so here.
 """
 
-from flask import Blueprint, Flask, Response, abort
+from flask import Blueprint, Flask, Response, abort, request
 
 from stripe_sandbox.box import Box
 from stripe_sandbox.checkout.pages.chips import CHIPS, DEBIT_CHIPS, EXPIRY
 from stripe_sandbox.checkout.pages.frame import allow_framing, guard, page
 from stripe_sandbox.checkout.pages.view import named_countries
 from stripe_sandbox.rules.countries import COUNTRIES
-from stripe_sandbox.rules.money import ENGLISH
+from stripe_sandbox.rules.money import choose_locale
 
 CARD = ("element_card.html", "element_card.js")
 CONTACT = ("element_contact.html", "element_contact.js")
@@ -31,16 +31,18 @@ def register(app: Flask, box: Box) -> None:
         if kind not in KINDS:
             abort(404)
         template, script = KINDS[kind]
+        locale = choose_locale(request.args.get("locale"), request.accept_languages.values())
         return page(
             template,
             200,
+            locale=locale,
             kind=kind,
             script=script,
             now=box.clock.now(),
             chips=CHIPS,
             debit_chips=DEBIT_CHIPS,
             expiry=EXPIRY,
-            places=named_countries(COUNTRIES, ENGLISH) if kind == "address" else (),
+            places=named_countries(COUNTRIES, locale) if kind == "address" else (),
         )
 
     pages.add_url_rule("/c/elements/<kind>", "element", element, methods=["GET"])

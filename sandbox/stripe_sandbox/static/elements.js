@@ -117,7 +117,8 @@
       if (this._frame && this._frame.node.parentNode === node) return this;
       this.unmount();
       this._loaded = new Promise((resolve) => { this._load = resolve; });
-      this._frame = new Frame(`/c/elements/${this._type}`, (type, data) => this._hear(type, data));
+      const locale = encodeURIComponent(this._elements._locale);
+      this._frame = new Frame(`/c/elements/${this._type}?locale=${locale}`, (type, data) => this._hear(type, data));
       node.replaceChildren(this._frame.node);
       this._place = node;
       node.classList.add("StripeElement");
@@ -231,6 +232,8 @@
       DARK.addEventListener("change", () => this._dress());
     }
 
+    /** The language of the fields: "auto" is the browser's. */
+    get _locale() { return this._options.locale || this._stripe._locale; }
     get _clientSecret() { return this._options.clientSecret; }
     get _deferred() { return this._options.mode !== undefined; }
     /** The one that pays. */

@@ -73,8 +73,9 @@
     return options.sessionId;
   }
 
-  function StripeObject(key) {
+  function StripeObject(key, options) {
     this._apiKey = key;
+    this._locale = (options && options.locale) || "auto";
     this._wrapper = null;
   }
 
@@ -105,9 +106,9 @@
   // Called by @stripe/stripe-js's loadStripe to say its own name and version; Stripe reports them, the sandbox keeps them.
   StripeObject.prototype._registerWrapper = function (wrapper) { this._wrapper = wrapper; };
 
-  function Stripe(key) {
+  function Stripe(key, options) {
     checkKey(key);
-    return new StripeObject(key);
+    return new StripeObject(key, options);
   }
   Stripe.version = train === "v3" ? 3 : train;
   StripeObject.prototype.constructor = Stripe;

@@ -44,6 +44,7 @@ RUSSIAN = {
     "Donate": "Пожертвовать",
     "Email": "Электронная почта",
     "Expiration": "Срок действия",
+    "Expiration date": "Срок действия",
     "Fail": "Отклонить",
     "First and last name": "Имя и фамилия",
     "Free": "Бесплатно",
@@ -82,6 +83,7 @@ RUSSIAN = {
         "Только тестовые карты и счета. Не вводите настоящий номер."
     ),
     "Test bank accounts": "Тестовые счета",
+    "Security code": "Код безопасности",
     "Test cards": "Тестовые карты",
     "Test cards only. Never type a real number here.": ("Только тестовые карты. Не вводите настоящий номер."),
     "Total due": "К оплате",
