@@ -156,6 +156,7 @@ def test_every_page_of_the_admin(watched: Watched, staff: Page, shop: str, item:
     owner, order = User.objects.get(), item.order_lines.get().order
     pages[2] = f"auth/user/{owner.pk}/change/"
     pages += [f"catalog/item/{item.pk}/change/", f"catalog/item/{item.pk}/history/"]
+    pages += ["catalog/item/import/", "admin/logentry/"]
     pages += ["webhooks/stripeevent/", "mirror/stripemirror/", "refunds/refund/", "refunds/dispute/"]
     pages += [
         f"catalog/discount/{Discount.objects.get().pk}/change/",

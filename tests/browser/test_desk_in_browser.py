@@ -63,6 +63,7 @@ def addresses(order: Order) -> list[str]:
             found += [reverse(f"{name}_{page}", args=[row.pk]) for page in ("change", "history")]
     found += [reverse(f"admin:orders_order_{page}", args=[order.pk]) for page in ("why", "refund")]
     found.append(f"{reverse('forget-buyer')}?order={order.pk}")
+    found.append(reverse("admin:catalog_item_import"))
     return found
 
 
