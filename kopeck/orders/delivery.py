@@ -48,9 +48,13 @@ def choose(wanted: Sequence[Wanted], country: str, rate_id: int | None) -> Deliv
     country = country or _first_country(rates)
     found = offered(rates, country, sum(w.item.price * w.quantity for w in wanted))
     if not found:
-        message = _("We can’t deliver this order to this country: %(country)s.")
-        raise ShopError("no_delivery", message % {"country": country_name(country)}, status=422)
+        raise not_served(country)
     return next((one for one in found if one.rate.pk == rate_id), found[0])
+
+
+def not_served(country: str) -> ShopError:
+    message = _("We can’t deliver this order to this country: %(country)s.")
+    return ShopError("no_delivery", message % {"country": country_name(country)}, status=422)
 
 
 def read_shippable(typed: str) -> str:

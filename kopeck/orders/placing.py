@@ -61,6 +61,12 @@ def open_in_window(visitor: str) -> models.QuerySet[Order]:
     return found if visitor else found.none()
 
 
+def open_of_buy(item: Item, visitor: str) -> Order | None:
+    """The visitor's newest unpaid order that this item's Buy made."""
+    found = Order.objects.filter(visitor=visitor, buy_item=item, status__in=Order.PAYABLE)
+    return found.order_by("-pk").first() if visitor else None
+
+
 def place_for_buy(
     wanted: Wanted, *, visitor: str, admit: Callable[[Order], None] = lambda order: None
 ) -> Order:

@@ -147,16 +147,25 @@ def item_page(request: ShopRequest, item_id: int) -> HttpResponse:
         "item": item,
         "quantity": max(1, min(quantity or 1, item.most)),
         "cancelled": "cancelled" in request.GET,
-        "message": "",
+        "message": _notice(request.GET.get("notice", "")),
         "stamp": stamp(),
         "is_personal": is_personal,
         "others": _others(item),
         "product": product(item, item.left),
     }
-    if request.GET.get("notice") == "price_changed":
-        context["message"] = _("The price has changed. Please look at it and press Buy if you agree.")
     answer = render(request, "item.html", context)
     return private(answer) if is_personal else _public(answer)
+
+
+def _notice(name: str) -> str:
+    """Why Buy led back here; nothing for a name that is none."""
+    match name:
+        case "price_changed":
+            return _("The price has changed. Please look at it and press Buy if you agree.")
+        case "no_delivery":
+            return _("We can’t deliver this at the moment, so it can’t be bought. Nothing was charged.")
+        case _other:
+            return ""
 
 
 def _others(item: Item) -> list[Item]:

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from kopeck.abuse.budgets import Allowance, allowance_of
 from kopeck.errors import ShopError
+from kopeck.orders import placing
 from kopeck.orders.access import changeable_order, key_in, readable_order
 from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
@@ -33,6 +34,7 @@ from kopeck.web.visitors import ShopRequest
 log = logging.getLogger(__name__)
 #: Refusals that the item's and the order's own pages explain.
 SHORT = ("sold_out", "not_enough_stock")
+EXPLAINED = ("price_changed", "no_delivery", *SHORT)
 
 
 @asked_here
@@ -54,7 +56,7 @@ def buy(request: ShopRequest, item_id: int) -> HttpResponse:
             return HttpResponseRedirect(f"{order.get_absolute_url()}/pay{key}", status=303)
         return _to_checkout(request, checkout.buy(wanted, client, shown=shown))
     except ShopError as refusal:
-        return _led_to(request, refusal, _page_that_explains(refusal, wanted))
+        return _led_to(request, refusal, _page_that_explains(refusal, wanted, client.visitor))
 
 
 def _led_to(request: ShopRequest, refusal: ShopError, page: str) -> HttpResponse:
@@ -66,14 +68,19 @@ def _led_to(request: ShopRequest, refusal: ShopError, page: str) -> HttpResponse
     return answer
 
 
-def _page_that_explains(refusal: ShopError, wanted: Wanted) -> str:
-    """The address of the page that shows what is left, or what it costs now. Raises other refusals again."""
+def _page_that_explains(refusal: ShopError, wanted: Wanted, visitor: str) -> str:
+    """The address of the page that shows what is left, what it costs now, or where it can be delivered to.
+
+    Raises other refusals again.
+    """
+    if refusal.code == "no_delivery" and (order := placing.open_of_buy(wanted.item, visitor)):
+        return f"{order.get_absolute_url()}?notice={refusal.code}#delivery"
     if isinstance(refusal, PriceChanged) and refusal.order_id:
         return f"{reverse('order', args=[refusal.order_id])}?notice={refusal.code}"
     address = f"{reverse('item', args=[wanted.item.pk])}?quantity={wanted.quantity}"
     if refusal.code in SHORT:
         return address
-    if isinstance(refusal, PriceChanged):
+    if refusal.code in EXPLAINED:
         return f"{address}&notice={refusal.code}"
     raise refusal
 
@@ -86,10 +93,11 @@ def buy_order(request: ShopRequest, order_id: int) -> HttpResponse:
     try:
         payment = attempts.start(order.pk, client_of(request))
     except ShopError as refusal:
-        if refusal.code not in ("price_changed", *SHORT):
+        if refusal.code not in EXPLAINED:
             raise
         key = key_in(request, order)
-        shown = f"?notice={refusal.code}{f'&key={key}' if key else ''}"
+        place = "#delivery" if refusal.code == "no_delivery" else ""
+        shown = f"?notice={refusal.code}{f'&key={key}' if key else ''}{place}"
         return _led_to(request, refusal, f"{order.get_absolute_url()}{shown}")
     return _to_checkout(request, payment)
 

@@ -39,6 +39,8 @@ def show_order(request: ShopRequest, order: Order, *, status: int = 200, **more:
     can_pay = order.status in Order.PAYABLE and may_change(request, order)
     lines = list(stock.lines_with_left(order) if can_pay else order.lines.all())
     short = _short(lines) if can_pay else []
+    form = _delivery(order) if can_pay and order.ship_to else None
+    unserved = form is not None and not form["offers"]
     context = {
         "order": order,
         "lines": lines,
@@ -53,7 +55,9 @@ def show_order(request: ShopRequest, order: Order, *, status: int = 200, **more:
         "can_change": can_pay and order.buy_item_id is None,
         "order_key": request.GET.get("key", ""),
         "here": f"/order/{order.pk}{f'?key={key}' if (key := key_in(request, order)) else ''}",
-        "delivery": _delivery(order) if can_pay and order.ship_to else None,
+        "delivery": form,
+        "delivery_error": delivery.not_served(order.ship_to).message if unserved else "",
+        "unserved": unserved,
         "shipment": Shipment.objects.filter(order=order).first() if order.ship_to and order.paid_at else None,
         "message": _notice(request.GET.get("notice", ""), order),
         "refresh_url": "",

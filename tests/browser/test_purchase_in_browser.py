@@ -45,31 +45,6 @@ def test_from_the_window_to_paid(
     assert problems == []
 
 
-def tabs_to(page: Page, testid: str) -> int:
-    """How often Tab is pressed from where the focus is until this is reached."""
-    for presses in range(1, 40):
-        page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.dataset.testid") == testid:
-            return presses
-    raise AssertionError(f"{testid} was not reached")
-
-
-def test_an_item_is_bought_and_ordered_by_keyboard_in_twelve_tabs(
-    context: BrowserContext, shop: str, item: Item
-) -> None:
-    page = context.new_page()
-    page.goto(f"{shop}/item/{item.pk}")
-    assert tabs_to(page, "buy") <= 12
-    page.goto(f"{shop}/item/{item.pk}")
-    tabs = tabs_to(page, "add")
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/order/**")
-    assert tabs + tabs_to(page, "pay") <= 24
-    assert tabs <= 12
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/c/pay/**")
-
-
 def test_the_page_redirects_with_stripe_js(context: BrowserContext, shop: str, item: Item) -> None:
     """`redirectToCheckout` is what leads there: the fallback address is taken away."""
     page = context.new_page()

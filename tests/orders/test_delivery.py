@@ -231,3 +231,43 @@ def test_every_place_but_those_that_stripe_leaves_out_can_be_served() -> None:
     assert len(SHIPPABLE) == 234
     assert {"US", "DE", "RU", "GE", "AQ"} <= SHIPPABLE
     assert not {"KP", "CU", "UM", "XX", "EU"} & SHIPPABLE
+
+
+@pytest.mark.django_db(transaction=True)
+def test_pay_leads_to_the_order_whose_country_is_served_no_more(buyer: Client, sandbox: Any) -> None:
+    rate, item = make_rate(), make_item(shipped=True)
+    make_rate(countries=["US"])
+    order = place_order(buyer, item)
+    buyer.post(f"/order/{order.pk}/delivery", {"country": "DE"})
+    ShippingRate.objects.filter(pk=rate.pk).update(active=False)
+    answer = buyer.post(f"/order/{order.pk}/buy")
+    page = f"/order/{order.pk}?notice=no_delivery#delivery"
+    assert (answer.status_code, answer["Location"]) == (303, page)
+    said = buyer.get(page).content.decode()
+    assert "We can’t deliver this order to this country: Germany." in said
+    answer = buyer.get(f"/order/{order.pk}/buy")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "no_delivery")
+    assert answer["Location"] == page
+
+
+@pytest.mark.django_db(transaction=True)
+def test_buy_leads_to_its_order_whose_country_is_served_no_more_or_back_to_the_item(
+    buyer: Client, sandbox: Any
+) -> None:
+    rate, item = make_rate(), make_item(shipped=True)
+    make_rate(countries=["US"])
+    buyer.get(f"/buy/{item.pk}")
+    order = Order.objects.get()
+    buyer.post(f"/order/{order.pk}/delivery", {"country": "DE"})
+    ShippingRate.objects.filter(pk=rate.pk).update(active=False)
+    answer = buyer.post(f"/buy/{item.pk}")
+    page = f"/order/{order.pk}?notice=no_delivery#delivery"
+    assert (answer.status_code, answer["Location"]) == (303, page)
+    # Somebody who has no order yet, where nothing is delivered at all.
+    ShippingRate.objects.update(active=False)
+    buyer.cookies.clear()
+    buyer.get("/cart")
+    answer = buyer.post(f"/buy/{item.pk}")
+    page = f"/item/{item.pk}?quantity=1&notice=no_delivery"
+    assert (answer.status_code, answer["Location"]) == (303, page)
+    assert "We can’t deliver this at the moment" in buyer.get(page).content.decode()

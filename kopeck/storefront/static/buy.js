@@ -55,8 +55,8 @@ async function askForSession(form, tries = 2) {
     return askForSession(form, tries - 1);
   }
   const page = response.headers.get("Location");
-  if (body.error?.code === "price_changed" && page) {
-    // What became dearer is paid only once it was seen.
+  if (["price_changed", "no_delivery"].includes(body.error?.code) && page) {
+    // What became dearer is paid only once it was seen; another country is chosen on the order's page.
     location.assign(page);
     return new Promise(() => {}); // the button stays busy until that page is there
   }

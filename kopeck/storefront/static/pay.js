@@ -18,10 +18,12 @@ const say = (text) => {
 async function start() {
   const response = await fetch(form.dataset.intent, { headers: { Accept: "application/json" }, cache: "no-store" });
   const body = await response.json();
-  if (response.status === 409) {
-    // Paid meanwhile, or dearer: the order's own page says which.
+  const code = body.error?.code;
+  if (response.status === 409 || code === "no_delivery") {
+    // Paid meanwhile, dearer, or sent there no more: the order's own page says which.
     const order = new URL(form.dataset.order, location.href);
-    if (body.error?.code === "price_changed") order.searchParams.set("notice", "price_changed");
+    if (code === "price_changed") order.searchParams.set("notice", code);
+    if (code === "no_delivery") order.hash = "delivery";
     return location.assign(order);
   }
   if (!response.ok) throw new Error(body.error?.message);
