@@ -111,6 +111,8 @@ def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def pages(client: Client) -> Iterator[tuple[str, str]]:
     """Name and address of every page that is read by GET, as `client` (staff) finds them."""
+    for days in (7, 30, 365):
+        yield f"admin home of {days} days", reverse("admin:index") + f"?days={days}"
     for model in admin.site._registry:
         yield from _pages_of_list(client, model)
     for query in API_QUERIES:

@@ -112,6 +112,14 @@ FROM placed CROSS JOIN (VALUES
 ) AS each (number, type, prefix, becomes)
 WHERE made > now() - %(event_days)s * interval '1 day' AND was_paid
 
+-- backoffice_day: day, currency, orders, amount, refunds, refunded, made, bought
+SELECT (now() - n * interval '1 day')::date, currency, 21, 65000, 1, 3000, 25, 21
+FROM generate_series(1, %(orders)s / %(a_day)s) AS n, unnest(ARRAY['usd', 'eur', 'gbp', 'sek']) AS currency
+
+-- backoffice_dayitem: day, item_id, currency, pieces, amount
+SELECT (now() - n * interval '1 day')::date, item, 'usd', 2, 3000
+FROM generate_series(1, least(36, %(orders)s / %(a_day)s)) AS n, generate_series(1, %(items)s) AS item
+
 -- ops_paidbefore: currency, up_to, orders, amount
 SELECT currency, now() - interval '62 days', count(*), sum(total)
 FROM orders_order WHERE paid_at < now() - interval '62 days' GROUP BY currency

@@ -42,6 +42,8 @@ except (OSError, UnicodeDecodeError) as problem:
     sys.exit(f"kopeck: .env can't be read (it should be UTF-8): {problem}.")
 
 DATA_DIR = read_or_exit("DATA_DIR", read_folder, str(BASE_DIR / ".data"))
+#: The file in DATA_DIR that `deploy/backup` touches once its archive was read again and found whole.
+BACKED_UP = "last-backup"
 DEBUG = env_bool("DEBUG")
 SHOP_NAME = read_or_exit("SHOP_NAME", values.read_name, "Kopeck")
 #: At the foot of every page; what is empty is not there.
@@ -58,6 +60,8 @@ PRIVACY_URL = read_or_exit("PRIVACY_URL", hosts.read_page)
 SELLER_COUNTRY = read_or_exit("SELLER_COUNTRY", countries.read_setting, "US")
 #: How long the name, phone and address of a delivery are kept, from when it was paid.
 KEEP_ADDRESSES_DAYS = env_int("KEEP_ADDRESSES_DAYS", 365, least=1, most=36500)
+#: The desk tells of items on sale of which so many pieces are left, or fewer.
+LOW_STOCK = env_int("LOW_STOCK", 3, most=1_000_000)
 
 _key_file = str(DATA_DIR / "secret-key")
 SECRET_KEY = env("SECRET_KEY")

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import path
 
 from kopeck.api.routes import api
+from kopeck.backoffice import home
 from kopeck.books.views import forget_page
 from kopeck.ops.metrics_page import metrics_page
 from kopeck.ops.readiness import healthz, readyz
@@ -41,6 +42,7 @@ urlpatterns = [
     path("admin/second-factor/", staff.desk, name="second-factor"),
     path("admin/second-factor/token/", staff.token, name="second-factor-token"),
     path("admin/forget/", admin.site.admin_view(forget_page), name="forget-buyer"),
+    path("admin/", admin.site.admin_view(home.page)),
     path("admin/", admin.site.urls),
     path("healthz", healthz),
     path("readyz", readyz),

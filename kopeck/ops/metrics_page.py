@@ -33,8 +33,7 @@ ASKED = (
     "SELECT set_config('statement_timeout', '2000', true), set_config('jit', 'off', true),"
     " set_config('enable_seqscan', 'off', true)"
 )
-#: The file in DATA_DIR that `deploy/backup` touches once its archive was read again and found whole.
-BACKED_UP = "last-backup"
+BACKED_UP: str = settings.BACKED_UP
 BACKUP_HELP = "Seconds since deploy/backup made a whole archive; absent where it never did."
 LOOPBACK = ("127.0.0.1", "::1")
 

@@ -108,6 +108,7 @@ THE_SHOP = {
         {"  Kopeck ": "Kopeck", "Tee   &  Kaffee": "Tee & Kaffee", "Tee\u00a0Haus": "Tee Haus"},
     ),
     "KEEP_ADDRESSES_DAYS": number("0|36501"),
+    "LOW_STOCK": number("-1|1000001"),
     "SELLER_COUNTRY": Row(
         "EU|UK|XX|germany|D|DEU|1|ß|ＤＥ|D E|de-DE|../..|None",
         {"de": "DE", " FR ": "FR"},
