@@ -43,7 +43,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help environment run test test-all containers messages map check check-ship chaos bench seed mutants audit lock
+.PHONY: help environment run test test-all containers messages map check check-ship chaos bench pictures seed mutants audit lock
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-18s%s\n", $$1, $$2}'
@@ -90,6 +90,9 @@ chaos: $(DEV_STAMP) ## buyers against kills, faults and clock jumps, then Stripe
 
 bench: $(DEV_STAMP) $(if $(QUICK),,$(OSCAR)) ## what pages, buys, lists and starts cost, beside their goals (QUICK=1: in two minutes, some left out)
 	@QUICK=$(QUICK) exec $(BIN)/python -m bench
+
+pictures: $(DEV_STAMP) ## every page, 390 and 1280 px, light and dark, English and Russian, into .pictures/ (README=1: the README's pictures; ONLY=order)
+	@exec $(BIN)/python -m bench.pictures --only "$(ONLY)" $(if $(README),--readme)
 
 # django-oscar, beside which our item page is measured, in an environment of its own.
 $(OSCAR): bench/oscar/requirements.txt
