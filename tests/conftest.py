@@ -9,6 +9,7 @@ import hypothesis
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import translation
 
 from kopeck.stripe_api import client as wire
 from kopeck.stripe_api import listing
@@ -24,6 +25,11 @@ __all__ = ["browser", "context", "shop"]
 # A slow machine makes no random test red.
 hypothesis.settings.register_profile("kopeck", deadline=None, max_examples=400 if DEEP else 30)
 hypothesis.settings.load_profile("kopeck")
+
+
+def pytest_runtest_setup() -> None:
+    """A request leaves its language to the thread, and whoever makes a form without one would speak it."""
+    translation.deactivate()
 
 
 @pytest.fixture(scope="session")

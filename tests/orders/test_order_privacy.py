@@ -1,5 +1,7 @@
 """An order is read by the browser that made it, by its link, by staff; strangers learn nothing of it."""
 
+from datetime import datetime
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
@@ -51,9 +53,17 @@ def test_staff_reads_it_and_other_accounts_do_not(owner: Client, stranger: Clien
 
 def test_the_api_answers_in_minor_units(buyer: Client, order: Order) -> None:
     line = order.lines.get()
-    assert buyer.get(f"/api/v1/orders/{order.pk}").json() == {
+    answer = buyer.get(f"/api/v1/orders/{order.pk}").json()
+    assert datetime.fromisoformat(answer.pop("created")) == order.created.replace(
+        microsecond=order.created.microsecond // 1000 * 1000
+    )
+    assert answer == {
         "id": order.pk,
+        "url": f"http://testserver/order/{order.pk}",
         "status": "open",
+        "paid_at": None,
+        "contact": None,
+        "shipment": None,
         "currency": "usd",
         "subtotal": 9640,
         "discount": 0,

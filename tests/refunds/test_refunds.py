@@ -268,7 +268,9 @@ def test_the_orders_page_in_the_admin_lists_refunds_and_leads_to_more(
     refund = Refund.objects.get()
     assert owner.get(f"/admin/refunds/refund/{refund.pk}/change/").status_code == 200
     assert str(refund.stripe_id) in owner.get("/admin/refunds/refund/").content.decode()
-    assert "Refund of 8.20 USD" in owner.get(f"/admin/orders/order/{order.pk}/history/").content.decode()
+    history = owner.get(f"/admin/orders/order/{order.pk}/history/").content.decode()
+    assert "Refund" in history
+    assert "8.20 USD" in history
 
 
 def test_a_form_of_one_order_sent_for_another_refunds_nothing_and_says_so(

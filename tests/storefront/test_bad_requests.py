@@ -65,7 +65,7 @@ def test_a_signature_that_is_not_ascii_is_400(buyer: Client) -> None:
 def test_a_method_that_an_address_does_not_take_is_405_in_the_one_shape(
     buyer: Client, mine: Order, method: str
 ) -> None:
-    answer = getattr(buyer, method)(f"/api/v1/orders/{mine.pk}")
+    answer = getattr(buyer, method)(f"/api/v1/items/{mine.lines.get().item_id}/orders")
     assert (answer.status_code, answer.json()["error"]["code"]) == (405, "method_not_allowed")
 
 
