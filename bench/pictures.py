@@ -150,7 +150,9 @@ def log_in(context: BrowserContext, shop: str, password: str) -> dict[str, str]:
 
 def photograph(page: Page, address: str, *, whole: bool = True) -> bytes:
     page.goto(address, wait_until="load")
-    page.wait_for_timeout(700 if address.endswith("/pay") or "/c/pay/" in address else 150)
+    if address.endswith("/pay"):
+        page.wait_for_selector("[data-testid=pay-intent]:enabled")
+    page.wait_for_timeout(200)
     return page.screenshot(full_page=whole, animations="disabled")
 
 

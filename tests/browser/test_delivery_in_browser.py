@@ -134,3 +134,18 @@ def test_our_own_page_asks_for_the_address_by_the_address_element(
     expect_paid(page, "$67.20")
     assert Shipment.objects.get().shown[:2] == ["Ada Lovelace", "Chausseestr. 1"]
     assert not Order.objects.get().notes.exists()
+
+
+def test_the_form_of_delivery_stands_within_the_page_of_a_phone(
+    browser: Browser, shop: str, goods: None
+) -> None:
+    """Long names of countries made it wider than the receipt above it."""
+    context = browser.new_context(viewport={"width": 390, "height": 844}, locale="en-US")
+    page = context.new_page()
+    order_one(page, shop)
+    receipt = page.locator("[data-testid=receipt]").bounding_box()
+    field = page.locator("[name=country]").bounding_box()
+    assert receipt
+    assert field
+    assert field["x"] + field["width"] <= receipt["x"] + receipt["width"]
+    context.close()

@@ -373,3 +373,21 @@ def test_a_word_that_is_longer_than_the_order_so_far_breaks_and_its_price_stays(
     if picked.locator("li").count() and picked.is_visible():
         assert picked.evaluate("list => list.scrollWidth - list.clientWidth") <= 0
         expect(picked).to_contain_text("$16.00")
+
+
+@pytest.mark.parametrize("blocked", ["**/*.js", "**/ordering.js"])
+def test_the_goods_stay_where_they_are_when_the_scripts_come(
+    context: BrowserContext, shop: str, blocked: str
+) -> None:
+    """Each script comes by itself, and the page is shown between them."""
+    for number in range(3):
+        make_item(name=f"Cup {number}")
+    page, heights = context.new_page(), []
+    for scripts in ("some", "all"):
+        if scripts == "some":
+            page.route(blocked, lambda route: route.abort())
+        else:
+            page.unroute(blocked)
+        page.goto(shop, wait_until="networkidle")
+        heights.append(page.locator(".goods").evaluate("goods => goods.getBoundingClientRect().height"))
+    assert heights[0] == heights[1]
