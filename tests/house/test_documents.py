@@ -40,7 +40,7 @@ ROOTS = (
 OF_MANY_ROOMS = {"admin.py", "jobs.py", "management/", "migrations/"}
 FILE = re.compile(r"[\w.*/-]+\.(?:py|md|yaml|yml|sh|js|css|json|txt|toml|webp)")
 #: Files that the reader has or that a run makes.
-THE_READERS = {".env.production", ".bench/"}
+THE_READERS = {".pictures/", ".env.production", ".bench/"}
 
 
 def words(pattern: str) -> list[tuple[str, list[str]]]:
