@@ -21,6 +21,10 @@ from kopeck.web.admin import ReadOnlyAdmin, RowsFilter, SecretShownOnce, order_l
 from kopeck.web.fields import NoteField
 
 
+def _named_events() -> list[tuple[str, str]]:
+    return [(event.value, f"{event.value} – {event.label}") for event in Event]
+
+
 class EndpointForm(forms.ModelForm[Endpoint]):
     url = forms.URLField(
         label=_("Address"),
@@ -31,7 +35,7 @@ class EndpointForm(forms.ModelForm[Endpoint]):
     )
     events = forms.MultipleChoiceField(
         label=_("Events"),
-        choices=[(event.value, f"{event.value} – {event.label}") for event in Event],
+        choices=_named_events,  # asked at each form, in its language
         widget=forms.CheckboxSelectMultiple,
     )
 

@@ -392,3 +392,9 @@ def test_an_order_that_was_paid_too_late_says_so(
     settle(sandbox, deliver, payment.stripe_id)
     (body,) = Delivery.objects.filter(type="order.paid").values_list("body", flat=True)
     assert json.loads(body)["data"]["order"]["sold_out"] is True
+
+
+def test_the_events_of_the_form_are_named_in_the_language_of_the_page(owner: Client) -> None:
+    page = owner.get("/ru/admin/outgoing/endpoint/add/").content.decode()
+    assert "order.paid – заказ оплачен" in page
+    assert "order.paid – an order is paid" in owner.get("/admin/outgoing/endpoint/add/").content.decode()
