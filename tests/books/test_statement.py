@@ -4,7 +4,6 @@ import csv
 import io
 import os
 import random
-import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -14,15 +13,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.db.models import Q, Sum
 from django.test import Client
 
 from kopeck.books import movements, statement
 from kopeck.books.movements import Period
-from kopeck.books.sheet import COLUMNS, TAX
-from kopeck.books.taxes import split, split_next
+from kopeck.books.sheet import TAX
 from kopeck.catalog.models import Discount, ShippingRate, Tax
 from kopeck.errors import ShopError
 from kopeck.orders import placing, receipts
@@ -42,7 +39,6 @@ from tests.support.buying import bought, paid_order
 from tests.support.depth import DEEP
 from tests.support.mirroring import two_accounts
 from tests.support.shop import ShopSandbox, make_item
-from tests.support.starting import BASE_DIR
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -389,65 +385,3 @@ def test_no_transaction_and_no_connection_is_held_while_stripe_is_asked(
     with transaction.atomic(), pytest.raises(RuntimeError):
         made()
     assert len(held) >= 1
-
-
-def test_taxes_of_parts_add_up_by_rate() -> None:
-    rng = random.Random(7)
-    for _time in range(300):
-        whole = {f"rate {n}": rng.randrange(1000) for n in range(rng.randint(1, 4))}
-        total, done = sum(whole.values()), 0
-        sums: Counter[str] = Counter()
-        while done < total:
-            part = rng.randint(1, total - done)
-            by_rate = split_next(done, part, whole)
-            assert sum(by_rate.values()) == part
-            sums.update(by_rate)
-            done += part
-        assert {rate: sums[rate] for rate in whole} == whole
-    assert split(0, {}) == {}
-
-
-def command(*words: str) -> str:
-    out = io.StringIO()
-    call_command("accounts", *words, stdout=out, stderr=io.StringIO())
-    return out.getvalue()
-
-
-def test_the_command_writes_the_output_or_a_file(
-    sandbox: ShopSandbox, buyer: Client, deliver: Any, tmp_path: Any
-) -> None:
-    paid_order(sandbox, buyer, deliver)
-    said = command(f"{SINCE}", f"{UNTIL}")
-    assert said.splitlines()[0].split(",") == list(COLUMNS)
-    assert len(said.splitlines()) == 4
-    command(f"{SINCE}", f"{UNTIL}", "--out", f"{tmp_path}/a.csv")
-    assert (tmp_path / "a.csv").read_text("utf-8-sig").splitlines() == said.splitlines()
-
-
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        (["2026-11-31", "2026-11-30"], "A day is written as 2026-11-01, not '2026-11-31'."),
-        (["yesterday", "2026-11-30"], "A day is written as"),
-        (["2026-12-01", "2026-11-30"], "The first day, 2026-12-01, is after the last day, 2026-11-30."),
-        (["2026-11-01", "2026-11-30", "--account", "gbp"], "There is no account gbp: default."),
-        (["2026-11-01", "2026-11-30", "--out", "/nowhere/a.csv"], "/nowhere/a.csv can't be written: No such"),
-    ],
-)
-def test_the_command_refuses_what_is_wrong_in_a_sentence(words: list[str], sentence: str) -> None:
-    with pytest.raises(CommandError) as refusal:
-        command(*words)
-    assert str(refusal.value).startswith(sentence)
-
-
-def test_the_command_says_where_stripe_is_away(sandbox: ShopSandbox) -> None:
-    sandbox.control("PUT", "faults", {"error_rate": 1})
-    with pytest.raises(CommandError, match="Stripe could not be asked about everything") as refusal:
-        command(f"{SINCE}", f"{UNTIL}")
-    assert refusal.value.returncode == 2
-
-
-def test_the_page_says_what_each_column_and_kind_is() -> None:
-    text = (BASE_DIR / "docs" / "books.md").read_text()
-    for name in (*COLUMNS, *(kind.value for kind in statement.Kind)):
-        assert re.search(rf"^\| (?:`\w+`, )?`{name}`(?:, `\w+`)? \|", text, re.MULTILINE), name

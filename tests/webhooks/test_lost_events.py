@@ -1,7 +1,5 @@
 """Events that never arrive are read from Stripe's list and processed as delivered ones are. (pain 1)"""
 
-import threading
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,7 +20,6 @@ from kopeck.webhooks import jobs as webhook_jobs
 from kopeck.webhooks.models import Cursor, StripeEvent
 from tests.support.buying import Deliver, bought, events_of, paid_order, state
 from tests.support.comparing import charge_of
-from tests.support.mirroring import two_accounts
 from tests.support.recovering import recover
 from tests.support.shop import ShopSandbox
 
@@ -327,61 +324,6 @@ def test_an_event_that_can_not_be_stored_holds_the_cursor(sandbox: ShopSandbox, 
     assert not Cursor.objects.exists()
     recover(sandbox)
     assert Order.objects.get().status == "paid"
-
-
-def test_two_workers_at_once_process_each_event_once(
-    sandbox: ShopSandbox, buyer: Client, deliver: Deliver
-) -> None:
-    """And a third hand: the deliveries that come late after all."""
-    payments = [bought(Client()) for _n in range(3)]
-    for payment in payments:
-        sandbox.pay(payment.stripe_id)
-    sandbox.control("POST", "clock/advance", {"seconds": 120})
-    events = events_of(sandbox, "checkout.session.", "payment_intent.", "charge.")
-    start = threading.Barrier(3)
-    troubles: list[BaseException] = []
-
-    def run(work: Callable[[], object]) -> None:
-        try:
-            start.wait(10)
-            work()
-        except BaseException as trouble:
-            troubles.append(trouble)
-        finally:
-            connection.close()
-
-    def post() -> None:
-        for event in events:
-            deliver(event)
-
-    threads = [
-        threading.Thread(target=run, args=[work])
-        for work in (webhook_jobs.recover, webhook_jobs.recover, post)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert troubles == []
-    assert [state(payment.order) for payment in payments] == ["paid"] * 3
-    assert untold() <= {"done", "ignored"}
-    for payment in payments:
-        assert payment.order.mails.filter(kind="receipt").count() == 1
-
-
-def test_one_account_away_stops_no_other(sandbox: ShopSandbox, settings: Any) -> None:
-    """pain 10"""
-    from dataclasses import replace
-
-    two_accounts(sandbox, settings)
-    euro = bought(Client(), currency="eur")
-    sandbox.pay(euro.stripe_id)
-    good = settings.STRIPE_ACCOUNTS
-    settings.STRIPE_ACCOUNTS = {**good, "default": replace(good["default"], secret_key="nonsense")}
-    wire.gateway.cache_clear()
-    recover(sandbox)
-    assert state(euro.order) == "paid"
-    assert list(Cursor.objects.values_list("account", flat=True)) == ["eur"]
 
 
 def test_an_event_of_the_other_mode_is_rejected_as_a_delivered_one_is(
