@@ -53,7 +53,7 @@ from kopeck.mail.models import Mail
 from kopeck.payments.models import Payment
 payment = Payment.objects.first()
 words = {"subject": "s", "text": "t", "to": "buyer@shop.example"}
-print(Mail.objects.create(order=payment.order, payment=payment, kind="receipt", **words).pk)
+print(Mail.objects.create(order=payment.order, payment=payment, kind="apology", **words).pk)
 """
 
 
