@@ -106,6 +106,8 @@ def test_goods_are_chosen_delivered_and_paid_by_keyboard_alone(context: BrowserC
     tab_to(page, "update-delivery")
     page.keyboard.press("Enter")
     expect(page.locator("[data-testid=total]")).to_have_text("$115.40")
+    # It waits while the order changes, and what waits is no stop.
+    expect(page.locator("[data-testid=pay]")).to_be_enabled()
     tab_to(page, "pay", skip="#pay")
     page.keyboard.press("Enter")
     page.wait_for_url("**/c/pay/**")
