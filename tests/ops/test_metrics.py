@@ -70,6 +70,8 @@ def heartbeat(ago: str) -> None:
 def _many_rows() -> None:
     """30,000 orders that were paid three days ago, and as many events that are done; as wide as real ones."""
     with connection.cursor() as cursor:
+        # Files of their own: VACUUM leaves pages as they are in which earlier tests have deleted a few rows.
+        cursor.execute("TRUNCATE orders_order, webhooks_stripeevent CASCADE")
         # Rows are counted in an index alone only once their commits are on the disk.
         cursor.execute("SET synchronous_commit = on")
         cursor.execute("""
@@ -83,8 +85,7 @@ def _many_rows() -> None:
                 status, attempts, outcome, created, received)
             SELECT 'default', 'evt_' || n, 'x', '', '', jsonb_build_object('object', repeat('o', 1500)),
                 'done', 1, '', now(), now() FROM generate_series(1, 30000) n""")
-        # FREEZE waits for a page that the checkpointer looks at, which VACUUM alone would pass over.
-        cursor.execute("VACUUM (ANALYZE, FREEZE) orders_order, webhooks_stripeevent")
+        cursor.execute("VACUUM (ANALYZE) orders_order, webhooks_stripeevent")
         cursor.execute("RESET synchronous_commit")
 
 
