@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import stripe
 
+from sandbox_testing.asking import intent, refusal, unique
 from sandbox_testing.orders import line, open_session, order
 from stripe_sandbox.app import SandboxServer
 from stripe_sandbox.box import Box
@@ -70,23 +71,6 @@ def target(request: pytest.FixtureRequest, account: str) -> Target:
 @pytest.fixture
 def client(request: pytest.FixtureRequest, account: str, make_client: Callable[..., Client]) -> Client:
     return make_client(f"sk_test_{account}")
-
-
-def refusal(ask: Callable[[], Any]) -> dict[str, Any]:
-    """Stripe's error as its JSON tells it."""
-    with pytest.raises(stripe.StripeError) as caught:
-        ask()
-    body: dict[str, Any] = dict(caught.value.json_body["error"])
-    return body | {"status": caught.value.http_status}
-
-
-def unique() -> Any:
-    return {"idempotency_key": secrets.token_hex(12)}
-
-
-def intent(client: Client, method: str, **more: Any) -> Any:
-    params: Any = {"amount": 1000, "currency": "usd", "payment_method": method, "confirm": True, **more}
-    return client.v1.payment_intents.create({"allowed_payment_method_types": ["card"], **params})
 
 
 # -- what must hold
