@@ -27,9 +27,9 @@ from kopeck.env import (
     read_or_exit,
     spare_proxies,
 )
+from kopeck.front.bodies import MOST
 from kopeck.stripe_api.accounts import SANDBOX_API_BASE, ConfigurationError, read_accounts
 from kopeck.telemetry import tracing
-from kopeck.web.bodies import MOST
 
 # Lets generic classes of Django (ModelAdmin[Item]) be written with their type at run time.
 django_stubs_ext.monkeypatch()

@@ -1,67 +1,24 @@
-"""The WSGI application that the web server loads."""
+"""The WSGI application that the web server loads: Django, and what stands in front of it."""
 
-import codecs
 import os
-import re
-from typing import Any
 
 # Before what reads a setting as soon as it is imported.
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kopeck.settings")
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
-from django.utils.http import parse_header_parameters
 
 # Before what has models: they can be imported when Django knows its apps.
 _views = get_wsgi_application()
 
+from kopeck.front.bodies import WholeBodies  # noqa: E402
+from kopeck.front.charset import OneCharset  # noqa: E402
+from kopeck.front.crowd import Bounded  # noqa: E402
+from kopeck.front.kept import KeptPages  # noqa: E402
+from kopeck.front.watch import Watch  # noqa: E402
 from kopeck.storefront.kept import look, mark, name_of  # noqa: E402
 from kopeck.telemetry import tracing  # noqa: E402
-from kopeck.web.bodies import WholeBodies  # noqa: E402
-from kopeck.web.crowd import Bounded  # noqa: E402
-from kopeck.web.kept import KeptPages  # noqa: E402
-from kopeck.web.watch import Watch  # noqa: E402
 from kopeck.webhooks.front import Front  # noqa: E402
-
-FORM = "application/x-www-form-urlencoded"
-
-
-class OneCharset:
-    """Takes the `charset` out of a request's Content-Type, and one that Django cannot read altogether.
-
-    Django decodes the query with it while it makes the request, before any middleware or error page: with
-    punycode or idna, or too many fields, that ends in an empty 500. Here everything is UTF-8; a form that
-    says it is something else is marked with "kopeck.charset", for web.ErrorPages to refuse.
-    """
-
-    def __init__(self, application: Any) -> None:
-        self.application = application
-
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
-        if ";" in environ.get("CONTENT_TYPE", ""):
-            try:
-                kind, said = parse_header_parameters(environ["CONTENT_TYPE"])
-            except (ValueError, LookupError, TypeError):
-                kind, said = "", {"charset": ""}
-            if "charset" in said:
-                # Built anew: what is left when a part is cut out may read as another charset.
-                boundary = said.get("boundary", "")
-                environ["CONTENT_TYPE"] = f"{kind}; boundary={boundary}" if _is_boundary(boundary) else kind
-                if kind == FORM and not _is_utf8(said["charset"]):
-                    environ["kopeck.charset"] = said["charset"]
-        return self.application(environ, start_response)
-
-
-def _is_boundary(text: str) -> bool:
-    return re.fullmatch(r"[\w'()+.:=?-]{1,70}", text, re.ASCII) is not None
-
-
-def _is_utf8(charset: str) -> bool:
-    try:
-        return codecs.lookup(charset).name == "utf-8"
-    except (LookupError, ValueError):
-        return True  # what nobody knows is passed over, as Django does
-
 
 _connections = settings.DATABASES["default"]["OPTIONS"]["pool"]["max_size"]
 _django = Bounded(OneCharset(Front(_views)), threads=settings.WEB_THREADS, connections=_connections)

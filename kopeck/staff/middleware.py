@@ -97,7 +97,7 @@ def uploads(get_response: GetResponse) -> GetResponse:
     """A large body is read of staff alone, and no connection is held while it arrives."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        body = request.META.get("kopeck.body")  # kopeck/web/bodies.py
+        body = request.META.get("kopeck.body")  # kopeck/front/bodies.py
         if body is not None and not body.fetched:
             if not (request.user.is_active and request.user.is_staff):
                 message = _("Files are taken of staff only. Please log in, and send it again.")

@@ -37,13 +37,13 @@ def _is_of_no_matter(query: str) -> bool:
 
 
 def look() -> tuple[int, int]:
-    """For web.Watch: how often something was changed, and the oldest transaction under way."""
+    """For front.Watch: how often something was changed, and the oldest transaction under way."""
     seen, oldest = _ask(_CHANGES)
     return seen, oldest
 
 
 def mark() -> int:
-    """For web.Watch: a transaction that begins, and ends, now."""
+    """For front.Watch: a transaction that begins, and ends, now."""
     (number,) = _ask(_NUMBER)
     return number
 

@@ -13,7 +13,7 @@ from functools import cache
 
 from django.conf import settings
 
-from kopeck.web.crowd import aside
+from kopeck.front.crowd import aside
 
 #: How long one waits for room, in seconds, and how long nothing is heard before Stripe counts as silent.
 PATIENCE, SILENCE = 1.5, 3.0

@@ -1,4 +1,4 @@
-"""What every request shares: the visitor, errors, headers, proxies, bodies, fields, the base of the admin.
+"""What every request shares: the visitor, errors, headers, proxies, fields, the base of the admin.
 
 Owns: The frame of all pages (`base.html`) and their styles.
 It knows nothing of what is sold.

@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Callable
 
+from django.conf import settings
 from django.core.exceptions import (
     BadRequest,
     PermissionDenied,
@@ -22,7 +23,6 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from kopeck.errors import ShopError
-from kopeck.web.bodies import MOST, Body
 from kopeck.web.middleware import GetResponse
 
 log = logging.getLogger(__name__)
@@ -37,13 +37,13 @@ class ErrorPages:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        body = request.META.get("kopeck.body")  # kopeck/web/bodies.py
+        body = request.META.get("kopeck.body")  # kopeck/front/bodies.py
         if body is not None and body.refused:
-            return error_response(request, _refused_body(body))
-        if "kopeck.crowded" in request.META:  # kopeck/web/crowd.py
+            return error_response(request, _refused_body(body.refused, body.most))
+        if "kopeck.crowded" in request.META:  # kopeck/front/crowd.py
             message = _("Many ask for this at the moment. Please try again in a few seconds.")
             return error_response(request, ShopError("busy", message, status=503, retry_after=2))
-        if "kopeck.charset" in request.META:  # kopeck/wsgi.py
+        if "kopeck.charset" in request.META:  # kopeck/front/charset.py
             message = _("A form has to be sent as UTF-8.")
             return error_response(request, ShopError("charset_unknown", message, status=400))
         response = self.get_response(request)
@@ -59,7 +59,7 @@ class ErrorPages:
         if isinstance(exception, ShopError):
             return error_response(request, exception)
         if isinstance(exception, RequestDataTooBig):
-            return error_response(request, body_too_large())
+            return error_response(request, body_too_large(settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
         if isinstance(exception, UnreadablePostError):
             message = _("Your request broke off on its way, so nothing was done. Please try again.")
             return error_response(request, ShopError("body_broke_off", message, status=400))
@@ -71,13 +71,13 @@ class ErrorPages:
         return None
 
 
-def _refused_body(body: Body) -> ShopError:
-    if body.refused == "too_large":
-        return body_too_large(body.most)
-    if body.refused == "length_required":
+def _refused_body(why: str, most: int) -> ShopError:
+    if why == "too_large":
+        return body_too_large(most)
+    if why == "length_required":
         message = _("A form has to say how long it is: please send a Content-Length.")
         return ShopError("length_required", message, status=411)
-    if body.refused == "too_slow":
+    if why == "too_slow":
         message = _("Your request came too slowly, so nothing was done. Please try again.")
         return ShopError("body_too_slow", message, status=408)
     message = _("Very many requests arrive slowly at the moment. Please try again in a few seconds.")
@@ -150,11 +150,11 @@ _ERROR_TITLES: dict[int, Callable[[], str]] = {
 
 def bad_request(request: HttpRequest, exception: BadRequest | SuspiciousOperation) -> HttpResponse:
     if isinstance(exception, RequestDataTooBig):
-        return error_response(request, body_too_large())
+        return error_response(request, body_too_large(settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
     return error_response(request, ShopError("bad_request", _("We could not read that request."), status=400))
 
 
-def body_too_large(most: int = MOST) -> ShopError:
+def body_too_large(most: int) -> ShopError:
     message = _("That is too much at once: %(most)s kB is the most.") % {"most": most // 1024}
     return ShopError("body_too_large", message, status=413)
 

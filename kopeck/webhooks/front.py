@@ -11,11 +11,11 @@ from typing import Any
 
 from django.conf import settings
 
+from kopeck.front.kept import is_asked_rightly
 from kopeck.slow import spare_database
 from kopeck.stripe_api.events import BadEvent, read_event
 from kopeck.telemetry import logs
 from kopeck.web import proxies
-from kopeck.web.kept import is_asked_rightly
 from kopeck.webhooks import intake
 from kopeck.webhooks.models import StripeEvent
 

@@ -24,7 +24,7 @@ LOADED = """
     django.core.mail.backends.filebased
     django.contrib.staticfiles.storage kopeck.values kopeck.hosts kopeck.telemetry.tracing kopeck.abuse.rates
     kopeck.ops.serve    kopeck_local.place kopeck.ops.containers kopeck.stripe_api.accounts
-    sentry_sdk.integrations.django stripe_sandbox.command.serve kopeck.mail.files kopeck.web.bodies
+    sentry_sdk.integrations.django stripe_sandbox.command.serve kopeck.mail.files kopeck.front.bodies
 """.split()
 
 

@@ -135,5 +135,5 @@ def test_a_hundred_buyers_who_hang_leave_the_window_open(db: None, tmp_path: Pat
     assert pages == [200] * 50
     assert hanging == room
     said = {(answer.status_code, answer.json()["error"]["code"]) for answer in refused}
-    # "busy": who comes while all that may work are still on their way to Stripe (kopeck/web/crowd.py).
+    # "busy": who comes while all that may work are still on their way to Stripe (kopeck/front/crowd.py).
     assert {(503, "stripe_unavailable")} <= said <= {(503, "stripe_unavailable"), (503, "busy")}

@@ -10,13 +10,13 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import get_script_prefix
 
+from kopeck.front.bodies import UPLOADS
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
-from kopeck.web.bodies import UPLOADS
+from tests.front.test_kept import Shop
 from tests.support.buying import settle
 from tests.support.shop import ShopSandbox, make_item, make_rate
 from tests.support.worker import forget_jobs, work
-from tests.web.test_kept import Shop
 
 pytestmark = pytest.mark.django_db(transaction=True)
 RUSSIAN = {"Accept-Language": "ru-RU,ru;q=0.9"}

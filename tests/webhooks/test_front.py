@@ -12,7 +12,7 @@ from django.test import Client
 from prometheus_client import REGISTRY
 from werkzeug.test import Client as WerkzeugClient
 
-from kopeck.web.bodies import WholeBodies
+from kopeck.front.bodies import WholeBodies
 from kopeck.webhooks import intake
 from kopeck.webhooks.front import Front
 from kopeck.webhooks.models import StripeEvent

@@ -74,7 +74,7 @@ def test_the_window_answers_throughout_a_flood_of_log_ins_with_made_up_names_fro
             each.result()
         assert windows.keys() == {200}, f"{windows}, log-ins: {answers}"
         assert windows[200] >= 6
-        # 503: at once, by a process that has too much to do (kopeck/web/crowd.py).
+        # 503: at once, by a process that has too much to do (kopeck/front/crowd.py).
         assert {(200, False), (429, True)} <= answers.keys() <= {(200, False), (429, True), (503, True)}
         assert log_in(shop, "late", "203.0.113.1", form).status_code == 200
     assert "Traceback" not in (tmp_path / "web.log").read_text()

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 import requests
 
-from kopeck.web.crowd import Bounded, Crowd, aside
+from kopeck.front.crowd import Bounded, Crowd, aside
 from tests.support.serving import Served, database_url, served
 from tests.support.shop import ShopSandbox, make_item, sign
 

@@ -17,13 +17,13 @@ from prometheus_client import REGISTRY
 from werkzeug.test import Client as WerkzeugClient
 
 from kopeck.catalog.models import Item
+from kopeck.front import kept
+from kopeck.front.kept import KeptPages
+from kopeck.front.watch import Watch
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
 from kopeck.storefront.kept import look, mark, name_of
-from kopeck.web import kept
-from kopeck.web.kept import KeptPages
 from kopeck.web.visitors import STAMPED_FOR, VISITOR_COOKIE, is_stamp, stamp
-from kopeck.web.watch import Watch
 from tests.support.serving import database_url
 from tests.support.shop import ShopSandbox, make_item
 

@@ -18,12 +18,12 @@ import brotli
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
+from kopeck.front.watch import Watch
 from kopeck.telemetry import logs
 from kopeck.web import proxies
 from kopeck.web.context import locale_of
 from kopeck.web.middleware import language_of, split_language
 from kopeck.web.visitors import STAMPED_FOR
-from kopeck.web.watch import Watch
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]

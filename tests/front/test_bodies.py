@@ -23,9 +23,9 @@ from django.urls import reverse
 from PIL import Image
 
 from kopeck.catalog.models import Item
+from kopeck.front import bodies
+from kopeck.front.bodies import MOST, MOST_READ, UPLOADS, WholeBodies
 from kopeck.orders.models import Order
-from kopeck.web import bodies
-from kopeck.web.bodies import MOST, MOST_READ, UPLOADS, WholeBodies
 from tests.support.serving import THREADS, Served, served
 from tests.support.shop import make_item
 
