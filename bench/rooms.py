@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "architecture.md"
 BEGIN, END = "<!-- make map: begin -->", "<!-- make map: end -->"
 #: Rooms that every other may call, and whose arrows would hide the rest.
-EVERYWHERE = ("web", "telemetry")
+EVERYWHERE = ("web", "telemetry", "database", "configuration")
 
 
 def rooms() -> list[str]:

@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 from django.core.management.base import OutputWrapper
 
-from kopeck.progress import Bar
+from kopeck.reconcile.management.progress import Bar
 
 #: Orders a day, orders that are copied at once, and orders that can still be paid.
 A_DAY, STEP, STILL_OPEN = 100, 20_000, 20

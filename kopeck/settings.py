@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 import django_stubs_ext
 from dotenv import load_dotenv
 
-from kopeck import hosts, languages, values
 from kopeck.abuse.rates import read_rate
 from kopeck.catalog import countries
-from kopeck.env import (
+from kopeck.configuration import hosts, languages, values
+from kopeck.configuration.env import (
     env,
     env_bool,
     env_choice,

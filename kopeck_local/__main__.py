@@ -13,8 +13,8 @@ import time
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from kopeck.env import env as value_of
-from kopeck.env import env_int
+from kopeck.configuration.env import env as value_of
+from kopeck.configuration.env import env_int
 from kopeck.ops.serve import FEW_HEAPS, granian
 from kopeck.ops.starting import ADMIN, Refused, given_database, refuse_endless_redirects, require_free
 from kopeck.private import private_folder

@@ -10,7 +10,7 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 
-from kopeck.env import env, read_or_exit
+from kopeck.configuration.env import env, read_or_exit
 from kopeck.ops.starting import Refused
 from kopeck_local.__main__ import Run, attend
 from kopeck_local.place import Place, read_place

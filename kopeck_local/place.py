@@ -14,8 +14,8 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from kopeck.env import env as value_of
-from kopeck.env import env_bool, env_int, read_folder, read_or_exit
+from kopeck.configuration.env import env as value_of
+from kopeck.configuration.env import env_bool, env_int, read_folder, read_or_exit
 from kopeck.ops.starting import ANYWHERE, SANDBOX_ACCOUNTS, Refused, keep
 from kopeck.stripe_api.accounts import SANDBOX_TAIL, WEBHOOK_SECRET
 

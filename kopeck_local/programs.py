@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from kopeck.ops.pauses import Pauses
-from kopeck.ops.starting import Refused
+from kopeck.ops.starting import Pauses, Refused
 from kopeck_local import postgres
 from kopeck_local.child import spawn, tail
 from kopeck_local.place import BASE_DIR

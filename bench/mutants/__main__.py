@@ -32,7 +32,7 @@ PURE = [
     "kopeck/payments/amounts.py",
 ]
 WITH_DATABASE = [
-    "kopeck/leases.py",
+    "kopeck/database/leases.py",
     *(f"kopeck/payments/{name}.py" for name in ("attempts", "turns", "sync", "checkout", "stock")),
     *(f"kopeck/refunds/{name}.py" for name in ("request", "review")),
     *(f"kopeck/abuse/{name}.py" for name in ("budgets", "declines")),

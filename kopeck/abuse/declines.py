@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from kopeck.abuse.budgets import UNDER_ATTACK, USUAL
 from kopeck.abuse.models import Attack, Decline
-from kopeck.locks import one_at_a_time
+from kopeck.database.locks import one_at_a_time
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from kopeck.env import shown
+from kopeck.configuration.env import shown
 
 _RATE = re.compile(r"(\d{1,9})/(\d{0,6})([smhd])", re.ASCII)
 LONGEST = 366 * 86_400  # the longest window in seconds; of a much longer one no date tells the beginning

@@ -10,9 +10,9 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from ninja.security.base import AuthBase
 
-from kopeck import rows
 from kopeck.abuse.budgets import Allowance, allowance_of
 from kopeck.api.models import MARK, Scope, Token, hash_of
+from kopeck.database import rows
 from kopeck.errors import ShopError
 from kopeck.orders import access
 from kopeck.orders.models import Order

@@ -13,7 +13,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from kopeck.leases import Leased
+from kopeck.database.leases import Leased
 
 #: Every token begins with this, so that a search for leaked secrets finds it (telemetry/redaction.py).
 MARK = "kpk_"

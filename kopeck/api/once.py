@@ -18,9 +18,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from kopeck import rows
 from kopeck.api.access import token_of
 from kopeck.api.models import BEGIN, Answer
+from kopeck.database import rows
 from kopeck.errors import ShopError
 
 View = Callable[..., HttpResponse]

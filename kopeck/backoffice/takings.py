@@ -14,7 +14,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from kopeck.backoffice.models import Day, DayItem
-from kopeck.locks import one_at_a_time
+from kopeck.database.locks import one_at_a_time
 from kopeck.refunds.models import Refund
 
 #: Days that the job sums anew: a refund may fail so late, and an order be found to have been paid. Sums of

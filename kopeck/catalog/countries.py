@@ -10,7 +10,7 @@ from babel import Locale
 from django.utils.translation import get_language, to_locale
 from django.utils.translation import gettext as _
 
-from kopeck.env import shown
+from kopeck.configuration.env import shown
 
 _TABLE = files("tzdata.zoneinfo").joinpath("iso3166.tab").read_text(encoding="utf-8")
 COUNTRIES = frozenset(line[:2] for line in _TABLE.splitlines() if not line.startswith("#"))

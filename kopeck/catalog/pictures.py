@@ -14,7 +14,7 @@ from django.core.files.storage import Storage
 from django.core.files.uploadedfile import UploadedFile
 from PIL import Image, ImageCms, ImageOps
 
-from kopeck.slow import Few
+from kopeck.database.slow import Few
 
 LARGE, SMALL = 960, 480
 MAX_BYTES = 10 * 1024 * 1024

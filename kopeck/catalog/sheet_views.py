@@ -23,8 +23,8 @@ from django.utils.translation import ngettext
 
 from kopeck.catalog import sheet
 from kopeck.catalog.models import Item
+from kopeck.database.slow import spare_database
 from kopeck.private import private_folder
-from kopeck.slow import spare_database
 
 MOST_BYTES = 10 * 1024 * 1024
 A_DAY = 24 * 3600

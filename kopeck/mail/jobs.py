@@ -22,8 +22,10 @@ from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
-from kopeck import rows, stopping
-from kopeck.leases import is_free
+from kopeck import stopping
+from kopeck.database import rows
+from kopeck.database.leases import is_free
+from kopeck.database.slow import release_database
 from kopeck.mail.models import CLAIM, OWE, Mail
 from kopeck.mail.texts import write
 from kopeck.orders.models import Order
@@ -34,7 +36,6 @@ from kopeck.payments.models import Payment
 from kopeck.payments.signals import order_paid
 from kopeck.refunds.models import Refund
 from kopeck.refunds.signals import refund_made
-from kopeck.slow import release_database
 
 log = logging.getLogger(__name__)
 Status = Mail.Status

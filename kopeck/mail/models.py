@@ -16,8 +16,8 @@ from django.db.models import Q
 from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 
-from kopeck import rows
-from kopeck.leases import Leased
+from kopeck.database import rows
+from kopeck.database.leases import Leased
 from kopeck.orders.access import orders_link
 from kopeck.orders.models import EMAIL_LENGTH, Order
 from kopeck.payments.models import Payment

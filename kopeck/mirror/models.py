@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from kopeck.leases import Leased
+from kopeck.database.leases import Leased
 
 
 class StripeMirror(Leased):

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
-from kopeck import rows
 from kopeck.catalog.models import Discount, Tax
+from kopeck.database import rows
 from kopeck.mirror.described import describe, kind_of
 from kopeck.mirror.models import StripeMirror
 from kopeck.mirror.sync import doubt, sync

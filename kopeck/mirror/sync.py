@@ -18,7 +18,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from kopeck.catalog.models import Discount, Tax
-from kopeck.locks import one_at_a_time
+from kopeck.database.locks import one_at_a_time
 from kopeck.mirror.described import Described, describe, find, kind_of, read
 from kopeck.mirror.models import StripeMirror
 from kopeck.stripe_api.client import Gateway, StripeRefused, StripeUnavailable, gateway, shop_mark

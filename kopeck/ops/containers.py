@@ -10,8 +10,8 @@ import secrets
 import sys
 from pathlib import Path
 
-from kopeck.env import env_bool, env_int, read_folder, read_or_exit
-from kopeck.hosts import read_domains
+from kopeck.configuration.env import env_bool, env_int, read_folder, read_or_exit
+from kopeck.configuration.hosts import read_domains
 from kopeck.ops.starting import SANDBOX_ACCOUNTS, Refused, given_database, keep, write_secret
 
 WRONG_MIX = (

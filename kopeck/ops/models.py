@@ -6,7 +6,7 @@ from typing import ClassVar
 from django.db import connection, models, transaction
 from django.utils.translation import gettext_lazy as _
 
-from kopeck.locks import one_at_a_time
+from kopeck.database.locks import one_at_a_time
 
 #: An order that is found to have been paid so long ago is not counted: nothing looks back as far by itself.
 SETTLED = timedelta(days=62)

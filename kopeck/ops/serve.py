@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from kopeck.env import env, env_int, made_folder
+from kopeck.configuration.env import env, env_int, made_folder
 from kopeck.ops.starting import Refused, refuse_endless_redirects, require_free
 
 DRAINING = "KOPECK_DRAINING"  # names the file whose presence says so, to every process of this server

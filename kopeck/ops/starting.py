@@ -1,4 +1,4 @@
-"""What every way to start the shop shares: secrets that are made once, and sentences for what can't work."""
+"""What every way to start the shop shares: secrets that are made once, sentences for what fails, pauses."""
 
 import errno
 import os
@@ -8,13 +8,17 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from kopeck.env import env as value_of
+from kopeck.configuration.env import env as value_of
 from kopeck.private import close
 
 ADMIN = "admin"
 ANYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not bound to
 #: The sandbox's accounts out of the box: what their variables end in, and where each webhook secret is kept.
 SANDBOX_ACCOUNTS = {"": "webhook-secret", "_EUR": "webhook-secret-eur"}
+#: Before what ended by itself is started again: a moment, then longer and longer. In seconds.
+FIRST, LONGEST = 1.0, 30.0
+#: What lived this long has recovered: its next end is a new trouble. In seconds.
+STEADY = 60.0
 
 
 class Refused(Exception):
@@ -81,3 +85,26 @@ def write_secret(path: Path, value: str) -> None:
     with open(descriptor, "w") as file:
         file.write(f"{value}\n")
     half.replace(path)
+
+
+class Pauses:
+    """1, 2, 4 ... 30 seconds, and 1 again after a quiet minute: `begin` at each start, `next` at each end.
+
+    The worker waits so for PostgreSQL (`manage.py worker`), and `make run` for its children.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._pause = FIRST
+        self.begin()
+
+    def begin(self) -> None:
+        self._began = self._clock()
+
+    def next(self) -> float:
+        """Seconds to wait now."""
+        if self._clock() - self._began >= STEADY:
+            self._pause = FIRST
+        pause = self._pause
+        self._pause = min(2 * pause, LONGEST)
+        return pause

@@ -8,8 +8,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy
 
-from kopeck import rows
 from kopeck.catalog.models import Item, Tax, shown_percent
+from kopeck.database import rows
 from kopeck.orders.pricing import LineTotals
 from kopeck.orders.wanted import MAX_QUANTITY, Wanted
 

@@ -10,8 +10,8 @@ from django.urls import reverse
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_lazy
 
-from kopeck import rows
 from kopeck.catalog.models import Discount, Item, ShippingRate, Tax
+from kopeck.database import rows
 from kopeck.errors import ShopError
 from kopeck.orders import guards
 from kopeck.orders.delivery import choose

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 
 from django.db import models, transaction
 
-from kopeck import rows
 from kopeck.catalog.models import Discount, Item, Tax
-from kopeck.locks import one_at_a_time
+from kopeck.database import rows
+from kopeck.database.locks import one_at_a_time
 from kopeck.orders.models import Order
 from kopeck.orders.terms import todays_taxes
 from kopeck.orders.wanted import Wanted

@@ -17,8 +17,10 @@ from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 from standardwebhooks import Webhook
 
-from kopeck import rows, stopping
-from kopeck.leases import is_free
+from kopeck import stopping
+from kopeck.database import rows
+from kopeck.database.leases import is_free
+from kopeck.database.slow import release_database
 from kopeck.orders.models import Order
 from kopeck.orders.shipment import Shipment
 from kopeck.orders.signals import order_sent
@@ -30,7 +32,6 @@ from kopeck.payments.models import Payment
 from kopeck.payments.signals import order_paid
 from kopeck.refunds.models import Dispute, Refund
 from kopeck.refunds.signals import dispute_changed, refund_made
-from kopeck.slow import release_database
 
 log = logging.getLogger(__name__)
 Status = Delivery.Status

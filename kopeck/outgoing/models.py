@@ -15,7 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from kopeck.leases import Leased
+from kopeck.database.leases import Leased
 from kopeck.orders.models import Order
 from kopeck.outgoing.addresses import Refused, read_target
 

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from kopeck import rows
+from kopeck.database import rows
 from kopeck.errors import ShopError
 from kopeck.mirror.orders import doubt_order, sync_order
 from kopeck.orders.models import Order, locked

@@ -7,9 +7,9 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from kopeck import rows
 from kopeck.catalog.models import Discount
-from kopeck.leases import Leased
+from kopeck.database import rows
+from kopeck.database.leases import Leased
 from kopeck.orders.models import Order
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from kopeck import rows
+from kopeck.database import rows
 from kopeck.errors import ShopError
 from kopeck.money import in_words
 from kopeck.orders.models import EMAIL_LENGTH, Order

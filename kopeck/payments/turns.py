@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from kopeck import rows
+from kopeck.database import rows
 from kopeck.errors import ShopError
 from kopeck.mirror import orders as mirror
 from kopeck.orders.models import Order, locked

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from kopeck.leases import is_free
+from kopeck.database.leases import is_free
 from kopeck.orders.models import Order
 from kopeck.payments.inputs import key_in
 from kopeck.payments.models import Payment

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone, translation
 
-from kopeck.languages import OWN
+from kopeck.configuration.languages import OWN
 from kopeck.money import in_words
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment

@@ -15,8 +15,8 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from kopeck.database.locks import one_at_a_time
 from kopeck.errors import ShopError
-from kopeck.locks import one_at_a_time
 from kopeck.money import CURRENCIES, in_words
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment

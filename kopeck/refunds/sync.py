@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone, translation
 
-from kopeck.languages import OWN
+from kopeck.configuration.languages import OWN
 from kopeck.money import CURRENCIES, in_words
 from kopeck.orders.models import Order
 from kopeck.payments import stock, sync

@@ -8,7 +8,7 @@ from functools import cache
 
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
-from kopeck.slow import Few
+from kopeck.database.slow import Few
 
 
 @cache

@@ -21,8 +21,8 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 from django_otp.middleware import OTPMiddleware
 
+from kopeck.database.slow import spare_database
 from kopeck.errors import ShopError
-from kopeck.slow import spare_database
 from kopeck.staff.second_factor import Missing, missing
 from kopeck.web.errors import error_response
 

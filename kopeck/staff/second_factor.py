@@ -19,7 +19,7 @@ from django.utils.translation import gettext, ngettext
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from kopeck.slow import spare_database
+from kopeck.database.slow import spare_database
 from kopeck.typed import read_code
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from django.http import HttpRequest
 from django.urls import get_script_prefix
 from django.utils.translation import gettext as _
 
-from kopeck import rows
 from kopeck.abuse.budgets import allowance_of
 from kopeck.catalog.models import Item
+from kopeck.database import rows
 from kopeck.errors import ShopError
 from kopeck.money import CURRENCIES
 from kopeck.orders.wanted import MAX_QUANTITY, Price, Wanted

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.utils.crypto import salted_hmac
 
 from kopeck import stopping
-from kopeck.slow import release_database
+from kopeck.database.slow import release_database
 from kopeck.stripe_api import calls
 from kopeck.stripe_api.accounts import Account
 from kopeck.stripe_api.bulkhead import Full, bulkhead

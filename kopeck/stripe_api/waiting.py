@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from kopeck import stopping
-from kopeck.slow import release_database
+from kopeck.database.slow import release_database
 from kopeck.stripe_api.bulkhead import bulkhead
 from kopeck.stripe_api.client import StripeUnavailable
 

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import ResolverMatch
 
-from kopeck.env import made_folder
+from kopeck.configuration.env import made_folder
 
 #: The library reads it when it is imported, and fails at the first count where the folder is not there.
 SHARED = made_folder("PROMETHEUS_MULTIPROC_DIR")

@@ -11,8 +11,8 @@ from typing import Any
 
 from django.conf import settings
 
+from kopeck.database.slow import spare_database
 from kopeck.front.kept import is_asked_rightly
-from kopeck.slow import spare_database
 from kopeck.stripe_api.events import BadEvent, read_event
 from kopeck.telemetry import logs
 from kopeck.web import proxies

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from kopeck import rows
+from kopeck.database import rows
 from kopeck.payments import sync
 from kopeck.payments.inputs import key_in
 from kopeck.payments.models import Payment

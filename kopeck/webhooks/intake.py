@@ -13,7 +13,7 @@ from django.db import DatabaseError
 from django.db.models import F
 from django.utils import timezone
 
-from kopeck import rows
+from kopeck.database import rows
 from kopeck.telemetry.redaction import holds_nothing, scrub, without_secrets
 from kopeck.webhooks.handlers import HANDLERS, Outcome
 from kopeck.webhooks.models import STORE_ONCE, StripeEvent

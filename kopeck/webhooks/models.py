@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from kopeck import rows
+from kopeck.database import rows
 
 
 class StripeEvent(models.Model):

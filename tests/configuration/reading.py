@@ -22,8 +22,9 @@ from tests.support.starting import BASE_DIR, clean_env
 LOADED = """
     django_stubs_ext django.conf django.core.cache django.core.mail.backends.smtp
     django.core.mail.backends.filebased
-    django.contrib.staticfiles.storage kopeck.values kopeck.hosts kopeck.telemetry.tracing kopeck.abuse.rates
-    kopeck.ops.serve    kopeck_local.place kopeck.ops.containers kopeck.stripe_api.accounts
+    django.contrib.staticfiles.storage
+    kopeck.configuration.values kopeck.configuration.hosts kopeck.telemetry.tracing kopeck.abuse.rates
+    kopeck.ops.serve kopeck_local.place kopeck.ops.containers kopeck.stripe_api.accounts
     sentry_sdk.integrations.django stripe_sandbox.command.serve kopeck.mail.files kopeck.front.bodies
 """.split()
 

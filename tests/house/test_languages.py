@@ -20,7 +20,7 @@ from django.test import RequestFactory
 from django.utils import translation
 
 from bench import messages
-from kopeck import languages
+from kopeck.configuration import languages
 
 FILES = sorted(messages.LOCALE.glob("*/LC_MESSAGES/django.po"))
 TEMPLATES = sorted(messages.SHOP.glob("**/templates/**/*.*"))

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from kopeck.catalog.forms import DiscountForm, ItemForm, TaxForm
 from kopeck.catalog.models import Discount, Item, Tax
+from kopeck.configuration.values import read_name
 from kopeck.orders.models import Order
 from kopeck.refunds.forms import RefundForm
 from kopeck.typed import is_blank, read_code, read_number, trim, whole_number
-from kopeck.values import read_name
 from tests.support.shop import make_item
 
 INVISIBLE = {

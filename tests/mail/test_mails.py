@@ -11,8 +11,8 @@ from django.db import connection
 from django.test import Client
 from django.utils import translation
 
-from kopeck import rows
 from kopeck.catalog.models import Discount, Tax
+from kopeck.database import rows
 from kopeck.mail import jobs as mail_jobs
 from kopeck.mail.models import Mail
 from kopeck.orders.models import Order

@@ -11,7 +11,7 @@ from django.core.management.base import OutputWrapper
 from django.db import connection
 
 from bench import lists, seed
-from kopeck.progress import Bar
+from kopeck.reconcile.management.progress import Bar
 from tests.support.serving import database_url
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]

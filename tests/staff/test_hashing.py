@@ -14,8 +14,8 @@ from django.db import connection, transaction
 from django.test import Client
 
 from kopeck import settings as real
+from kopeck.database.slow import Few
 from kopeck.errors import ShopError
-from kopeck.slow import Few
 from kopeck.staff import hashing
 
 PASSWORD, NEW = "correct horse battery", "staple of another sort"

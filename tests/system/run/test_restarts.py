@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from kopeck.ops.pauses import FIRST, LONGEST, STEADY, Pauses
+from kopeck.ops.starting import FIRST, LONGEST, STEADY, Pauses
 from tests.support.starting import Started
 
 

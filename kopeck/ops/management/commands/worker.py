@@ -30,7 +30,7 @@ from psycopg import AsyncConnection
 
 from kopeck import stopping
 from kopeck.ops.jobs import take_up_stalled_jobs
-from kopeck.ops.pauses import Pauses
+from kopeck.ops.starting import Pauses
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
-from kopeck.progress import Bar
 from kopeck.reconcile.compare import KINDS, Report, Scope, reconcile
+from kopeck.reconcile.management.progress import Bar
 from kopeck.reconcile.models import Discrepancy
 
 

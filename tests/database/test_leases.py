@@ -6,7 +6,7 @@ import pytest
 from django.db.models import Q
 from django.utils import timezone
 
-from kopeck.leases import is_free
+from kopeck.database.leases import is_free
 from kopeck.orders import placing
 from kopeck.orders.wanted import Wanted
 from kopeck.payments.models import Payment

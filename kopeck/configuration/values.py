@@ -1,6 +1,6 @@
 """What single settings may be: each function reads a text and raises ValueError with half a sentence.
 
-Names of hosts are in kopeck/hosts.py. No sentence repeats a value that may hold a password.
+Names of hosts are in kopeck/configuration/hosts.py. No sentence repeats a value that may hold a password.
 """
 
 from email.utils import formataddr
@@ -15,8 +15,8 @@ import psycopg.conninfo
 from django.core.mail.backends.base import BaseEmailBackend
 from django.core.validators import EmailValidator
 
-from kopeck.env import read_folder, shown
-from kopeck.hosts import read_host
+from kopeck.configuration.env import read_folder, shown
+from kopeck.configuration.hosts import read_host
 from kopeck.typed import is_blank
 
 Network = IPv4Network | IPv6Network
