@@ -269,7 +269,7 @@ def _socket_dir(cluster: Path, account: Account | None) -> Path:
     with suppress(FileExistsError):
         short.mkdir(mode=0o700)
         os.chown(short, uid, gid)
-    # Whoever may enter this folder is let in without a password.
+    # All who may enter this folder are let in without a password.
     found = short.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid or found.st_mode & 0o077:
         raise PostgresFailed(

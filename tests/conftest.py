@@ -28,7 +28,7 @@ hypothesis.settings.load_profile("kopeck")
 
 
 def pytest_runtest_setup() -> None:
-    """A request leaves its language to the thread, and whoever makes a form without one would speak it."""
+    """A request leaves its language to the thread, and a form that is made without one would speak it."""
     translation.deactivate()
 
 

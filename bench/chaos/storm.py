@@ -72,7 +72,7 @@ class Crowd:
             self.told("buyers: gave up")
 
     def change_a_tax(self) -> None:
-        """Soon, and not by whoever calls."""
+        """Soon, and not in the caller's thread."""
         self.running.append(self.office.submit(self._change_a_tax))
 
     def _change_a_tax(self) -> None:

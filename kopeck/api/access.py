@@ -113,12 +113,12 @@ def _require(token: Token, scope: Scope | None) -> None:
 
 
 def readable_order(request: ShopRequest, order_id: int) -> Order:
-    """The order for whoever may read it; a token reads all of them. ShopError 404."""
+    """The order for those who may read it; a token reads all of them. ShopError 404."""
     return access.readable_order(request, order_id) if token_of(request) is None else any_order(order_id)
 
 
 def changeable_order(request: ShopRequest, order_id: int) -> Order:
-    """The order for whoever may change and pay it; a token may all of them. ShopError 404, 403."""
+    """The order for those who may change and pay it; a token may all of them. ShopError 404, 403."""
     return access.changeable_order(request, order_id) if token_of(request) is None else any_order(order_id)
 
 
@@ -131,7 +131,7 @@ def any_order(order_id: int) -> Order:
 
 
 def allowance(request: ShopRequest) -> Allowance:
-    """What may still be started: a program of the owner's own has no budget, and whoever else asks has."""
+    """What may still be started: a program of the owner's own has no budget, everybody else has."""
     return allowance_of(request) if token_of(request) is None else Allowance()
 
 

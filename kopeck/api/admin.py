@@ -52,7 +52,7 @@ class TokenAdmin(Recorded, SecretShownOnce):
     def get_form(
         self, request: HttpRequest, obj: Token | None = None, change: bool = False, **kwargs: Any
     ) -> Any:
-        """With the scopes that whoever asks may use themselves: nobody gains by making a token."""
+        """With the scopes that one may use oneself: nobody gains by making a token."""
         form = super().get_form(request, obj, change, **kwargs)
         if "scopes" in form.base_fields:
             scopes: Any = form.base_fields["scopes"]

@@ -47,7 +47,7 @@ def _show(refund: Refund) -> dict[str, Any]:
     **for_both(Scope.ORDERS_READ),
 )
 def list_refunds(request: ShopRequest, order_id: int) -> dict[str, Any]:
-    """For whoever may read the order."""
+    """For those who may read the order."""
     order = readable_order(request, order_id)
     return {"refunds": [_show(refund) for refund in order.refunds.all()]}
 

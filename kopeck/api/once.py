@@ -24,7 +24,7 @@ from kopeck.database import rows
 from kopeck.errors import ShopError
 
 View = Callable[..., HttpResponse]
-#: Longer than a request may take that asks Stripe; then whoever had the key counts as dead.
+#: Longer than a request may take that asks Stripe; then the one who had the key counts as dead.
 LEASE = timedelta(minutes=2)
 LONGEST = 255
 _SPACE = UUID("6d4f2c1e-5a0b-4c7e-9d52-2f0f3b6a7c11")

@@ -115,7 +115,7 @@ def _made_since(found: QuerySet[Order], since: datetime) -> QuerySet[Order]:
     **READ,
 )
 def get_order(request: ShopRequest, order_id: int, key: str = "") -> dict[str, Any]:
-    """For tokens, the browser that made it, whoever holds its link's key, and staff that may view orders."""
+    """For tokens, the browser that made it, anybody with its link's key, and staff that may view orders."""
     return show_order(request, readable_order(request, order_id))
 
 

@@ -1,4 +1,4 @@
-"""An order as the API shows it, to whoever may read it."""
+"""An order as the API shows it to those who may read it."""
 
 from typing import Any
 

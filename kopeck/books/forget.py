@@ -122,7 +122,7 @@ def _being_written_to(order: Order) -> str:
 
 
 def forget(address: str) -> Forgotten:
-    """Removes the personal data of whoever has this address."""
+    """Removes the personal data of the buyer with this address."""
     done = Forgotten()
     for number in stopping.each(orders_of(address)):
         with transaction.atomic():

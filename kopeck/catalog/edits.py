@@ -1,6 +1,6 @@
 """Forms that two people may have open at once: an edit writes what its author changed, and nothing else.
 
-Beside each field stands what its page had shown. What both have changed is told to whoever saves later.
+Beside each field stands what its page had shown. Where both changed a field, the one who saves later is told.
 """
 
 from datetime import datetime

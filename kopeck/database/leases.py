@@ -18,9 +18,9 @@ def is_free() -> Q:
 
 
 class Leased(models.Model):
-    """A row with a lease. A lease lasts longer than one try; then whoever holds it counts as dead."""
+    """A row with a lease. A lease lasts longer than one try; after that its holder counts as dead."""
 
-    #: Until when whoever works on the row may be believed alive.
+    #: Until when the one who works on the row counts as alive.
     lease_until = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:

@@ -1,7 +1,7 @@
 """Slow things that need no database: no connection waits for them, and a few threads of a process do them.
 
-A connection of the pool belongs to a request from its first query to its end. Whoever hashes a password,
-decodes a picture or waits for Stripe in between would keep it from others, and there are ten.
+A connection of the pool belongs to a request from its first query to its end. A request that hashes a
+password, decodes a picture or waits for Stripe in between would keep it from others, and there are ten.
 """
 
 import threading

@@ -1,8 +1,8 @@
 """Bodies of requests before Django sees them: of a length, whole and in time, or refused with a sentence.
 
-The web server starts a request when its head is there, and whoever then sends the body slowly holds a thread.
-So a body is read by a thread of its own, three quarters of the web server's threads at most wait for one, and
-where there is no room the slowest goes.
+The web server starts a request when its head is there, and a client that then sends the body slowly holds a
+thread. So a body is read by a thread of its own, three quarters of the web server's threads at most wait for
+one, and where there is no room the slowest goes.
 
 A refused body is read to its end too, and thrown away. Else the web server closes the connection over what is
 being sent, and the sender, Caddy among them, may lose the answer: a 413 here would be a 502 at the door.
@@ -121,7 +121,7 @@ class Body:
 
     @property
     def whole(self) -> bytes | None:
-        """All of it, for whoever looks at it before Django reads it; None where it is none, or an upload."""
+        """All of it, to be looked at before Django reads it; None where it is none, or an upload."""
         is_whole = self.fetched and not self.refused and self.read_bytes == self.length
         return self._kept.getvalue() if is_whole and isinstance(self._kept, BytesIO) else None
 
@@ -193,7 +193,7 @@ class WholeBodies:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] in ("GET", "HEAD"):
-            # Waiting for what means nothing would hold a thread for whoever announces it and sends none.
+            # Waiting for what means nothing would hold a thread if it is announced and not sent.
             environ |= {"wsgi.input": BytesIO(), "CONTENT_LENGTH": "0"}
             environ.pop("HTTP_TRANSFER_ENCODING", None)
             return self.application(environ, start_response)
@@ -227,7 +227,7 @@ class HangUp:
     """An answer after which the web server closes the connection, though it is still reading the body.
 
     Granian does so when an answer ends before its Content-Length; an answer that ends well would leave the
-    connection, and the thread that reads it, to whoever sends a byte an hour. All of the text is sent.
+    connection, and the thread that reads it, to a client that sends a byte an hour. All of the text is sent.
     """
 
     def __init__(self, answer: Iterable[bytes], said: list[Any]) -> None:

@@ -1,7 +1,8 @@
 """Sends mails: a lease on the row, then the mail server with nothing held, then what became of it.
 
-Whoever dies in between leaves a lease that ends; the next try sends the same words, which were kept, under
-the same Message-ID. A sweep claims several by one statement, and releases at once what it does not begin.
+A worker that dies in between leaves a lease that ends; the next try sends the same words, which were kept,
+under the same Message-ID. A sweep claims several by one statement, and releases at once what it does not
+begin.
 """
 
 import logging
@@ -102,7 +103,7 @@ def _send(mail: Mail) -> bool:
     except Exception as trouble:
         _note(mail, trouble)
         return False
-    # Whoever has the lease by now: it is sent.
+    # Even if another has the lease by now: it is sent.
     mail.status, mail.sent_at, mail.problem, mail.lease_until = Status.SENT, timezone.now(), "", None
     rows.update(mail, "status", "sent_at", "problem", "lease_until")
     log.info("mail %s of order %s (%s) is sent", mail.pk, mail.order_id, mail.kind)

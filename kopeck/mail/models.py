@@ -54,7 +54,7 @@ class Mail(Leased):
         verbose_name=_("refund"),
     )
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
-    #: Makes the Message-ID: a copy sent after a crash is the same mail to whoever receives both.
+    #: Makes the Message-ID: a copy sent after a crash is the same mail to one who receives both.
     key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     to = models.EmailField(_("to"), max_length=EMAIL_LENGTH, blank=True)
     subject = models.CharField(_("subject"), max_length=250, blank=True)

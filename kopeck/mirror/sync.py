@@ -27,9 +27,9 @@ from kopeck.stripe_api.waiting import wait_until
 log = logging.getLogger(__name__)
 Kind, Status = StripeMirror.Kind, StripeMirror.Status
 
-#: Longer than one try at Stripe; then whoever asks counts as dead. Who only tries again meanwhile does no
-#: harm: both ask with the same key, and whoever is late writes "doubtful". Shorter than PATIENCE, so that a
-#: buyer who waits for a worker that was killed gets a session.
+#: Longer than one try at Stripe; then the one who asks counts as dead. If it only tries again meanwhile, no
+#: harm is done: both ask with the same key, and the later one writes "doubtful". Shorter than PATIENCE, so
+#: that a buyer who waits for a worker that was killed gets a session.
 LEASE = timedelta(seconds=15)
 #: How long one waits for another who asks Stripe about the same object.
 PATIENCE = 25.0

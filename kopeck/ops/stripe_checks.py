@@ -214,7 +214,7 @@ def _arrives(account: Account, url: str) -> Check:
         do, why = "see whether it can be from the internet", getattr(trouble, "reason", trouble)
         return Check(area, "webhook address", "warn", f"not reachable from here: {why}", do)
     code = _code(said)
-    if code == "payload_unreadable":  # past the signature: whoever answers has this secret
+    if code == "payload_unreadable":  # past the signature: the one who answers has this secret
         return Check(area, "webhook address", "ok", "leads to this shop, with this secret")
     if code in ("signature_wrong", "no_such_endpoint"):
         said_so = "the shop that answers there has another webhook secret, or none"

@@ -1,6 +1,6 @@
 """Who may read an order, and who may change, cancel or pay it: the same on pages, in lists and in the API.
 
-A buyer may do all of it: the browser that made the order (its cookie), and whoever holds the order's link.
+A buyer may do all of it: the browser that made the order (its cookie), and anybody with the order's link.
 Staff may do what the admin grants them: "Can view order" reads, "Can change order" reads and changes.
 A log-in that lacks its second factor is nobody's by the time a view asks (kopeck/staff/middleware.py).
 """
@@ -33,7 +33,7 @@ def _is_granted(request: HttpRequest, permission: str) -> bool:
 
 
 def readable_order(request: HttpRequest, order_id: int) -> Order:
-    """The order, or ShopError 404 for whoever may not read it: strangers do not learn that it exists."""
+    """The order, or ShopError 404 for those who may not read it: strangers do not learn that it exists."""
     order = Order.objects.filter(pk=order_id).first()
     # Staff last: asking who is logged in reads the session from the database.
     if order is None or not (_is_buyers(request, order) or reads_all_orders(request)):
@@ -42,7 +42,7 @@ def readable_order(request: HttpRequest, order_id: int) -> Order:
 
 
 def changeable_order(request: HttpRequest, order_id: int) -> Order:
-    """The order for whoever may change and pay it; ShopError 404 as above, 403 for who may only read it."""
+    """The order for those who may change and pay it; ShopError 404 as above, 403 for mere readers."""
     order = readable_order(request, order_id)
     if not may_change(request, order):
         message = _("You may look at this order, but not change it or pay for it.")
@@ -62,7 +62,7 @@ def key_in(request: HttpRequest, order: Order) -> str:
 
 
 def orders_link(address: str) -> str:
-    """Where whoever reads the mails of this e-mail address finds all its orders, in any browser."""
+    """Where the reader of this e-mail address's mails finds all its orders, in any browser."""
     return f"/orders?key={signing.dumps(address, salt=_OF_ADDRESS)}"
 
 

@@ -98,7 +98,7 @@ class Order(models.Model):
 
     #: Placed by this very request: its lines are what was asked for.
     is_new = False
-    #: None of its items has a limit, as whoever has locked it, or placed it, read a moment ago.
+    #: None of its items has a limit, as was read when it was locked or placed, a moment ago.
     is_unlimited = False
 
     class Meta:

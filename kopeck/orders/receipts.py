@@ -12,12 +12,12 @@ from kopeck import stopping
 #: How many orders get their numbers in one transaction.
 BATCH = 500
 
-#: The counter's row, made where there is none, and locked: who gives numbers waits for whoever does so now.
+#: The counter's row, made where there is none, and locked: one gives numbers at a time.
 _LAST = """
 INSERT INTO orders_receiptcounter (id, last) VALUES (1, 0)
 ON CONFLICT (id) DO UPDATE SET last = orders_receiptcounter.last RETURNING last
 """
-#: Whoever was paid first is numbered first. An order that somebody works on is left to the next time.
+#: What was paid first is numbered first. An order that somebody works on is left to the next time.
 _GIVE = """
 WITH found AS (
     SELECT id, paid_at FROM orders_order WHERE paid_at IS NOT NULL AND receipt IS NULL
@@ -50,7 +50,7 @@ class ReceiptCounter(models.Model):
 
 def give_numbers() -> dict[int, int]:
     """Numbers up to BATCH paid orders that have no number: numbers by the orders' ids."""
-    # The second statement sees what whoever had the counter before has written: it begins after that.
+    # The second statement begins when the counter is ours: it sees what its last holder has written.
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_LAST)
         cursor.execute(_GIVE, [BATCH, *(cursor.fetchone() or (0,))])

@@ -1,6 +1,6 @@
 """Where webhooks may go: the internet, and no network of the shop's own unless a setting allows it.
 
-Whoever may enter an address could otherwise make the shop knock at what only the shop can reach: a database,
+Staff who enter an address could otherwise make the shop knock at what only the shop can reach: a database,
 a cloud's metadata. A name is looked up when something is sent, and the connection goes to the very address
 that was checked: a name may mean another one by then.
 """

@@ -1,6 +1,6 @@
 """Sends what is owed: a lease on the row, then the endpoint with nothing held, then what became of it.
 
-Whoever dies in between leaves a lease that ends, and the next try sends the same body under the same id.
+A worker that dies in between leaves a lease that ends. The next try sends the same body under the same id.
 """
 
 import logging
@@ -90,7 +90,7 @@ def deliver(delivery_id: int) -> bool | None:
     delivery.refresh_from_db(fields=["tries"])
     if answered is not None and 200 <= answered < 300:
         facts: dict[str, Any] = {"status": Status.SENT, "sent_at": timezone.now()}
-        # Whoever has the lease by now: it is sent.
+        # Even if another has the lease by now: it is sent.
         Delivery.objects.filter(pk=delivery.pk).update(
             **facts, answered=answered, problem="", lease_until=None
         )

@@ -1,6 +1,6 @@
 """What the programs are told: numbers, sums and states, as JSON. Nothing of it says who the buyer is.
 
-Whoever needs more asks the API for the order by its id.
+A program that needs more asks the API for the order by its id.
 """
 
 import json

@@ -262,7 +262,7 @@ def _judge(order: Order, payment: Payment, made: dict[str, Any]) -> Verdict:
     if verdict is Verdict.REFUSE:
         order.note(f"Refused: Stripe's total was {total}, ours {order.total}. Nothing was charged.")
         log.error("order %s: Stripe's total is %s, ours %s: it is closed", order.pk, total, order.total)
-        payment.fingerprint = ""  # like no order's: whoever finds this object closes it
+        payment.fingerprint = ""  # like no order's: the next who finds this object closes it
     return verdict
 
 

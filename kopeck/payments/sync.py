@@ -65,7 +65,7 @@ def apply(payment: Payment, now: dict[str, Any], *, revive: bool = False) -> Pay
     """
     truth = read_session(now) if payment.kind == Payment.Kind.CHECKOUT else read_intent(now)
     with transaction.atomic():
-        # The order's row is the one lock: whoever changes the order or its payments takes it first.
+        # The order's row is the one lock: every change of the order or its payments takes it first.
         order, payment = _locked(payment)
         payment.asked_at = timezone.now()
         payment.stripe_id = payment.stripe_id or now["id"]

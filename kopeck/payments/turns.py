@@ -1,6 +1,6 @@
 """What a request is to do about an order's payment: decided with the order locked, and for a moment only.
 
-Stripe is not asked here. Whoever is told to ask holds the attempt's lease, and its row with the inputs is
+Stripe is not asked here. The one who is told to ask holds the attempt's lease, and its row with the inputs is
 committed before that.
 """
 
@@ -31,9 +31,9 @@ NO_IDS = mirror.MirroredIds(None, ())
 SESSION_LIFE = timedelta(minutes=35)
 #: A session with less than this left is not handed out again.
 TOO_LATE = timedelta(minutes=1)
-#: Longer than one try at Stripe; then whoever asks counts as dead. Who only tries again meanwhile does no
-#: harm: both ask with the same key. Shorter than anybody waits for another (attempts.PATIENCE), so that who
-#: waits for the dead gets an answer.
+#: Longer than one try at Stripe; then the one who asks counts as dead. If it only tries again meanwhile, no
+#: harm is done: both ask with the same key. Shorter than anybody waits for another (attempts.PATIENCE), so
+#: that a wait for the dead ends with an answer.
 LEASE = timedelta(seconds=15)
 
 

@@ -37,7 +37,7 @@ KINDS: dict[str, Kind] = {
         TaxRates(),
     )
 }
-#: Discounts and taxes as Stripe has them: whoever changed one there may have meant it.
+#: Discounts and taxes as Stripe has them: a change made there may be meant.
 MIRRORED = frozenset({Coupons.name, TaxRates.name})
 
 Tell = Callable[[int, int, str], None]

@@ -24,7 +24,7 @@ from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
 log = logging.getLogger(__name__)
 #: A session that nobody was handed can't be paid long before; until then the buyer's next try may find it.
 GIVE_UP = timedelta(hours=1)
-#: Longer than a few lists take. Whoever takes it over afterwards is respected.
+#: Longer than a few lists take. After that another may take it over, and keeps it.
 LEASE = timedelta(minutes=2)
 #: How far Stripe's clock and ours may differ.
 SKEW = timedelta(hours=1)

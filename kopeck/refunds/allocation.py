@@ -1,7 +1,7 @@
 """Which part of an order is refunded: pure, in integer minor units, never more or less than the whole.
 
 An allocation is a list of parts: pieces of an order's line with their price, discount and tax. Each refund
-takes from what is left. Fractions are floored to the currency's step, and whoever takes the last takes the
+takes from what is left. Fractions are floored to the currency's step, and the last refund takes the
 rest. So all refunds of an order sum to the order, whatever their kinds and their order.
 """
 

@@ -63,7 +63,7 @@ def _read(dispute: Dispute, answer: dict[str, Any]) -> None:
     dispute.closed = (dispute.closed or timezone.now()) if dispute.status in Dispute.CLOSED else None
 
 
-@translation.override(OWN)  # notes are of one language, whoever's request writes them
+@translation.override(OWN)  # notes are of one language, whatever that of the request
 def _tell(order: Order, dispute: Dispute, *, is_new: bool) -> None:
     amount = in_words(dispute.amount, dispute.currency)
     reason = dispute.reason.replace("_", " ")

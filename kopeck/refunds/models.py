@@ -1,4 +1,4 @@
-"""The ledger of refunds, whoever asked for them, and disputes. Money in minor units.
+"""The ledger of refunds, asked for here or at Stripe, and of disputes. Money in minor units.
 
 A refund asked for here is a row before Stripe is asked. One made at Stripe's dashboard becomes a row when we
 hear of it. The order's state follows from the sum; nothing else sets it.

@@ -123,7 +123,7 @@ def _foreign(payment: Payment, answer: dict[str, Any]) -> Refund:
     )
 
 
-@translation.override(OWN)  # notes are of one language, whoever's request writes them
+@translation.override(OWN)  # notes are of one language, whatever that of the request
 def _tell(order: Order, refund: Refund) -> None:
     """A line on the order's timeline."""
     amount = in_words(refund.amount, refund.currency)
@@ -136,7 +136,7 @@ def _tell(order: Order, refund: Refund) -> None:
 
 
 def _put_back(order: Order, refund: Refund) -> None:
-    """The pieces that whoever asked for the refund ticked as good. A sold out order has taken nothing."""
+    """The pieces that were ticked as good with the refund's request. A sold out order has taken nothing."""
     if (pieces := _restocked(order, refund)) and (told := stock.put_back(pieces)):
         order.note(f"Back in stock: {', '.join(told)}.")
 

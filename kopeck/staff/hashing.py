@@ -1,6 +1,6 @@
 """Passwords are hashed by the one hasher of this shop: without a database connection, and few at a time.
 
-A hash costs a third of a second of a processor, and whoever knows the log-in page can ask for one. Whatever
+A hash costs a third of a second of a processor, and anybody can ask for one on the log-in page. Whatever
 hashes passes here: a log-in of a name that exists or not, a password that is changed, a user who is added.
 """
 

@@ -69,7 +69,7 @@ def message_of(changed: dict[str, tuple[Any, Any]]) -> str:
 
 
 def changes(entry: LogEntry) -> list[Change]:
-    """What an entry tells, in the language of whoever reads it."""
+    """What an entry tells, in its reader's language."""
     found = []
     for part in _parts(entry.change_message):
         facts = part.get("changed")

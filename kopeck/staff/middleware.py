@@ -74,7 +74,7 @@ class SecondFactors(ForStaff, MiddlewareMixin):
         user = request.user
         if not request.path_info.startswith("/admin/"):
             # Looked at only where a view asks.
-            request.user = SimpleLazyObject(lambda: _whoever_counts(user))  # type: ignore[assignment]
+            request.user = SimpleLazyObject(lambda: _logged_in(user))  # type: ignore[assignment]
         elif request.path_info not in _open():
             lack = missing(user)
             if lack is not Missing.NOTHING:
@@ -89,7 +89,7 @@ def _open() -> set[str]:
     return {reverse(name).removeprefix(begin) for name in OPEN}
 
 
-def _whoever_counts(user: User | AnonymousUser) -> User | AnonymousUser:
+def _logged_in(user: User | AnonymousUser) -> User | AnonymousUser:
     return user if missing(user) is Missing.NOTHING else AnonymousUser()
 
 

@@ -25,7 +25,7 @@ View = Callable[[HttpRequest], HttpResponse]
 
 
 def for_staff(view: Callable[Concatenate[HttpRequest, User, ...], HttpResponse]) -> View:
-    """For whoever gave a password and may work here, with the second factor or on the way to it."""
+    """For those who gave a password and may work here, with the second factor or on the way to it."""
 
     @wraps(view)
     def checked(request: HttpRequest) -> HttpResponse:

@@ -39,7 +39,7 @@ def may_ask(payment: Payment, allowance: Allowance) -> bool:
 def client_secret(payment: Payment, allowance: Allowance) -> str:
     """What confirms this intent in the buyer's browser.
 
-    Asked of Stripe, and remembered for a moment in this process alone: whoever has it can confirm the
+    Asked of Stripe, and remembered for a moment in this process alone: it is enough to confirm the
     payment, so it is written nowhere. Of many at once one asks, and the others get its answer.
     Raises ShopError 429, StripeUnavailable, StripeRefused.
     """

@@ -1,8 +1,8 @@
 """How many threads of a process may wait for Stripe at once, so that the shop goes on while Stripe does not.
 
-Some threads never wait for Stripe: the window answers whatever Stripe does. While answers come, whoever finds
-no room waits a moment for it; while Stripe is silent they are refused at once. When nothing could be reached
-several times in a row, one request at a time goes to look.
+Some threads never wait for Stripe: the window answers whatever Stripe does. While answers come, a call
+without room waits a moment for it; while Stripe is silent it is refused at once. When nothing could be
+reached several times in a row, one request at a time goes to look.
 """
 
 import threading

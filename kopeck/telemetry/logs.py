@@ -1,6 +1,6 @@
 """Logs: one line a fact, as JSON or for reading, with the ids that lead from one line to the others.
 
-`about` puts ids on every line that is written inside it, whoever writes it. No line holds a key, a secret or
+`about` puts ids on every line that is written inside it, by a library too. No line holds a key, a secret or
 an e-mail address: addresses are written without their query, and `scrub` stands behind everything.
 """
 

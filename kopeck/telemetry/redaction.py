@@ -1,6 +1,6 @@
 """What must never be written down, in whatever text it is: keys, client secrets, passwords, card numbers.
 
-The key in an order's link is one of them: whoever holds it may change and pay the order.
+The key in an order's link is one of them: its holder may change and pay the order.
 
 The last fence, behind code that does not write them in the first place: log lines, error reports, events that
 are kept. Patterns catch Stripe's own shapes; this shop's values are caught by what they are.
@@ -92,7 +92,7 @@ def our_secrets() -> tuple[str, ...]:
 
 
 def without_secrets(value: Any, depth: int = 0) -> Any:
-    """Stripe's object as it may be kept: no client secret in it, for whoever has one can confirm with it."""
+    """Stripe's object as it may be kept: no client secret in it, which is enough to confirm with."""
     if depth > DEEPEST:
         return HIDDEN
     if isinstance(value, dict):

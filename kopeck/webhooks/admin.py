@@ -70,7 +70,7 @@ class StripeEventAdmin(ReadOnlyAdmin):
 
     @admin.action(description=gettext_lazy("Process again"), permissions=["view"])
     def replay(self, request: HttpRequest, queryset: QuerySet[StripeEvent]) -> None:
-        """Only makes the shop look at Stripe: whoever may read events may ask for it."""
+        """Only makes the shop look at Stripe: all who may read events may ask for it."""
         done = 0
         events = list(queryset)
         record(request, events, gettext_noop("Processed again."))

@@ -1,4 +1,4 @@
-"""Stripe's events: stored once, then processed by whoever knows their object.
+"""Stripe's events: stored once, then processed by the room that knows their object.
 
 An event's body is only a hint to look: every handler asks Stripe for the object as it is now.
 """

@@ -32,7 +32,7 @@ def test_nothing_is_imported_that_is_not_installed_with_it() -> None:
     declared = {name_of(text) for text in PROJECT["project"]["dependencies"]}
     brought = declared | {name_of(text) for name in declared for text in metadata.requires(name) or []}
     known = metadata.packages_distributions()
-    # Only pytest loads its plugin, so whoever has the plugin has pytest.
+    # Only pytest loads its plugin, so pytest is there.
     files = [file for file in PACKAGE.rglob("*.py") if file.name != "pytest_plugin.py"]
     theirs = {name for file in files for name in imported(file)}
     theirs -= {*sys.stdlib_module_names, "stripe_sandbox"}

@@ -1,4 +1,4 @@
-"""Card testing: whoever tries many cards is closed out, by order, visitor, address, and shop."""
+"""Card testing: one who tries many cards is closed out, by order, visitor, address, and shop."""
 
 import logging
 import re

@@ -99,7 +99,7 @@ def test_while_the_first_is_at_work_the_second_is_told_so(program: Program) -> N
     answer = program.post("/api/v1/orders", body, Idempotency_Key="a")
     assert code_of(answer) == (409, "idempotency_key_at_work")
     assert answer["Retry-After"] == "1"
-    # Whoever had it is dead.
+    # The process that had it is dead.
     Answer.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     assert program.post("/api/v1/orders", body, Idempotency_Key="a").status_code == 201
 

@@ -58,7 +58,7 @@ def test_it_is_at_most_twelve_tabs_from_an_item_to_pay_and_to_buy(context: Brows
     page.wait_for_url("**/order/*")
     tabs += tab_to(page, "pay", skip="#pay")
     assert tabs <= 8
-    # Whoever takes no skip link walks over everything there is.
+    # Without the skip link one walks over everything there is.
     page.goto(f"{shop}/item/{item.pk}")
     assert tab_to(page, "buy") <= 8
     page.reload()

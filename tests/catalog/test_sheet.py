@@ -280,7 +280,7 @@ def test_the_day_of_an_item_and_what_no_column_says_stay(owner: Client) -> None:
     assert Item.objects.values().get() == before | {"name": "Pot"}
 
 
-def test_a_file_is_written_once_by_whoever_looked_at_it(owner: Client, tmp_path: Path) -> None:
+def test_a_file_is_written_once_by_the_one_who_looked_at_it(owner: Client, tmp_path: Path) -> None:
     page = look(owner, f"{HEAD}\n,Pot,1,usd\n")
     kept = kept_of(page)
     (file,) = (tmp_path / "imports").iterdir()

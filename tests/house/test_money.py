@@ -83,7 +83,7 @@ def test_an_absurd_amount_is_refused_at_once_and_makes_no_number_of_millions_of_
             to_minor(Decimal(written), "usd")
 
 
-def test_less_than_nothing_is_read_too_for_whoever_asks_has_a_better_sentence() -> None:
+def test_less_than_nothing_is_read_too_for_the_caller_has_a_better_sentence() -> None:
     assert to_minor(Decimal("-48.20"), "usd") == -4820
     assert to_minor(Decimal("-999999.99"), "usd") == -99_999_999
 

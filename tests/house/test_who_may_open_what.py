@@ -96,7 +96,7 @@ SHOP = {
     "robots.txt": Rule("/robots.txt", ALL, 405),
     "media/<path:path>": Rule("/media/items/nothing.webp", 404, 405),
 }
-#: Addresses of the admin that are no model's. Whoever is not logged in is sent to its log-in, but for these:
+#: Addresses of the admin that are no model's. Strangers are sent to its log-in, but for these:
 ADMIN = {
     "": "/admin/",
     "login/": "/admin/login/",
@@ -274,7 +274,7 @@ class Asked:
             assert private not in answer.headers.get("Location", ""), where
 
     def learns_no_key(self, answer: Any, where: str) -> None:
-        """Whoever has the key may change the order: it is for those who may."""
+        """The key is enough to change the order: only those who may do so see it."""
         text = b"".join(answer) if answer.streaming else answer.content
         assert self.key.encode() not in text, where
         assert self.key not in answer.headers.get("Location", ""), where

@@ -81,7 +81,7 @@ def test_many_senders_at_once_send_one(mail: Mail, post: PostOffice) -> None:
 def test_a_server_that_died_after_taking_it_is_asked_again_with_the_same_mail(
     mail: Mail, post: PostOffice
 ) -> None:
-    """pain 18: whoever gets both sees one mail"""
+    """pain 18: a buyer who gets both sees one mail"""
     post.drop = True
     assert mail_jobs.deliver(mail.pk) is False
     assert state(mail) == ("waiting", 1)

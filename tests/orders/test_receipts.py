@@ -1,4 +1,4 @@
-"""Receipts are numbered 1, 2, 3 ...: none is left out and none given twice, whoever dies or hurries."""
+"""Receipts are numbered 1, 2, 3 ...: none is left out or given twice, though workers die and buyers hurry."""
 
 import re
 from collections.abc import Iterator

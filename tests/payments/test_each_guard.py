@@ -334,7 +334,7 @@ def statements(do: Callable[[], Any]) -> list[str]:
     return [query["sql"] for query in queries]
 
 
-def test_whoever_writes_on_an_order_or_its_payments_has_locked_the_order_first(
+def test_every_write_on_an_order_or_its_payments_has_locked_the_order_first(
     sandbox: ShopSandbox, buyer: Client, settings: Any
 ) -> None:
     order = ordered(buyer)

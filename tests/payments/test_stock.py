@@ -43,7 +43,7 @@ def test_buyers_of_several_pieces_never_get_more_than_there_are(sandbox: ShopSan
     answers = all_at_once([f"/buy/{item.pk}?quantity={1 + n % 4}" for n in range(24)])
     lines = OrderLine.objects.filter(order__payments__status="open")
     held = sum(line.holds for line in lines)
-    # Whoever wanted one piece and got none found that there was none.
+    # A buyer who wanted one piece and got none found that there was none.
     assert held == 10 or all(status == 200 for n, (status, _) in enumerate(answers) if n % 4 == 0)
     assert held <= 10
     held_whole = [line.order_id for line in lines if line.holds == line.quantity]

@@ -1,4 +1,4 @@
-"""No connection is held while a password is hashed, whoever asks for it; and few are hashed at a time."""
+"""No connection is held while a password is hashed, for a log-in or else; and few are hashed at a time."""
 
 import hashlib
 import threading

@@ -51,7 +51,7 @@ def test_pieces_that_somebody_else_may_pay_for_are_not_offered(
     for address in ("/", f"/item/{item.pk}"):
         assert told(stranger, address) == "Sold out for now"
     assert "Somebody else is paying" in stranger.get(f"/item/{item.pk}").content.decode()
-    # Whoever holds them can come back and go on.
+    # The buyer who holds them can come back and go on.
     assert told(buyer, f"/item/{item.pk}?mine=1") == "Only 1 left"
     assert told(stranger, f"/item/{item.pk}?mine=1") == "Sold out for now"
     assert buy(buyer, item)[0] == 200

@@ -59,7 +59,7 @@ def test_while_stripe_is_down_every_page_answers_and_buy_says_so_and_it_comes_ba
     assert buyer.post(f"/order/{order_url}/buy").status_code == 303
 
 
-def test_whoever_finds_no_room_waits_a_moment_while_answers_come() -> None:
+def test_a_caller_without_room_waits_a_moment_while_answers_come() -> None:
     one = Bulkhead(1)
     inside, go = threading.Event(), threading.Event()
 

@@ -44,7 +44,7 @@ def test_the_copy_has_every_table_and_every_migration_and_nothing_is_left_to_mig
     assert Order._meta.db_table in connection.introspection.table_names()
 
 
-def test_a_template_is_made_once_by_whoever_comes_first_and_nobody_can_write_in_it(server: Any) -> None:
+def test_a_template_is_made_once_by_the_first_who_needs_it_and_nobody_can_write_in_it(server: Any) -> None:
     made: list[str] = []
     both = threading.Barrier(2)
 

@@ -1,4 +1,4 @@
-"""The address says the language ("/ru/item/7"), and without one the browser. Whoever reads it stays in it."""
+"""The address says the language ("/ru/item/7"), and without one the browser. Its links stay in it."""
 
 import re
 from typing import Any

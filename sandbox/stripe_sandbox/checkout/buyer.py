@@ -10,7 +10,7 @@ from stripe_sandbox.checkout.collecting import example
 from stripe_sandbox.core.store import Obj
 
 ADDRESS = ("city", "country", "line1", "line2", "postal_code", "state")
-#: Whoever pays by /_sandbox/ and says nothing of himself; the page's test chips fill it in too.
+#: The buyer of a payment by /_sandbox/ that names none; the page's test chips fill it in too.
 EMAIL, NAME, PHONE = "buyer@example.com", "Jenny Rosen", "+12015550123"
 HOME = {
     "line1": "354 Oyster Point Blvd",

@@ -110,7 +110,7 @@ def problem(field: Obj, answer: str) -> str:
 
 
 def example(field: Obj) -> str:
-    """An answer that fits, for whoever pays without giving one."""
+    """An answer that fits, for a buyer who pays without giving one."""
     rules = field[field["type"]]
     if rules["default_value"] is not None:
         return str(rules["default_value"])

@@ -178,7 +178,7 @@ class Store:
         return _load(rows[0][0]) if rows else None
 
     def find(self, kind: str, id: str) -> tuple[str, Obj] | None:
-        """(account, object) whoever owns it: for pages, which carry no key."""
+        """(account, object), of any account: for pages, which carry no key."""
         rows = self.sql("SELECT account, body FROM objects WHERE kind = ? AND id = ? LIMIT 1", (kind, id))
         return (rows[0][0], _load(rows[0][1])) if rows else None
 
@@ -203,7 +203,7 @@ class Store:
         return int(rows[0][0]) if rows else None
 
     def due(self, kind: str, now: int) -> Rows:
-        """(account, id) of the objects of `kind` whose `_due` has come, whoever owns them."""
+        """(account, id) of the objects of `kind` whose `_due` has come, of all accounts."""
         return self.sql("SELECT account, id FROM objects WHERE kind = ? AND due <= ?", (kind, now))
 
     def values(self, account: str, kind: str, field: str) -> Values:

@@ -36,7 +36,7 @@ def register(app: Flask, box: Box) -> None:
 
 
 class IntentPages:
-    """The views; whoever has an intent's client secret may answer its challenge, as in a browser."""
+    """The views. An intent's client secret is enough to answer its challenge, as in a browser."""
 
     def __init__(self, box: Box) -> None:
         self._box = box

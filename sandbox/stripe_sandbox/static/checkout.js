@@ -170,7 +170,7 @@ import { brandOf, formatExpiry, formatNumber, reformat } from "./card_inputs.js"
         const { name, value } = event.submitter || {};
         const line = small.querySelector("[name=line]")?.value;
         await count(small.action, new URLSearchParams(new FormData(small, event.submitter)));
-        // The sums were drawn anew: whoever works with the keyboard goes on where he was.
+        // The sums were drawn anew: the keyboard's focus goes back where it was.
         if (!line) return;
         const again = [...document.querySelectorAll("form.quantity")].find((one) => one.elements.line.value === line);
         const same = name === "step" ? again?.querySelector(`[name=step][value="${value}"]:enabled`) : null;

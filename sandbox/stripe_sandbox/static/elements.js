@@ -82,7 +82,7 @@
       });
     }
 
-    /** Take it off the page; whoever still waits for an answer hears that there will be none. */
+    /** Take it off the page; those who still wait for an answer hear that there will be none. */
     remove() {
       window.removeEventListener("message", this._listen);
       this.node.remove();

@@ -137,7 +137,7 @@ class Webhooks:
         """The delivery to send now, or None and the seconds until one falls due (None: nothing waits)."""
         faults = self._faults
         if faults["webhooks_paused"]:
-            # Looked at again soon: whoever turns the switch needs not know of this thread.
+            # Looked at again soon: the switch is turned without a word to this thread.
             return None, 0.1
         now = time.time()
         job = self._queue.take(now, faults["webhook_reorder"], faults.pick)

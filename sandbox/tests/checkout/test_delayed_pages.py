@@ -29,7 +29,7 @@ def test_the_hosted_page_offers_cards_only_unless_it_is_switched_on(own):
     own.control("PUT", "settings", {"delayed_methods": False})
     session = open_session(own, currency="eur")
     assert "SEPA" not in look(session.url).text
-    # Whoever posts it all the same has typed no card.
+    # A client that posts it all the same has typed no card.
     refused = submit(session.url, BUYER | {"iban": PAYS})
     assert set(alerts(refused)) == {"cardNumber", "cardExpiry", "cardCvc"}
     assert session_of(own, session.id).payment_intent is None

@@ -62,7 +62,7 @@ def test_expiring_cancels_the_intent_of_a_declined_try(
     assert event_types(client)[-2:] == ["payment_intent.canceled", "checkout.session.expired"]
 
 
-def test_a_session_whose_time_is_past_is_expired_for_whoever_looks(own: Own) -> None:
+def test_a_session_whose_time_is_past_is_expired_for_everybody_who_looks(own: Own) -> None:
     session = open_session(own.client)
     own.box.clock.advance(24 * 3600 + 1)
     assert own.client.v1.checkout.sessions.retrieve(session.id).status == "expired"

@@ -70,7 +70,7 @@ def test_a_challenge_keeps_the_answers(client: Client, sandbox: CheckedSandbox) 
     assert answers(client, session.id) == {"badge": "123", "size": "s"}
 
 
-def test_whoever_pays_by_control_answers_or_gets_examples(client: Client, sandbox: CheckedSandbox) -> None:
+def test_a_payment_by_control_has_answers_or_gets_examples(client: Client, sandbox: CheckedSandbox) -> None:
     silent = open_session(client, custom_fields=FIELDS)
     assert pay(sandbox, silent.id)["outcome"] == "paid"
     assert answers(client, silent.id) == {"engraving": None, "badge": "1234567890", "size": "s"}

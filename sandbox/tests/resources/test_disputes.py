@@ -173,7 +173,7 @@ def test_a_charge_without_money_cannot_be_disputed_nor_one_twice(
     assert len(client.v1.disputes.list().data) == 1
 
 
-def test_whoever_does_not_answer_in_time_loses() -> None:
+def test_a_dispute_that_is_not_answered_in_time_is_lost() -> None:
     with own_sandbox() as own:
         charge = make_charge(own.client)
         _, opened = own.control("POST", f"charges/{charge}/dispute")

@@ -199,7 +199,7 @@ def test_a_failed_3d_secure_leads_back_with_failed(client: stripe.StripeClient) 
     assert left.last_payment_error.code == "payment_intent_authentication_failure"
 
 
-def test_a_challenge_belongs_to_whoever_has_the_client_secret(
+def test_the_client_secret_is_enough_to_answer_a_challenge(
     client: stripe.StripeClient, sandbox: CheckedSandbox
 ) -> None:
     intent = make_paid(client, "pm_card_authenticationRequired")

@@ -282,7 +282,7 @@ def test_a_browser_s_requests_neither_set_the_version_nor_follow_it(api: Stripe,
     assert box.store.setting("api_version:other") is None
 
 
-def test_events_are_written_in_the_account_s_version_whoever_asks(api: Stripe) -> None:
+def test_events_are_written_in_the_account_s_version_not_the_client_s(api: Stripe) -> None:
     api.get("customers", "2020-08-27")
     api.post("payment_intents", CARD | {"return_url": "https://shop.example/"}, NEWEST)
     for version in (NEWEST, "2022-11-15"):

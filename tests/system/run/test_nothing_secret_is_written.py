@@ -211,7 +211,7 @@ def life(folder: Path, database: str) -> Iterator[Life]:
         run.process.wait()
 
 
-#: What has to lie in the database, whoever reads it there: sessions, and the secret of a second factor.
+#: What has to lie in the database, though its readers see it: sessions, and the secret of a second factor.
 IN_THE_DATABASE = {"session", "second factor, as it is kept"}
 
 

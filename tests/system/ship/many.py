@@ -70,7 +70,7 @@ class Machines(Servers):
         file.chmod(0o644)
         if os.getuid():
             return [str(file)]
-        # It never runs as root: as whoever may open PostgreSQL's socket, who then has to reach the file.
+        # It never runs as root, but as who may open PostgreSQL's socket, and has to reach the file.
         for folder in (self.folder, *self.folder.parents[:2]):
             folder.chmod(folder.stat().st_mode | 0o011)
         return ["-u", pwd.getpwuid(Path(str(to["host"])).stat().st_uid).pw_name, str(file)]

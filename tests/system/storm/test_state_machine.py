@@ -153,7 +153,7 @@ class OneOrder(RuleBasedStateMachine):
         charged = self.charged()
         assert len(charged) <= 1
         if charged:
-            # Whoever paid in an old tab paid for an older total: the order is then what was paid for.
+            # A buyer who paid in an old tab paid for an older total: the order is then what was paid for.
             paid = self.order.payments.filter(status="paid").first()
             if paid is not None:
                 assert charged == [paid.amount] == [self.order.total]

@@ -279,7 +279,7 @@ def _confirm(box: Box, account: str, intent: Obj, params: Params, call: Call) ->
         method,
         authenticated=None,
         base_url=call.base_url,
-        # Stripe.js shows a challenge on the shop's own page; whoever else asks is led away and back.
+        # Stripe.js shows a challenge on the shop's own page; other clients are led away and back.
         url="" if params.get("use_stripe_sdk") else params.get("return_url", ""),
         off_session=bool(params.get("off_session")),
         asking_fails=bool(params.get("error_on_requires_action")),

@@ -1,4 +1,4 @@
-"""The PaymentIntent object: built, cancelled, captured; whoever asks for it, API or Checkout."""
+"""The PaymentIntent object: built, cancelled, captured, for the API and for Checkout."""
 
 from __future__ import annotations
 
