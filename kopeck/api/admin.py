@@ -1,5 +1,6 @@
 """The tokens of programs: made, shown once, narrowed, ended and deleted."""
 
+from copy import deepcopy
 from datetime import timedelta
 from typing import Any
 
@@ -55,7 +56,9 @@ class TokenAdmin(Recorded, SecretShownOnce):
         """With the scopes that one may use oneself: nobody gains by making a token."""
         form = super().get_form(request, obj, change, **kwargs)
         if "scopes" in form.base_fields:
-            scopes: Any = form.base_fields["scopes"]
+            # Of this form alone: the declared field is every request's, of any thread.
+            scopes: Any = deepcopy(form.base_fields["scopes"])
+            form.base_fields["scopes"] = scopes
             mine = [one for one in Scope.choices if _may_grant(request.user, one[0])]
             scopes.choices = [(scope, f"{scope} – {label}") for scope, label in mine]
         return form

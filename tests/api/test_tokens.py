@@ -5,9 +5,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.contrib.auth.models import Permission, User
 from django.db import connection
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from kopeck.api.models import Scope, Token, hash_of
@@ -81,6 +82,21 @@ def test_staff_hand_on_no_scope_that_they_lack_themselves(db: None) -> None:
     assert not Token.objects.exists()
     client.post(ADD, FORM)
     assert Token.objects.get().scopes == ["orders:read"]
+
+
+def test_a_form_offers_the_scopes_of_who_asked_though_others_ask_meanwhile(
+    owner: Client, rf: RequestFactory
+) -> None:
+    """Each request has a thread of its own, and they all make their forms of one class."""
+    clerk = User.objects.create_user("clerk", is_staff=True)
+    clerk.user_permissions.set(Permission.objects.filter(codename__in=["add_token", "view_order"]))
+    forms = []
+    for user in (clerk, User.objects.get(username="owner")):
+        request = rf.get(ADD)
+        request.user = user
+        forms.append(admin.site.get_model_admin(Token).get_form(request))
+    offered = [[scope for scope, _label in form().fields["scopes"].choices] for form in forms]
+    assert offered == [["orders:read"], Scope.values]
 
 
 @pytest.mark.parametrize(
