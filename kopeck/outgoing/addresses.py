@@ -15,6 +15,8 @@ from django.utils.translation import gettext as _
 
 #: Addresses of IPv4 behind a translator: the last 32 bits are where it leads to.
 _TRANSLATED = IPv6Network("64:ff9b::/96")
+#: What of IPv6 is given out. Python's own list is as old as Python: it lacks translators of networks' own.
+_GIVEN_OUT = IPv6Network("2000::/3")
 
 
 class Refused(Exception):
@@ -85,7 +87,8 @@ def _refuse_private(address: IPv4Address | IPv6Address) -> None:
         if address in _TRANSLATED:
             inner = IPv4Address(int(address) & 0xFFFFFFFF)
         address = inner or address
-    if not address.is_global or address.is_multicast:
+    is_given_out = isinstance(address, IPv4Address) or address in _GIVEN_OUT
+    if not address.is_global or address.is_multicast or not is_given_out:
         message = _(
             "%(address)s is not on the internet. Set WEBHOOKS_TO_PRIVATE_NETWORKS=1 to send to networks of "
             "your own."

@@ -19,6 +19,8 @@ def post(target: Target, address: str, body: bytes, headers: Mapping[str, str]) 
     `address`: of the target's host, as `addresses.resolve` has found and checked it.
     """
     connection = http.client.HTTPConnection(target.host, target.port)
+    # Some servers know their name only without the port that goes without saying.
+    connection.default_port = 443 if target.is_https else 80
     connection.sock = _connect(target, address)
     # An answer that comes letter by letter would keep within EACH for ever.
     clock = threading.Timer(WHOLE, _hang_up, [connection.sock])

@@ -17,7 +17,6 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from kopeck.ops import jobs as tidy_jobs
 from kopeck.orders.shipment import Shipment
 from kopeck.outgoing import jobs, sending
-from kopeck.outgoing.addresses import Refused, read_target, resolve
 from kopeck.outgoing.models import Delivery, Endpoint, Event
 from kopeck.payments.models import Payment
 from tests.outgoing.receiver import Receiver
@@ -226,34 +225,6 @@ def test_a_sender_that_died_leaves_a_lease_and_two_at_once_send_once(
     assert jobs.deliver(delivery.pk) is True
     assert jobs.deliver(delivery.pk) is None
     assert len(receiver.got) == 1
-
-
-PRIVATE = [
-    "https://127.0.0.1/", "https://[::1]/", "https://10.1.2.3/", "https://192.168.0.1/", "https://172.16.0.9/",
-    "https://169.254.169.254/latest/meta-data", "https://0.0.0.0/", "https://100.64.0.1/", "https://[fe80::1]/",
-    "https://[fc00::1]/", "https://[::ffff:127.0.0.1]/", "https://[64:ff9b::7f00:1]/", "https://[2002:7f00:1::]/",
-    "https://224.0.0.1/", "https://255.255.255.255/", "https://localhost/", "https://2130706433/",
-    "https://0x7f000001/", "https://127.1/",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("url", PRIVATE)
-def test_nothing_is_sent_to_a_private_address_however_it_is_written(url: str, settings: Any) -> None:
-    with pytest.raises(Refused):
-        resolve(read_target(url))
-    settings.WEBHOOKS_TO_PRIVATE_NETWORKS = True
-    assert read_target(url).is_https
-
-
-@pytest.mark.parametrize(
-    "url",
-    ["http://shop.example/", "ftp://shop.example/", "https://", "https:///x", "https://a b/", "//a.example",
-     "https://user:pass@shop.example/", "https://shop.example:99999/", "https://[bad/", "javascript:alert(1)",
-     "https://shop.example/\r\nX: y", "https://shop.example/é"],
-)  # fmt: skip
-def test_what_is_no_address_for_webhooks_is_refused_with_a_sentence(url: str) -> None:
-    with pytest.raises(Refused, match=r"\.$"):
-        read_target(url)
 
 
 def test_a_name_that_means_a_private_address_by_now_gets_nothing(
