@@ -1,6 +1,7 @@
 """What comes after an order is paid: refunds, and marking it as sent."""
 
 from typing import Any
+from uuid import UUID, uuid5
 
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
@@ -12,7 +13,7 @@ from ninja.responses import Status
 
 from kopeck.api.access import any_order, for_both, for_tokens, readable_order, token_of
 from kopeck.api.models import Scope
-from kopeck.api.once import by_itself, key_of, once
+from kopeck.api.once import by_itself, key_of, key_used, once
 from kopeck.api.orders import ERRORS
 from kopeck.api.schemas import DENIED, ErrorOut, OrderOut, RefundIn, RefundList, RefundOut, ShipmentIn
 from kopeck.api.shown import show_order
@@ -64,7 +65,7 @@ def make_refund(request: ShopRequest, order_id: int, body: RefundIn) -> Status[d
     order = any_order(order_id)
     wish = refunds.Wish(quantities=_pieces(order, body), amount=body.amount)
     form = refunds.Form(
-        key=key_of(request),
+        key=_key_of(request),
         version=refunds.left_of(order).version,
         by=_by(request),
         reason=body.reason,
@@ -72,6 +73,8 @@ def make_refund(request: ShopRequest, order_id: int, body: RefundIn) -> Status[d
         restock=body.restock,
     )
     refund, is_new = refunds.request(order.pk, wish, form)
+    if not is_new and not _is_for(refund, wish):
+        raise key_used()
     try:
         if refund.status == Refund.Status.CREATING:
             # A repetition finds the row of a request that died: Stripe may have made it.
@@ -84,6 +87,21 @@ def make_refund(request: ShopRequest, order_id: int, body: RefundIn) -> Status[d
         message = _("Stripe refused: %(said)s") % {"said": refund.problem}
         raise ShopError("refund_refused", message, status=409)
     return Status(201, _show(refund))
+
+
+def _key_of(request: ShopRequest) -> UUID:
+    """The key of the refund that this request asks for. What Stripe has refused it asks for anew."""
+    key = key_of(request)
+    while Refund.objects.filter(key=key, status=Refund.Status.REFUSED).exists():
+        key = uuid5(key, "again")
+    return key
+
+
+def _is_for(refund: Refund, wish: refunds.Wish) -> bool:
+    """Whether the refund is the one that is wished for. After a day no answer is kept that would tell."""
+    if wish.quantities:
+        return {part.line: part.quantity for part in refund.parts if part.quantity} == wish.quantities
+    return wish.amount in (None, refund.amount)
 
 
 def _pieces(order: Order, body: RefundIn) -> dict[int, int]:

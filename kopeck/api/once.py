@@ -36,10 +36,11 @@ def once(view: View) -> View:
     def act(request: HttpRequest, answer: Answer, go: Callable[[], HttpResponse]) -> HttpResponse:
         with transaction.atomic():
             response = go()
-            if response.status_code < 400:
-                _keep(answer, response)
-            else:
+            if response.status_code >= 400:
                 transaction.set_rollback(True)
+            elif not _keep(answer, response):
+                # It took longer than its lease, and a repetition has it by now: one of the two does it.
+                raise _at_work()
         return response
 
     return _with_key(view, act)
@@ -63,7 +64,7 @@ def anew(view: View) -> View:
     def act(request: HttpRequest, answer: Answer, go: Callable[[], HttpResponse]) -> HttpResponse:
         response = go()
         if response.status_code < 400:
-            Answer.objects.filter(pk=answer.pk).update(lease_until=None)
+            answer.release()
         return response
 
     return _with_key(view, act)
@@ -82,10 +83,11 @@ def _with_key(view: View, act: Callable[..., HttpResponse]) -> View:
         if not key:
             return view(request, **address)
         owner, fingerprint, now = _owner(request), _fingerprint(request), timezone.now()
-        begun = rows.read(BEGIN, [owner, key, fingerprint, now + LEASE, now])
+        until = now + LEASE
+        begun = rows.read(BEGIN, [owner, key, fingerprint, until, now])
         if not begun:
             return _again(Answer.objects.filter(owner=owner, key=key).first(), fingerprint)
-        answer = Answer(pk=begun[0][0])
+        answer = Answer(pk=begun[0][0], lease_until=until)
         try:
             response: HttpResponse = act(request, answer, lambda: view(request, **address))
         except BaseException:
@@ -124,20 +126,28 @@ def _fingerprint(request: HttpRequest) -> str:
 
 def _again(known: Answer | None, fingerprint: str) -> HttpResponse:
     if known is not None and known.fingerprint != fingerprint:
-        message = _("This Idempotency-Key was used for another request. Please take a new one.")
-        raise ShopError("idempotency_key_used", message, status=422)
+        raise key_used()
     if known is None or known.status is None:  # None: it was refused in this very moment
-        message = _("The first request with this Idempotency-Key is being worked on. Please ask again soon.")
-        raise ShopError("idempotency_key_at_work", message, status=409, retry_after=1)
+        raise _at_work()
     response = HttpResponse(known.body, status=known.status, content_type="application/json; charset=utf-8")
     response["Idempotent-Replayed"] = "true"
     return response
 
 
-def _keep(answer: Answer, response: HttpResponse) -> None:
-    facts: dict[str, Any] = {"status": response.status_code, "body": response.content.decode()}
-    Answer.objects.filter(pk=answer.pk).update(**facts, lease_until=None)
+def key_used() -> ShopError:
+    message = _("This Idempotency-Key was used for another request. Please take a new one.")
+    return ShopError("idempotency_key_used", message, status=422)
+
+
+def _at_work() -> ShopError:
+    message = _("The first request with this Idempotency-Key is being worked on. Please ask again soon.")
+    return ShopError("idempotency_key_at_work", message, status=409, retry_after=1)
+
+
+def _keep(answer: Answer, response: HttpResponse) -> bool:
+    """False where a repetition has taken the key over since."""
+    return answer.release(status=response.status_code, body=response.content.decode())
 
 
 def _forget(answer: Answer) -> None:
-    Answer.objects.filter(pk=answer.pk, status=None).delete()
+    answer.mine().filter(status=None).delete()

@@ -12,11 +12,14 @@ from django.utils import timezone
 from kopeck.api import once
 from kopeck.api.models import Answer
 from kopeck.catalog.models import Item
+from kopeck.errors import ShopError
 from kopeck.ops import jobs as tidy_jobs
+from kopeck.orders import placing
 from kopeck.orders.models import Order
+from kopeck.payments import stock
 from kopeck.refunds.models import Refund
 from tests.api.test_programs import code_of
-from tests.support.buying import paid_order
+from tests.support.buying import paid_order, paid_order_of
 from tests.support.programs import Program, make_token
 from tests.support.refunding import at_stripe
 from tests.support.shop import ShopSandbox, make_item
@@ -136,6 +139,51 @@ def test_what_dies_before_its_answer_is_stored_leaves_no_order_behind(
     assert Order.objects.count() == 1
 
 
+def test_a_request_that_takes_longer_than_its_lease_does_nothing_once_a_repetition_did_it(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body, place, again = order_of(make_item()), placing.place, list[Any]()
+
+    def repeat() -> None:
+        again.append(program.post("/api/v1/orders", body, Idempotency_Key="a"))
+        connection.close()
+
+    def slowly(*what: Any, **more: Any) -> Order:
+        if not again:
+            again.append(None)
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(repeat).result()
+        return place(*what, **more)
+
+    monkeypatch.setattr(once, "LEASE", timedelta(seconds=-1))
+    monkeypatch.setattr(placing, "place", slowly)
+    first = program.post("/api/v1/orders", body, Idempotency_Key="a")
+    assert (code_of(first), again[1].status_code) == ((409, "idempotency_key_at_work"), 201)
+    assert Order.objects.get().pk == again[1].json()["id"]
+    assert program.post("/api/v1/orders", body, Idempotency_Key="a").json() == again[1].json()
+
+
+def test_a_request_that_fails_after_its_lease_leaves_the_key_to_who_has_it(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = timezone.now() + timedelta(minutes=1)
+
+    def take_over() -> None:
+        Answer.objects.update(lease_until=later)
+        connection.close()
+
+    def taken_over(*_what: Any) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(take_over).result()
+        raise ShopError("sold_out", "It is sold out.", status=409)
+
+    monkeypatch.setattr(stock, "refuse_short", taken_over)
+    body = order_of(make_item())
+    assert code_of(program.post("/api/v1/orders", body, Idempotency_Key="a")) == (409, "sold_out")
+    again = program.post("/api/v1/orders", body, Idempotency_Key="a")
+    assert code_of(again) == (409, "idempotency_key_at_work")
+
+
 def test_a_refund_whose_answer_was_lost_is_found_again(
     sandbox: ShopSandbox, buyer: Client, deliver: Any, program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,6 +203,44 @@ def test_a_refund_whose_answer_was_lost_is_found_again(
     # Without a key each is a refund of its own.
     program.post(address, body)
     assert at_stripe(sandbox) == [500, 500]
+
+
+def test_a_key_of_a_refund_is_no_other_refunds_after_its_day_either(
+    sandbox: ShopSandbox, buyer: Client, deliver: Any, program: Program
+) -> None:
+    item = make_item(price=1000)
+    order = paid_order_of(sandbox, buyer, deliver, {item.pk: 3})
+    address, piece = f"/api/v1/orders/{order.pk}/refunds", {"lines": [{"item": item.pk, "quantity": 1}]}
+    some = program.post(address, {"amount": 500}, Idempotency_Key="some").json()
+    one = program.post(address, piece, Idempotency_Key="one").json()
+    Answer.objects.all().delete()
+    for key, body in (
+        ("some", {"amount": 501}),
+        ("some", piece),
+        ("one", {"lines": [{"item": item.pk, "quantity": 2}]}),
+    ):
+        answer = program.post(address, body, Idempotency_Key=key)
+        assert code_of(answer) == (422, "idempotency_key_used"), (key, body)
+    assert program.post(address, {"amount": 500}, Idempotency_Key="some").json()["id"] == some["id"]
+    assert program.post(address, piece, Idempotency_Key="one").json()["id"] == one["id"]
+    assert at_stripe(sandbox) == [500, one["amount"]]
+
+
+def test_a_refund_that_stripe_refused_is_asked_for_again_by_the_same_key(
+    sandbox: ShopSandbox, buyer: Client, deliver: Any, program: Program
+) -> None:
+    """A bank has the money until the dispute is won."""
+    order = paid_order(sandbox, buyer, deliver, "4000000000000259")
+    address, body = f"/api/v1/orders/{order.pk}/refunds", {"amount": 500}
+    for _time in range(2):
+        answer = program.post(address, body, Idempotency_Key="r")
+        assert code_of(answer) == (409, "refund_refused")
+    (dispute,) = sandbox.stripe.v1.disputes.list().data
+    evidence: Any = {"evidence": {"uncategorized_text": "winning_evidence"}, "submit": True}
+    sandbox.stripe.v1.disputes.update(dispute.id, evidence)
+    assert program.post(address, body, Idempotency_Key="r").status_code == 201
+    assert program.post(address, body, Idempotency_Key="r")["Idempotent-Replayed"] == "true"
+    assert at_stripe(sandbox) == [500]
 
 
 @pytest.mark.parametrize("key", ["a" * 256, "é", "\x07", "🫖"])
