@@ -40,7 +40,7 @@ from stripe_sandbox.resources import (
 from stripe_sandbox.resources.payment_intents import intents
 from stripe_sandbox.server.api import Api
 from stripe_sandbox.server.hosts import hostname
-from stripe_sandbox.server.http import Connections, bind
+from stripe_sandbox.server.http import LONGEST_BODY, Connections, bind
 from stripe_sandbox.server.routes import ROUTES, mistaken
 
 #: Each has registered its methods with @route when it was imported.
@@ -58,19 +58,21 @@ def create_app(box: Box, allowed: Sequence[str] = ()) -> Flask:
     """The WSGI application of one box. `allowed`: more names to answer at (hosts.read_names)."""
     app = Flask("stripe_sandbox")
     app.url_map.strict_slashes = False
-    app.config["MAX_CONTENT_LENGTH"] = 4 * 1024 * 1024
+    app.config["MAX_CONTENT_LENGTH"] = LONGEST_BODY
     public = hostname(urlsplit(box.public_url or "").netloc)  # where browsers find it
     api = Api(box, (*allowed, public) if public else allowed)
     app.before_request(api.refuse_foreign_host)
     for (method, template), found in ROUTES.items():
         path = template.replace("{", "<").replace("}", ">")
-        app.add_url_rule(path, f"{method} {template}", api.view(found), methods=[method])
+        # Stripe has no address that ends with a slash: what comes so has lost an id.
+        app.add_url_rule(path, f"{method} {template}", api.view(found), methods=[method], strict_slashes=True)
     for method, path in mistaken():
-        app.add_url_rule(path, f"{method} {path}", api.not_here, methods=[method])
+        app.add_url_rule(path, f"{method} {path}", api.not_here, methods=[method], strict_slashes=True)
     for surface in SURFACES:
         surface.register(app, box)
     app.register_error_handler(404, api.unknown)
     app.register_error_handler(405, api.unknown)
+    app.register_error_handler(413, api.too_large)
     app.register_error_handler(500, api.broken)
     app.after_request(api.headers)
     if folder := urlsplit(box.public_url or "").path:

@@ -7,13 +7,12 @@ in a sentence that says so, never quietly ignored.
 from __future__ import annotations
 
 from dataclasses import asdict
-from urllib.parse import urlsplit
 
 from stripe_sandbox.box import Box
 from stripe_sandbox.checkout import amounts, automatic_tax, discounts, objects, setup, shipping
 from stripe_sandbox.checkout.lines import resolve
 from stripe_sandbox.checkout.objects import ECHOED
-from stripe_sandbox.core import errors
+from stripe_sandbox.core import errors, urls
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.resources import customers
 from stripe_sandbox.resources.customers import EMAIL
@@ -174,14 +173,7 @@ def _check_urls(params: Params) -> None:
                 param=name,
             )
     for name in ("success_url", "cancel_url", "return_url"):
-        if params.get(name) is None:
-            continue
-        parts = urlsplit(params[name])
-        if (
-            parts.scheme not in ("http", "https")
-            or not parts.netloc
-            or any(mark.isspace() for mark in params[name])
-        ):
+        if params.get(name) is not None and not urls.is_web(params[name]):
             raise errors.invalid("Not a valid URL", code="url_invalid", param=name)
 
 

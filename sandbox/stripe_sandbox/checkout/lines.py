@@ -14,7 +14,7 @@ from stripe_sandbox.core.store import Obj
 from stripe_sandbox.resources.goods import MOST_IMAGES, new_price, new_product
 from stripe_sandbox.rules import currencies
 from stripe_sandbox.rules.arithmetic import Line, LineTotal, Rate, compute_in_steps
-from stripe_sandbox.server.routes import Params
+from stripe_sandbox.server.routes import Params, new_metadata
 
 MOST_LINES = 100
 MOST_RATES = 10
@@ -85,7 +85,7 @@ def _resolve(box: Box, account: str, item: Params, path: str) -> Bought:
         quantity=item["quantity"],
         rates=_rates(box, account, item.get("tax_rates") or [], f"{path}[tax_rates]"),
         adjustable=_adjustable(item.get("adjustable_quantity"), item["quantity"], path),
-        metadata=item.get("metadata") or {},
+        metadata=new_metadata(item),
     )
 
 

@@ -8,7 +8,7 @@ from stripe_sandbox.checkout import automatic_tax, collecting
 from stripe_sandbox.core import ids
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.resources.payment_intents.objects import payment_method_options
-from stripe_sandbox.server.routes import Params
+from stripe_sandbox.server.routes import Params, new_metadata
 
 KIND = "checkout.session"
 ITEM = "item"
@@ -57,7 +57,7 @@ def new_session(params: Params) -> Obj:
         "invoice_creation": _invoice_creation(),
         "livemode": False,
         "managed_payments": {"enabled": False},
-        "metadata": params.get("metadata") or {},
+        "metadata": new_metadata(params),
         "mode": params["mode"],
         "name_collection": {},
         "payment_method_collection": params.get("payment_method_collection", "if_required"),

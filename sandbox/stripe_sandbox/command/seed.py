@@ -24,7 +24,6 @@ from stripe_sandbox.core.errors import StripeError
 from stripe_sandbox.server import forms
 from stripe_sandbox.server.keys import KEY
 from stripe_sandbox.server.routes import ROUTES, Call
-from stripe_sandbox.versions.translate import VERSION
 
 Json = dict[str, Any]
 #: (Kind, prefix of its ids), in this order, since later ones name earlier ones.
@@ -79,7 +78,7 @@ def _account(box: Box, seed: Json, where: str) -> int:
         raise BadSeed(f"{where}key is the account's secret key, such as sk_test_mine.")
     version = seed.get("api_version")
     if version is not None:
-        if not VERSION.fullmatch(str(version)):
+        if not forms.is_version(str(version)):
             raise BadSeed(f"{where}api_version is a date, such as 2022-11-15.")
         box.set_version(key[2], version)
     made = 0

@@ -13,8 +13,8 @@ from pathlib import Path
 from stripe_sandbox.app import SandboxServer
 from stripe_sandbox.box import Box
 from stripe_sandbox.command.seed import BadSeed, plant
+from stripe_sandbox.server.forms import is_version
 from stripe_sandbox.server.hosts import SETTING, read_names
-from stripe_sandbox.versions.translate import VERSION
 from stripe_sandbox.webhooks.endpoints import parse_endpoint
 
 
@@ -27,8 +27,8 @@ def webhook(text: str) -> str:
 
 
 def api_version(text: str) -> str:
-    if not VERSION.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"A version is a date, such as 2022-11-15, not {text!r}.")
+    if not is_version(text):
+        raise argparse.ArgumentTypeError(f"A version is one of Stripe's, such as 2022-11-15, not {text!r}.")
     return text
 
 

@@ -26,7 +26,10 @@ def body() -> Json:
     """The JSON object that was sent; {} where nothing was."""
     if not request.get_data():
         return {}
-    sent = request.get_json(force=True, silent=True)
+    try:
+        sent = request.get_json(force=True, silent=True)
+    except RecursionError:  # brackets by the thousand
+        sent = None
     if not isinstance(sent, dict):
         raise Refused(400, "bad_json", "Send a JSON object.")
     return sent

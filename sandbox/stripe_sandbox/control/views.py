@@ -29,8 +29,8 @@ from stripe_sandbox.resources.payment_intents.charging import PayOutcome
 from stripe_sandbox.rules import debits
 from stripe_sandbox.rules.cards import Card
 from stripe_sandbox.rules.debits import BankAccount
+from stripe_sandbox.server.forms import is_version
 from stripe_sandbox.server.hosts import is_foreign
-from stripe_sandbox.versions.translate import VERSION
 from stripe_sandbox.webhooks import endpoints
 from stripe_sandbox.webhooks.delivery import NoSuchEvent
 from stripe_sandbox.webhooks.log import FILTERS
@@ -61,6 +61,8 @@ HELP = {
 }
 CARD = ("card", "delayed", "email", "name", "authenticate", "exp_month", "exp_year", "cvc")
 BUYER = ("phone", "address", "shipping", "shipping_rate", "promotion_code", "custom_fields", "promotions")
+#: A year.
+LONGEST_ROLL = 365 * 86400
 PAYABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
 
 
@@ -158,9 +160,9 @@ class Control:
         sent = body()
         only(sent, "api_version")
         version = field(sent, "api_version", str) or ""
-        if not VERSION.fullmatch(version):
+        if not is_version(version):
             raise Refused(
-                400, "bad_version", "api_version is a date, such as 2022-11-15 or 2025-03-31.basil."
+                400, "bad_version", "api_version is one of Stripe's, such as 2022-11-15 or 2025-03-31.basil."
             )
         self._box.set_version(account, version)
         return {"account": account, "api_version": self._box.version_of(account)}
@@ -207,6 +209,8 @@ class Control:
         sent = body()
         only(sent, "expires_in")
         seconds = field(sent, "expires_in", int, 86400)
+        if seconds is None or not 0 <= seconds <= LONGEST_ROLL:
+            raise Refused(400, "bad_field", f"expires_in is a whole number from 0 to {LONGEST_ROLL}.")
         with self._box.store.transaction():
             secret = endpoints.roll(self._box.store, *self._endpoint(id), self._box.clock.now(), seconds)
         return {"id": id, "secret": secret}
@@ -302,7 +306,10 @@ class Control:
             raise Refused(
                 400, "bad_seconds", "seconds is a whole number of at least 0: time only moves forward."
             )
-        self._box.clock.advance(seconds)
+        try:
+            self._box.clock.advance(seconds)
+        except ValueError as error:
+            raise Refused(400, "bad_seconds", f"{seconds} seconds are too many: {error}") from error
         sweep(self._box)
         return self.clock()
 

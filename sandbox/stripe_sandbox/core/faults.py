@@ -35,8 +35,12 @@ class BadFault(ValueError):
     """A fault setting that has an unknown name or a wrong type; the message is a sentence for the caller."""
 
 
+#: No wait is longer, in whatever unit: Python's clocks have an end.
+LONGEST = 10**9
+
+
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LONGEST
 
 
 def _rate(name: str, value: Any) -> Any:
@@ -142,6 +146,7 @@ SPEC: dict[str, tuple[Any, Callable[[str, Any], Any], str]] = {
     "cut_after_rate": (0, _rate, "close the connection after the work is done"),
     "only": (None, _filter, "strike only these: {path: prefix or ^regex, method}; not used for next"),
     "next": ([], _queue, "one-shot faults, first fit first: [{kind, path, method, times, ms}]"),
+    "keep_errors": (False, _flag, "give its idempotency key the same 500 again, as Stripe does"),
     "other_account": (False, _flag, "take every key for another account's: it knows nothing of this one"),
     "seed": (None, _seed, "seed of the dice, set again at every PUT that names it"),
     "rounding": ("half_up", _rounding, "how Checkout rounds tax: " + ", ".join(ROUNDINGS)),
@@ -300,8 +305,8 @@ class Faults:
             raise CutConnection(kind)
         if kind.startswith("error"):
             message = "An unknown error occurred (the sandbox's faults made it)."
-            # Not stored under the idempotency key: a retry has to meet the work itself, done or not done.
-            raise StripeError(500, "api_error", message, stored=False)
+            # Mostly not stored under the idempotency key: a retry meets the work itself, done or not done.
+            raise StripeError(500, "api_error", message, stored=self._values["keep_errors"])
         if kind == "rate_limit":
             raise StripeError(
                 429,

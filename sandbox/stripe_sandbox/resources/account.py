@@ -3,20 +3,14 @@ payments. None has connected accounts: there is no Connect."""
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 from stripe_sandbox.box import Box
-from stripe_sandbox.core.errors import invalid
 from stripe_sandbox.core.store import Obj
+from stripe_sandbox.server.keys import account_id, check_account
 from stripe_sandbox.server.routes import Call, Params, route
 
 NAME = "Local sandbox"
-
-
-def account_id(account: str) -> str:
-    """`acct_...`, always the same one for the same key tail."""
-    return "acct_" + hashlib.sha256(account.encode()).hexdigest()[:16]
 
 
 def _nothing_due() -> dict[str, Any]:
@@ -57,13 +51,7 @@ def list_(box: Box, account: str, params: Params, call: Call) -> Obj:
 
 @route("GET", "/v1/accounts/{account}")
 def retrieve_by_id(box: Box, account: str, params: Params, call: Call) -> Obj:
-    if call.arg() != account_id(account):
-        raise invalid(
-            f"The provided key does not have access to account '{call.arg()}' (or that account does not "
-            "exist). Application access may have been revoked.",
-            code="account_invalid",
-            status=403,
-        )
+    check_account(account, call.arg())
     return retrieve(box, account, params, call)
 
 

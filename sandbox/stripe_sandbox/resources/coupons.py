@@ -12,7 +12,7 @@ from stripe_sandbox.core.errors import invalid, missing_object, missing_param
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.resources.events import insert_new, save_changed
 from stripe_sandbox.rules.currencies import CURRENCIES
-from stripe_sandbox.server.routes import Call, Params, listing, merge_metadata, route
+from stripe_sandbox.server.routes import Call, Params, listing, merge_metadata, new_metadata, route
 
 KIND = "coupon"
 FIVE_YEARS = 5 * 366 * 24 * 3600
@@ -136,7 +136,7 @@ def create(box: Box, account: str, params: Params, call: Call) -> Obj:
         "duration_in_months": params.get("duration_in_months"),
         "livemode": False,
         "max_redemptions": params.get("max_redemptions"),
-        "metadata": params.get("metadata") or {},
+        "metadata": new_metadata(params),
         "name": params.get("name"),
         "percent_off": params.get("percent_off"),
         "redeem_by": params.get("redeem_by"),

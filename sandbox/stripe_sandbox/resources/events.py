@@ -44,7 +44,7 @@ def list_(box: Box, account: str, params: Params, call: Call) -> Obj:
     params = {**params, "created": {**created, "gte": max(oldest, created.get("gte", 0))}}
     where: dict[str, Any] = {}
     if params.keys() & {"type", "types"}:
-        patterns = params.get("types") or [params.get("type")]
+        patterns = params["types"] if "types" in params else [params["type"]]
         known = box.store.values(account, KIND, "type")
         where["type"] = [type for type in known if any(fnmatchcase(type, pattern) for pattern in patterns)]
     if "delivery_success" in params:

@@ -14,7 +14,7 @@ from stripe_sandbox.core import ids
 from stripe_sandbox.core.errors import invalid, missing_param
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.resources.events import insert_new, save_changed
-from stripe_sandbox.server.routes import Params, merge_metadata
+from stripe_sandbox.server.routes import Params, merge_metadata, new_metadata
 
 PRODUCT = "product"
 MOST_IMAGES = 8
@@ -102,7 +102,7 @@ def new_price(box: Box, account: str, params: Params, path: str = "", *, active:
         "custom_unit_amount": None,
         "livemode": False,
         "lookup_key": None,
-        "metadata": params.get("metadata") or {},
+        "metadata": new_metadata(params),
         "nickname": params.get("nickname"),
         "product": params["product"],
         "recurring": recurring and _recurring(recurring),

@@ -16,7 +16,7 @@ from stripe_sandbox.resources.events import save_changed
 from stripe_sandbox.rules import cards, debits
 from stripe_sandbox.rules.cards import Card, Decline, TestCard
 from stripe_sandbox.rules.debits import BankAccount, TestDebit
-from stripe_sandbox.server.routes import Call, Params, fetch, listing, merge_metadata, route
+from stripe_sandbox.server.routes import Call, Params, fetch, listing, merge_metadata, new_metadata, route
 
 KIND = "payment_method"
 ADDRESS = ("city", "country", "line1", "line2", "postal_code", "state")
@@ -142,7 +142,7 @@ def from_data(box: Box, account: str, data: Params) -> Obj:
     year = given["exp_year"]
     card = Card(given["number"], given["exp_month"], year + 2000 if year < 100 else year, given.get("cvc"))
     method = make(box, account, card, billing=data.get("billing_details"))
-    method["metadata"] = data.get("metadata") or {}
+    method["metadata"] = new_metadata(data)
     method["allow_redisplay"] = data.get("allow_redisplay", "unspecified")
     box.store.save(account, method)
     return method
@@ -156,7 +156,7 @@ def _of_iban(box: Box, account: str, data: Params) -> Obj:
     if not data.get(debits.TYPE):
         raise errors.missing_param("sepa_debit")
     method = make(box, account, BankAccount(data[debits.TYPE]["iban"]), billing=billing)
-    method["metadata"] = data.get("metadata") or {}
+    method["metadata"] = new_metadata(data)
     box.store.save(account, method)
     return method
 
@@ -169,7 +169,7 @@ def _of_token(box: Box, account: str, token: str, data: Params) -> Obj:
     )
     if data.get("billing_details"):
         method["billing_details"] |= _billing(data["billing_details"])
-    method["metadata"] = data.get("metadata") or {}
+    method["metadata"] = new_metadata(data)
     method["allow_redisplay"] = data.get("allow_redisplay", "unspecified")
     box.store.save(account, method)
     return method

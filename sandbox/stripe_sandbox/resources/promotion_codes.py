@@ -16,7 +16,7 @@ from stripe_sandbox.core.errors import invalid, missing_object, missing_param
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.resources import coupons
 from stripe_sandbox.resources.events import insert_new, save_changed
-from stripe_sandbox.server.routes import Call, Params, listing, merge_metadata, route
+from stripe_sandbox.server.routes import Call, Params, listing, merge_metadata, new_metadata, route
 
 KIND = "promotion_code"
 CODE = re.compile(r"[a-zA-Z0-9_-]+")
@@ -157,7 +157,7 @@ def create(box: Box, account: str, params: Params, call: Call) -> Obj:
         "expires_at": params.get("expires_at"),
         "livemode": False,
         "max_redemptions": params.get("max_redemptions"),
-        "metadata": params.get("metadata") or {},
+        "metadata": new_metadata(params),
         "promotion": {"type": "coupon", "coupon": coupon["id"]},
         "restrictions": _restrictions(params.get("restrictions") or {}),
         "times_redeemed": 0,

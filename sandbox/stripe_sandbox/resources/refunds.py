@@ -12,7 +12,16 @@ from stripe_sandbox.core.store import Obj
 from stripe_sandbox.resources.balance_transactions import book
 from stripe_sandbox.resources.events import save_changed
 from stripe_sandbox.rules import cards, currencies
-from stripe_sandbox.server.routes import Call, Params, each_due, fetch, listing, merge_metadata, route
+from stripe_sandbox.server.routes import (
+    Call,
+    Params,
+    each_due,
+    fetch,
+    listing,
+    merge_metadata,
+    new_metadata,
+    route,
+)
 
 KIND = "refund"
 CHARGE = "charge"
@@ -130,7 +139,7 @@ def _build(box: Box, account: str, charge: Obj, amount: int, params: Params) -> 
         "charge": charge["id"],
         "created": now,
         "currency": charge["currency"],
-        "metadata": params.get("metadata") or {},
+        "metadata": new_metadata(params),
         "payment_intent": charge["payment_intent"],
         "reason": params.get("reason"),
         "receipt_number": None,

@@ -15,7 +15,7 @@ from stripe_sandbox.core.errors import invalid
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.rules import search
 from stripe_sandbox.rules.search import Clause
-from stripe_sandbox.server.routes import Call, Handler, Params, includable, route
+from stripe_sandbox.server.routes import Call, Handler, Params, includable, page_size, route
 
 KINDS = {
     "charges": "charge",
@@ -46,9 +46,7 @@ def _test(clause: Clause) -> tuple[str, list[Any]]:
 
 
 def _find(box: Box, account: str, resource: str, params: Params, call: Call) -> Obj:
-    limit = params.get("limit", 10)
-    if not 1 <= limit <= 100:
-        raise invalid(f"Invalid integer: {limit}. Must be between 1 and 100.", param="limit", stored=False)
+    limit = page_size(params)
     query = search.read(resource, params["query"])
     tests, values = zip(*map(_test, query.clauses), strict=True)
     test = (" OR " if query.any_of else " AND ").join(tests)

@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from stripe_sandbox.box import Box
-from stripe_sandbox.core import errors, ids
+from stripe_sandbox.core import errors, ids, urls
 from stripe_sandbox.core.errors import DOCS, StripeError
 from stripe_sandbox.core.store import Obj, shown
 from stripe_sandbox.resources import confirmation_tokens, payment_methods
 from stripe_sandbox.rules.cards import Decline
-from stripe_sandbox.server.routes import Call, Params, fetch, listing, merge_metadata, route
+from stripe_sandbox.server.routes import Call, Params, fetch, listing, merge_metadata, new_metadata, route
 
 KIND = "setup_intent"
 OPEN = ("requires_payment_method", "requires_confirmation", "requires_action")
@@ -68,7 +68,7 @@ def build(box: Box, account: str, params: Params, *, session: str | None = None)
         "client_secret": f"{id}_secret_{ids.letters(25)}",
         "created": box.clock.now(),
         "livemode": False,
-        "metadata": params.get("metadata") or {},
+        "metadata": new_metadata(params),
         "payment_method_options": {
             "card": {"mandate_options": None, "network": None, "request_three_d_secure": "automatic"}
         },
@@ -159,6 +159,7 @@ def answer_challenge(box: Box, account: str, intent_id: str, *, authenticated: b
 
 
 def _confirm(box: Box, account: str, intent: Obj, params: Params, call: Call) -> Obj:
+    urls.check_return(params.get("return_url"))
     automatic = intent["automatic_payment_methods"]
     excused = intent["allowed_payment_method_types"] == ["card"] or "return_url" in params
     if automatic["allow_redirects"] == "always" and not excused and not params.get("use_stripe_sdk"):

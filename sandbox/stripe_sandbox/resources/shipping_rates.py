@@ -5,7 +5,7 @@ from __future__ import annotations
 from stripe_sandbox.box import Box
 from stripe_sandbox.core import errors, ids
 from stripe_sandbox.core.store import Obj
-from stripe_sandbox.server.routes import Call, Params, fetch, listing, merge_metadata, route
+from stripe_sandbox.server.routes import Call, Params, fetch, listing, merge_metadata, new_metadata, route
 
 KIND = "shipping_rate"
 
@@ -38,7 +38,7 @@ def new_rate(box: Box, account: str, params: Params, path: str = "") -> Obj:
         "display_name": params["display_name"],
         "fixed_amount": {"amount": fixed["amount"], "currency": fixed["currency"]},
         "livemode": False,
-        "metadata": params.get("metadata") or {},
+        "metadata": new_metadata(params),
         "tax_behavior": params.get("tax_behavior", "unspecified"),
         "tax_code": params.get("tax_code"),
         "type": "fixed_amount",

@@ -14,7 +14,7 @@ from stripe_sandbox.core.ids import new
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.resources.events import insert_new, save_changed
 from stripe_sandbox.rules.countries import country
-from stripe_sandbox.server.routes import Call, Params, fetch, listing, merge_metadata, route
+from stripe_sandbox.server.routes import Call, Params, fetch, listing, merge_metadata, new_metadata, route
 
 KIND = "tax_rate"
 EDITABLE = ("active", "country", "description", "display_name", "jurisdiction", "state", "tax_type")
@@ -61,7 +61,7 @@ def new_rate(box: Box, params: Params) -> Obj:
         "jurisdiction": params.get("jurisdiction"),
         "jurisdiction_level": None,
         "livemode": False,
-        "metadata": params.get("metadata") or {},
+        "metadata": new_metadata(params),
         "percentage": params["percentage"],
         "rate_type": "percentage",
         "state": params.get("state"),

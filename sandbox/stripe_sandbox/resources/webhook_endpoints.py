@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from stripe_sandbox.box import Box
+from stripe_sandbox.core import urls
 from stripe_sandbox.core.errors import StripeError, invalid, missing_param
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.server.routes import Call, Params, fetch, listing, merge_metadata, route
@@ -15,7 +14,7 @@ MOST = 16
 
 def _check(params: Params) -> None:
     url = params.get("url")
-    if url is not None and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname):
+    if url is not None and not urls.is_web(url):
         message = "Invalid URL: An explicit scheme (such as https) must be provided."
         raise invalid(message, code="url_invalid", param="url", stored=False)
     if params.get("enabled_events") == []:

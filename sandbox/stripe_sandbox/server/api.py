@@ -29,9 +29,9 @@ from stripe_sandbox.server.expand import expand
 from stripe_sandbox.server.hosts import SETTING, hostname, is_answered, is_foreign
 from stripe_sandbox.server.http import HELD_BACK
 from stripe_sandbox.server.idempotency import Kept, Keys, fingerprint
-from stripe_sandbox.server.keys import read_key, secret_key_required
+from stripe_sandbox.server.keys import check_account, read_key, secret_key_required
 from stripe_sandbox.server.routes import ROUTES, Call, Params, Route, is_elsewhere
-from stripe_sandbox.versions.translate import NEWEST, VERSION, down, of_library, shown_fields, up
+from stripe_sandbox.versions.translate import NEWEST, down, of_library, shown_fields, up
 
 OF_THE_API = ("/v1/", "/v2/")
 #: What a path is about: its first word, or the first two of `/v1/checkout/sessions` and the like.
@@ -77,6 +77,8 @@ class Api:
             # Any word is a secret key here: a page that the developer happens to open knows one.
             message = "Pages of other sites cannot use a secret key of the sandbox. Use a publishable key."
             raise errors.invalid(message, code="cross_site", status=403, stored=False)
+        for header in ("Stripe-Account", "Stripe-Context"):
+            check_account(key.account, request.headers.get(header))
         account = self._box.faults.account_of(key.account)
         call = Call(
             id=_request_id(),
@@ -91,16 +93,21 @@ class Api:
         )
         g.asked = (account, call.version)
         with self._keys.claim(account, call.idempotency_key):
-            self._box.faults.before(call.method, call.url)
-            response = self._once(route, account, call)
-        request.environ[HELD_BACK] = self._box.faults.after()
+            try:
+                self._box.faults.before(call.method, call.url)
+                response = self._once(route, account, call)
+                request.environ[HELD_BACK] = self._box.faults.after()
+            except StripeError as error:
+                if error.status == 500 and error.stored and call.idempotency_key is not None:
+                    self._keep(account, call, fingerprint(call.url, _pairs()), error)
+                raise
         return response
 
     def _version(self, account: str, publishable: bool) -> str:
         """The API version that is spoken. An account's own is set by its first request, as at Stripe; what
         names none in a browser is the sandbox's Stripe.js, which speaks the newest."""
         named = request.headers.get("Stripe-Version")
-        if named is not None and not VERSION.fullmatch(named):
+        if named is not None and not forms.is_version(named):
             raise errors.invalid(f"Invalid Stripe API version: {named}")
         if publishable:
             return named or NEWEST
@@ -114,7 +121,7 @@ class Api:
         pairs = _pairs()
         if call.idempotency_key is None:
             return _json(*self._work(route, account, call, pairs, ""))
-        print_ = fingerprint(call.method, call.url, pairs)
+        print_ = fingerprint(call.url, pairs)
         kept = self._keys.recall(account, call.idempotency_key, print_)
         if kept is None:
             status, body = self._work(route, account, call, pairs, print_)
@@ -135,11 +142,16 @@ class Api:
         except StripeError as error:
             if call.idempotency_key is None or not error.stored:
                 raise
-            status, body = error.status, self._told(error, call.id)
-            self._keys.keep(account, call.idempotency_key, print_, Kept(status, body, call.id))
+            status, body = error.status, self._keep(account, call, print_, error)
         finally:
             cause.reset(token)
         return status, body
+
+    def _keep(self, account: str, call: Call, print_: str, error: StripeError) -> str:
+        """Remember an error as the answer to its idempotency key; its body."""
+        body = self._told(error, call.id)
+        self._keys.keep(account, str(call.idempotency_key), print_, Kept(error.status, body, call.id))
+        return body
 
     def _handled(self, route: Route, account: str, call: Call, params: Params) -> tuple[int, str]:
         paths = params.pop("expand", None) or []
@@ -166,17 +178,27 @@ class Api:
         """404 and 405: below /v1/ and /v2/ in Stripe's words, elsewhere as they are."""
         if not request.path.startswith(OF_THE_API):
             return error.get_response()
-        if is_elsewhere(request.method, request.path.rstrip("/")):
+        if is_elsewhere(request.method, request.path):
             return self.not_here()
+        empty = (
+            "If you are trying to list objects, remove the trailing slash. If you are trying to retrieve an "
+            "object, make sure you passed a valid (non-empty) identifier in your code. "
+        )
         return self._refusal(
             errors.invalid(
-                f"Unrecognized request URL ({request.method}: {request.path}). If you are trying to list "
-                "objects, remove the trailing slash. If you are trying to retrieve an object, make sure you "
-                "passed a valid (non-empty) identifier in your code. Please see https://stripe.com/docs or "
-                "we can help at https://support.stripe.com/.",
+                f"Unrecognized request URL ({request.method}: {request.path}). "
+                f"{empty if request.path.endswith('/') else ''}"
+                "Please see https://stripe.com/docs or we can help at https://support.stripe.com/.",
                 status=404,
             )
         )
+
+    def too_large(self, error: HTTPException) -> AnyResponse:
+        """413: more than Flask's MAX_CONTENT_LENGTH."""
+        if not request.path.startswith(OF_THE_API):
+            return error.get_response()
+        message = "The request's body is too large: the local sandbox takes 4 MB at most."
+        return self._refusal(errors.invalid(message, status=413))
 
     def broken(self, error: HTTPException) -> AnyResponse:
         """A defect of the sandbox itself; Flask has already logged the traceback."""

@@ -62,36 +62,42 @@ def expand(box: Box, account: str, obj: Obj, paths: list[str], older: Older) -> 
     for path in paths:
         parts = path.split(".")
         if len(parts) > DEPTH:
-            raise errors.invalid(
-                f"You cannot expand more than {DEPTH} levels of a property. Property: {path}", param="expand"
-            )
-        if not _expand(box, account, obj, parts, older):
-            raise errors.invalid(f"This property cannot be expanded ({path}).", param="expand")
+            message = f"You cannot expand more than {DEPTH} levels of a property. Property: {path}"
+            raise errors.invalid(message, param="expand", stored=False)
+        wrong = _expand(box, account, obj, parts, older)
+        if wrong:
+            message = f"This property cannot be expanded ({wrong})."
+            if _is_list(obj) and parts[0] != "data":
+                message += f" You may want to try expanding 'data.{wrong}' instead."
+            raise errors.invalid(message, stored=False)
 
 
-def _expand(box: Box, account: str, obj: Obj, parts: list[str], older: Older) -> bool:
+def _is_list(obj: Obj) -> bool:
+    return obj.get("object") == "list"
+
+
+def _expand(box: Box, account: str, obj: Obj, parts: list[str], older: Older) -> str:
+    """Empty, or the path up to the name that cannot be opened, as Stripe tells it."""
     head, rest = parts[0], parts[1:]
-    if obj.get("object") == "list" and head != "data":
-        return False
+    if (_is_list(obj) and head != "data") or head[:1] in ("_", "+") or head == "metadata":
+        return head
     value = _included(box, account, obj, head, older)
     if isinstance(value, str):
         value = obj[head] = _referred(box, account, head, value)
     if value is None:
         # Nothing to open here; all there is to tell is whether the name is one that could be opened.
         openable = head in REFERENCES or head in EMPTY or head == "source" or bool(rest)
-        return (head in obj and openable) or head in SOMETIMES.get(obj.get("object", ""), ())
-    if isinstance(value, list):
-        inner = [item for item in value if isinstance(item, dict)]
-        if not rest:
-            return obj.get("object") == "list" or _is_included(obj, head, older)
-        return all(_expand(box, account, item, rest, older) for item in inner)
-    if not isinstance(value, dict):
-        return not rest and _is_included(obj, head, older)
-    return (
-        _expand(box, account, value, rest, older)
-        if rest
-        else _is_included(obj, head, older) or "object" in value
-    )
+        known = (head in obj and openable) or head in SOMETIMES.get(obj.get("object", ""), ())
+        return "" if known else head
+    if not rest:
+        # What is an object already has nothing to open either: Stripe says nothing of it.
+        opened = isinstance(value, dict) or (isinstance(value, list) and _is_list(obj))
+        return "" if opened or _is_included(obj, head, older) else head
+    inner = value if isinstance(value, list) else [value]
+    if not all(isinstance(item, dict) for item in inner):
+        return head
+    wrong = next(filter(None, (_expand(box, account, item, rest, older) for item in inner)), "")
+    return f"{head}.{wrong}" if wrong else ""
 
 
 def _is_included(obj: Obj, name: str, older: Older) -> bool:

@@ -16,11 +16,15 @@ from typing import Any
 
 from stripe_sandbox.core.errors import StripeError, invalid, missing_param
 from stripe_sandbox.rules.currencies import CURRENCIES
+from stripe_sandbox.versions.translate import NEWEST, VERSION
 
 Node = dict[str, Any]
 PART = re.compile(r"\[([^\[\]]*)\]")
-INTEGER = re.compile(r"-?\d{1,18}")
-NUMBER = re.compile(r"-?(\d{1,15}(\.\d*)?|\.\d+)")
+INTEGER = re.compile(r"-?[0-9]{1,18}")
+NUMBER = re.compile(r"-?([0-9]{1,15}(\.[0-9]*)?|\.[0-9]+)")
+INDEX = re.compile(r"[0-9]{1,9}")
+#: How deep brackets may be nested: Rack's own limit. No parameter of Stripe's comes near.
+DEEPEST = 32
 DEFAULT_LENGTH = 5000
 METADATA = frozenset({"metadata"})
 # Gone in endive, though every older integration sends it.
@@ -37,6 +41,17 @@ def methods() -> dict[str, Node]:
     return json.loads(path.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
 
 
+def is_version(text: str) -> bool:
+    """Whether Stripe has an API version of that name: the date of a release, with its own name, with none, or
+    with `preview`. One later than the sandbox's newest may be there; it is answered as the newest."""
+    if not VERSION.fullmatch(text):
+        return False
+    date, _, name = text.partition(".")
+    known = methods()["POST /v1/webhook_endpoints"]["properties"]["api_version"]["enum"]
+    named = any(one == text or (one[:10] == date and name in ("", "preview")) for one in known)
+    return named or date > NEWEST[:10]
+
+
 def decode(pairs: Iterable[tuple[str, str]]) -> Node:
     """`a[b][0]=c` pairs -> nested dicts of strings; arrays stay dicts of index -> value until `check` knows
     better."""
@@ -44,6 +59,11 @@ def decode(pairs: Iterable[tuple[str, str]]) -> Node:
     for name, value in pairs:
         head, bracket, rest = name.partition("[")
         keys = [head, *PART.findall(bracket + rest)]
+        if len(keys) > DEEPEST:
+            message = (
+                f"Invalid request: parameter names may be nested {DEEPEST} levels deep, not {len(keys)}."
+            )
+            raise invalid(message, stored=False)
         if bracket and head + "".join(f"[{key}]" for key in keys[1:]) != name:
             raise invalid(
                 f"Invalid request (check that your parameter names are well formed: {name})", stored=False
@@ -138,7 +158,8 @@ def _value(node: Node, raw: str | Node, path: str) -> Any:
     if kind == "array":
         return _array(node["items"], raw, path)
     if isinstance(raw, dict):
-        raise invalid(f"Invalid {kind}: {json.dumps(raw)}", param=path)
+        written = json.dumps(raw, separators=(",", ":"), ensure_ascii=False)
+        raise invalid(f"Invalid {kind}: {written}", param=path)
     return _scalar(node, kind, raw, path)
 
 
@@ -160,7 +181,7 @@ def _any_of(options: list[Node], raw: str | Node, path: str) -> Any:
 def _array(items: Node, raw: str | Node, path: str) -> list[Any]:
     if raw == "":
         return []
-    if not isinstance(raw, dict) or not all(key.isdigit() for key in raw):
+    if not isinstance(raw, dict) or not all(map(INDEX.fullmatch, raw)):
         raise invalid("Invalid array", param=path)
     ordered = sorted(raw.items(), key=lambda pair: int(pair[0]))
     return [_value(items, value, f"{path}[{index}]") for index, (_, value) in enumerate(ordered)]

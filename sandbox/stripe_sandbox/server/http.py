@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import socket
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -16,6 +18,14 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 HELD_BACK = "sandbox.held_back_ms"
 #: Seconds between two interim answers while an answer is held back: less than any client's read times out.
 SIGN_OF_LIFE = 0.5
+#: The longest body; one that is longer is refused by Flask.
+LONGEST_BODY = 4 * 1024 * 1024
+PIECE = 64 * 1024
+LENGTH = re.compile(r"[0-9]{1,18}")
+
+
+class BadBody(Exception):
+    """A body whose length cannot be made out: there is no telling where the next request begins."""
 
 
 class Connections:
@@ -69,9 +79,17 @@ class Handler(WSGIRequestHandler):
         if self.headers.get("Expect", "").lower().strip() == "100-continue":
             self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         environ = self.make_environ()
-        environ["wsgi.input"] = io.BytesIO(self._body(environ))
+        try:
+            body = self._body(environ)
+        except BadBody:
+            self.close_connection = True
+            self.send_error(400)
+            return
+        if environ.pop("HTTP_TRANSFER_ENCODING", None):
+            environ["CONTENT_LENGTH"] = str(len(body))
+        environ["wsgi.input"] = io.BytesIO(body)
         environ["wsgi.input_terminated"] = True
-        status, headers, body = _run(self.server.app, environ)
+        status, headers, answer = _run(self.server.app, environ)
         self._hold_back(environ.get(HELD_BACK, 0) / 1000)
         code, _, reason = status.partition(" ")
         self.send_response_only(int(code), reason)
@@ -81,10 +99,10 @@ class Handler(WSGIRequestHandler):
         for name, value in headers:
             if name.lower() not in ("content-length", "connection"):
                 self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(body)
+            self.wfile.write(answer)
         self.wfile.flush()
 
     def _hold_back(self, seconds: float) -> None:
@@ -97,10 +115,24 @@ class Handler(WSGIRequestHandler):
             time.sleep(min(left, SIGN_OF_LIFE))
 
     def _body(self, environ: dict[str, Any]) -> bytes:
-        stream = environ["wsgi.input"]
-        if environ.get("wsgi.input_terminated"):  # chunked: werkzeug has wrapped the stream
-            return bytes(stream.read())
-        return bytes(stream.read(int(environ.get("CONTENT_LENGTH") or 0)))
+        """What was sent. Of too much the rest is heard out and dropped: who is hung up on while it is sending
+        never reads the answer."""
+        chunked = environ.get("wsgi.input_terminated")  # werkzeug has wrapped the stream
+        length = environ.get("CONTENT_LENGTH") or "0"
+        if not chunked and not LENGTH.fullmatch(length):
+            raise BadBody(length)
+        left = sys.maxsize if chunked else int(length)
+        kept = bytearray()
+        try:
+            while left and (piece := environ["wsgi.input"].read(min(left, PIECE))):
+                left -= len(piece)
+                if len(kept) <= LONGEST_BODY:
+                    kept += piece
+        except (TimeoutError, ConnectionError):
+            raise
+        except OSError as error:  # no chunks
+            raise BadBody(str(error)) from error
+        return bytes(kept)
 
     def log(self, type: str, message: str, *args: Any) -> None:
         """Stay quiet: the dashboard and the clients tell what was asked."""

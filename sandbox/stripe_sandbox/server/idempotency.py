@@ -57,6 +57,8 @@ class Keys:
         if key is None:
             yield
             return
+        if not key:
+            raise StripeError(400, "invalid_request_error", "Idempotency Key must be a non-empty string.")
         if len(key) > LONGEST_KEY:
             raise StripeError(
                 400,
@@ -81,7 +83,7 @@ class Keys:
                 self._in_flight.discard((account, key))
 
     def recall(self, account: str, key: str, fingerprint: str) -> Kept | None:
-        """The answer that this key already got; 400 where it was used with other parameters."""
+        """The answer that this key already got; 400 where it was used elsewhere or with other parameters."""
         rows = self._box.store.sql(
             "SELECT fingerprint, status, body, request_id FROM idempotency "
             "WHERE account = ? AND key = ? AND created > ?",
@@ -91,11 +93,17 @@ class Keys:
             return None
         known, status, body, request_id = rows[0]
         if known != fingerprint:
+            here, there = fingerprint.rpartition(" ")[0], known.rpartition(" ")[0]
+            only = (
+                "with the same parameters they were first used with"
+                if here == there
+                else f"for the same endpoint they were first used for ('{here}' vs '{there}')"
+            )
             raise StripeError(
                 400,
                 "idempotency_error",
-                "Keys for idempotent requests can only be used with the same parameters they were first used "
-                f"with. Try using a key other than '{key}' if you meant to execute a different request.",
+                f"Keys for idempotent requests can only be used {only}. Try using a key other than '{key}' "
+                "if you meant to execute a different request.",
                 stored=False,
             )
         return Kept(status, body, request_id)
@@ -111,7 +119,7 @@ class Keys:
             )
 
 
-def fingerprint(method: str, path: str, pairs: list[tuple[str, str]]) -> str:
-    """What makes two requests the same: method, path and parameters, in whatever order they came."""
-    whole = json.dumps([method, path, sorted(pairs)], ensure_ascii=False)
-    return hashlib.sha256(whole.encode()).hexdigest()
+def fingerprint(path: str, pairs: list[tuple[str, str]]) -> str:
+    """What makes two POSTs the same: the path, and the parameters in whatever order they came."""
+    whole = json.dumps(sorted(pairs), ensure_ascii=False)
+    return f"{path} {hashlib.sha256(whole.encode()).hexdigest()}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import re
 from dataclasses import dataclass
 
@@ -45,6 +46,26 @@ def masked(key: str) -> str:
     head = "_".join(key.split("_")[:2]) + "_" if key.count("_") >= 2 else ""
     tail = key[-4:] if len(key) > len(head) + 4 else ""
     return f"{head}{'*' * max(len(key) - len(head) - len(tail), 1)}{tail}"
+
+
+def account_id(account: str) -> str:
+    """`acct_...`, always the same one for the same key tail."""
+    return "acct_" + hashlib.sha256(account.encode()).hexdigest()[:16]
+
+
+def check_account(account: str, wanted: str | None) -> None:
+    """`wanted` is an account named in a path, or in the header Stripe-Account. There is no Connect: a key has
+    none but its own."""
+    if wanted is None or wanted == account_id(account):
+        return
+    raise StripeError(
+        403,
+        "invalid_request_error",
+        f"The provided key does not have access to account '{wanted}' (or that account does not exist). "
+        "Application access may have been revoked.",
+        code="account_invalid",
+        stored=False,
+    )
 
 
 def secret_key_required() -> StripeError:

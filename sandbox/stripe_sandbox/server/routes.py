@@ -142,13 +142,7 @@ def listing(
 ) -> Obj:
     """Stripe's list of `kind`, newest first: reads limit, starting_after, ending_before and created of
     `params`."""
-    limit = params.get("limit", 10)
-    if not 1 <= limit <= 100:
-        raise errors.invalid(
-            f"Invalid integer: {limit}. Must be between 1 and 100.", param="limit", stored=False
-        )
-    if "starting_after" in params and "ending_before" in params:
-        raise errors.invalid("You may only specify one of these parameters: ending_before, starting_after.")
+    after, before = params.get("starting_after"), params.get("ending_before")
     created = params.get("created")
     if isinstance(created, int):
         created = {"gte": created, "lte": created}
@@ -157,15 +151,29 @@ def listing(
             account,
             kind,
             where=where,
-            limit=limit,
-            starting_after=params.get("starting_after"),
-            ending_before=params.get("ending_before"),
+            limit=page_size(params),
+            starting_after=after,
+            ending_before=before,
             created=created,
         )
     except NoSuchCursor as missing:
         cursor, id = missing.args
         raise errors.missing_object(kind.rpartition(".")[2], id, cursor, status=400) from missing
+    if after is not None and before is not None:  # Stripe looks for both objects first
+        raise errors.invalid(
+            "Received both starting_after and ending_before parameters. Please pass in only one."
+        )
     return {"object": "list", "data": objs, "has_more": has_more, "url": call.url}
+
+
+def page_size(params: Params) -> int:
+    """How many a list has: 10, or `limit`, which Stripe moves into 1 to 100 without a word."""
+    return min(max(int(params.get("limit", 10)), 1), 100)
+
+
+def new_metadata(params: Params) -> dict[str, str]:
+    """The metadata that a new object begins with: a key given as "" is not there."""
+    return {key: value for key, value in (params.get("metadata") or {}).items() if value != ""}
 
 
 def merge_metadata(obj: Obj, metadata: Mapping[str, str] | None) -> None:
@@ -174,7 +182,8 @@ def merge_metadata(obj: Obj, metadata: Mapping[str, str] | None) -> None:
     if metadata is None:
         obj["metadata"] = {}
         return
-    kept: dict[str, str] = {**(obj.get("metadata") or {}), **metadata}
+    changed: dict[str, str] = {**(obj.get("metadata") or {}), **metadata}
+    kept = {key: value for key, value in changed.items() if value != ""}
     if len(kept) > 50:
         raise errors.invalid("You can only have up to 50 metadata keys.", param="metadata")
-    obj["metadata"] = {key: value for key, value in kept.items() if value != ""}
+    obj["metadata"] = kept

@@ -55,7 +55,7 @@ function control(name, value, send) {
   const id = `fault-${name}`;
   if (isRate(name)) return rateControl(id, value, send);
   if (name === "rounding") return choiceControl(id, value, ["half_up", "half_even", "total"], send);
-  if (["webhooks_paused", "other_account"].includes(name)) return flagControl(id, value, send);
+  if (["webhooks_paused", "other_account", "keep_errors"].includes(name)) return flagControl(id, value, send);
   return jsonControl(id, value, send);
 }
 

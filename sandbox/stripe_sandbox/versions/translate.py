@@ -26,7 +26,7 @@ from stripe_sandbox.versions import (
 from stripe_sandbox.versions.change import Change, Params, Shown
 
 NEWEST = "2026-10-28.endive"
-VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.\w+)?")
+VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.\w+)?", re.ASCII)
 #: Oldest first.
 CHANGES: tuple[Change, ...] = tuple(
     module.CHANGE

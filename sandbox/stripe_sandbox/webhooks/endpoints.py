@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from stripe_sandbox.core import ids
+from stripe_sandbox.core import ids, urls
 from stripe_sandbox.core.store import Obj, Store
 
 KIND = "webhook_endpoint"
@@ -21,7 +21,7 @@ ARGUMENT = re.compile(r"(?:(?P<tail>[^@/:=]+)@)?(?P<url>https?://[^\s=/]\S*)=(?P
 def parse_endpoint(argument: str) -> tuple[str, str, str]:
     """`[TAIL@]URL=whsec_...` -> (account or "*", url, secret). Raises ValueError with a sentence."""
     match = ARGUMENT.fullmatch(argument)
-    if not match:
+    if not match or not urls.is_web(match["url"]):
         raise ValueError(f"A webhook is URL=whsec_... or TAIL@URL=whsec_..., not {argument!r}.")
     return match["tail"] or EVERYBODY, match["url"], match["secret"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -49,6 +50,17 @@ from sandbox_testing.shopping import GOOD, open_session
         ),
         ("POST", "clock/advance", {"seconds": "1"}, 400, "bad_field", "seconds is a whole number."),
         ("POST", "clock/advance", [], 400, "bad_json", "Send a JSON object."),
+        ("POST", "clock/advance", {"seconds": 10**18}, 400, "bad_seconds", f"{10**18} seconds are too many"),
+        ("POST", "clock/advance", json.loads("[" * 900 + "]" * 900), 400, "bad_json", "Send a JSON object."),
+        (
+            "PUT",
+            "faults",
+            {"latency_ms": float("inf")},
+            400,
+            "bad_fault",
+            "latency_ms is a number",
+        ),
+        ("PUT", "accounts/mine", {"api_version": "2022-11-16"}, 400, "bad_version", "api_version is one of"),
         ("GET", "events?limit=0", None, 400, "bad_limit", "limit is a whole number from 1 to 500."),
     ],
 )

@@ -149,11 +149,10 @@ def test_what_is_no_query_is_refused(client: Client, query: str, words: str) -> 
     assert words in str(caught.value.user_message)
 
 
-def test_pages_and_limits_that_cannot_be_are_refused(client: Client) -> None:
-    for wrong in ({"page": "2"}, {"limit": 0}, {"limit": 101}):
-        with pytest.raises(stripe.InvalidRequestError) as caught:
-            client.v1.customers.search({"query": "created>0", **wrong})
-        assert caught.value.param in wrong
+def test_a_page_that_cannot_be_is_refused(client: Client) -> None:
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        client.v1.customers.search({"query": "created>0", "page": "2"})
+    assert caught.value.param == "page"
     with pytest.raises(stripe.InvalidRequestError, match="true or false"):
         client.v1.products.search({"query": "active:'yes'"})
 

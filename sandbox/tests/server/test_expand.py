@@ -39,6 +39,36 @@ def test_expanding_nothing_is_no_error(client: stripe.StripeClient) -> None:
     assert session.payment_intent is None
 
 
+def test_a_list_says_that_data_comes_first(client: stripe.StripeClient) -> None:
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        client.v1.charges.list({"expand": ["payment_intent.customer"]})
+    assert caught.value.user_message == (
+        "This property cannot be expanded (payment_intent). You may want to try expanding "
+        "'data.payment_intent' instead."
+    )
+
+
+def test_the_path_is_named_up_to_what_cannot_be_opened(client: stripe.StripeClient) -> None:
+    customer = client.v1.customers.create({"metadata": {"customer": "cus_1"}})
+    for path, named in (
+        ("invalid.deep.path", "invalid"),
+        ("invoice_settings.bogus", "invoice_settings.bogus"),
+        ("invoice_settings.bogus.deeper", "invoice_settings.bogus"),
+        ("metadata.customer", "metadata"),
+    ):
+        with pytest.raises(stripe.InvalidRequestError) as caught:
+            client.v1.customers.retrieve(customer.id, {"expand": [path]})
+        assert caught.value.user_message == f"This property cannot be expanded ({named})."
+
+
+def test_what_is_there_as_an_object_already_may_be_asked_for(client: stripe.StripeClient) -> None:
+    made = client.v1.customers.create(
+        {"address": {"city": "Bath"}, "expand": ["address", "invoice_settings"]}
+    )
+    assert made.address is not None
+    assert made.address.city == "Bath"
+
+
 @pytest.mark.parametrize(
     "path", ["amount_total", "nonsense", "metadata", "line_items.nonsense", "charge", "review"]
 )

@@ -135,6 +135,52 @@ def test_brackets_are_read_as_rack_reads_them(form: str, tree: dict[str, Any]) -
     assert decode(parse_qsl(form)) == tree
 
 
+@pytest.mark.parametrize(
+    ("form", "message", "param"),
+    [
+        ("name[]=wrong&name[]=type", 'Invalid string: {"0":"wrong","1":"type"}', "name"),
+        ("balance=٣", "Invalid integer: ٣", "balance"),
+        ("balance[a][b]=ж", 'Invalid integer: {"a":{"b":"ж"}}', "balance"),
+        ("preferred_locales[²]=en", "Invalid array", "preferred_locales"),
+        ("preferred_locales[" + "9" * 5000 + "]=en", "Invalid array", "preferred_locales"),
+        ("metadata[a][b]=1", "Invalid metadata: values must be strings, not objects.", "metadata[a]"),
+        (
+            "a" + "[b]" * 5000 + "=1",
+            "Invalid request: parameter names may be nested 32 levels deep, not 5001.",
+            None,
+        ),
+        ("balance" + "[b]" * 3000 + "=1", None, None),
+    ],
+)
+def test_what_nobody_would_send_is_refused_all_the_same(
+    sandbox: CheckedSandbox, account: str, form: str, message: str | None, param: str | None
+) -> None:
+    answer = post(sandbox, account, "/v1/customers", form)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["type"], error.get("param")) == (400, "invalid_request_error", param)
+    assert message in (None, error["message"])
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/customers", "/v1/coupons?percent_off=10", "/v1/prices?currency=usd&unit_amount=1"]
+)
+def test_an_empty_value_in_metadata_makes_no_key(sandbox: CheckedSandbox, account: str, path: str) -> None:
+    more = "&product_data[name]=Tea" if "prices" in path else ""
+    made = post(sandbox, account, path, f"metadata[kept]=1&metadata[empty]={more}").json()
+    assert made["metadata"] == {"kept": "1"}
+
+
+def test_a_key_of_full_metadata_can_be_replaced_by_another(client: stripe.StripeClient) -> None:
+    full = {f"key{number}": "1" for number in range(50)}
+    customer = client.v1.customers.create({"metadata": full})
+    changed = client.v1.customers.update(customer.id, {"metadata": {"key0": "", "other": "1"}})
+    assert changed.metadata is not None
+    assert len(changed.metadata.to_dict()) == 50
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        client.v1.customers.update(customer.id, {"metadata": {"one_more": "1"}})
+    assert caught.value.param == "metadata"
+
+
 def test_booleans_may_be_written_as_python_writes_them(sandbox: CheckedSandbox, account: str) -> None:
     paid = "amount=500&currency=usd&payment_method=pm_card_visa&return_url=https://shop.example/&confirm=True"
     assert post(sandbox, account, "/v1/payment_intents", paid).json()["status"] == "succeeded"

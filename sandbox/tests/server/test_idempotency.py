@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+import requests
 import stripe
 
 from sandbox_testing.orders import line, open_session, order
@@ -58,8 +59,21 @@ def test_the_same_key_with_other_parameters_is_refused(client: stripe.StripeClie
 
 def test_the_same_key_at_another_address_is_refused(client: stripe.StripeClient) -> None:
     create(client, order())
-    with pytest.raises(stripe.IdempotencyError):
+    with pytest.raises(stripe.IdempotencyError) as caught:
         client.v1.customers.create({}, KEY)
+    assert caught.value.user_message == (
+        "Keys for idempotent requests can only be used for the same endpoint they were first used for "
+        "('/v1/customers' vs '/v1/checkout/sessions'). Try using a key other than 'attempt-1' if you meant "
+        "to execute a different request."
+    )
+
+
+@pytest.mark.parametrize("key", ["", "k" * 256])
+def test_a_key_has_1_to_255_characters(sandbox: CheckedSandbox, account: str, key: str) -> None:
+    headers = {"Authorization": f"Bearer sk_test_{account}", "Idempotency-Key": key}
+    answer = requests.post(f"{sandbox.url}/v1/customers", headers=headers, timeout=120)
+    assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
+    assert "dempotency" in answer.json()["error"]["message"]
 
 
 def test_another_account_may_use_the_same_key(
@@ -72,6 +86,12 @@ def test_another_account_may_use_the_same_key(
 def test_a_validation_failure_does_not_use_the_key_up(client: stripe.StripeClient) -> None:
     with pytest.raises(stripe.InvalidRequestError):
         create(client, order(colour="red"))
+    assert create(client, order()).status == "open"
+
+
+def test_an_expansion_that_there_is_not_does_not_use_the_key_up(client: stripe.StripeClient) -> None:
+    with pytest.raises(stripe.InvalidRequestError, match="cannot be expanded"):
+        create(client, order(expand=["nonsense"]))
     assert create(client, order()).status == "open"
 
 
@@ -110,6 +130,25 @@ def test_a_rate_limited_request_does_not_use_the_key_up(account: str) -> None:
         with pytest.raises(stripe.RateLimitError):
             create(own.client, order())
         assert create(own.client, order()).status == "open"
+
+
+@pytest.mark.parametrize(("kind", "made"), [("error", 0), ("error_after", 1)])
+def test_a_500_can_be_kept_under_its_key_as_stripe_keeps_it(kind: str, made: int) -> None:
+    with own_sandbox() as own:
+        own.faults(keep_errors=True, next=[{"kind": kind}])
+        for _ in range(2):
+            with pytest.raises(stripe.APIError) as caught:
+                own.client.v1.customers.create({}, KEY)
+            assert caught.value.http_status == 500
+        assert caught.value.headers is not None
+        assert caught.value.headers["Idempotent-Replayed"] == "true"
+        with pytest.raises(stripe.IdempotencyError):
+            own.client.v1.customers.create({"name": "Ann"}, KEY)
+        assert len(own.client.v1.customers.list().data) == made
+        own.faults(keep_errors=False, next=[{"kind": kind}])
+        with pytest.raises(stripe.APIError):
+            own.client.v1.customers.create({}, {"idempotency_key": "attempt-2"})
+        assert own.client.v1.customers.create({}, {"idempotency_key": "attempt-2"}).object == "customer"
 
 
 def test_an_answer_that_was_lost_is_there_for_the_retry() -> None:

@@ -81,6 +81,31 @@ def test_every_answer_names_its_request_and_version(client: stripe.StripeClient)
     assert headers["idempotency-key"]
 
 
-def test_a_malformed_version_is_refused(client: stripe.StripeClient) -> None:
-    with pytest.raises(stripe.InvalidRequestError, match="Invalid Stripe API version"):
-        client.v1.events.list(options={"stripe_version": "yesterday"})
+@pytest.mark.parametrize("version", ["yesterday", "2022-11-16", "2025-03-31.clover", "2025-12-15."])
+def test_a_version_that_stripe_never_had_is_refused(
+    sandbox: CheckedSandbox, account: str, version: str
+) -> None:
+    headers = {"Authorization": f"Bearer sk_test_{account}", "Stripe-Version": version}
+    answer = requests.get(f"{sandbox.url}/v1/events", headers=headers, timeout=120)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"].startswith("Invalid Stripe API version: ")
+
+
+@pytest.mark.parametrize(
+    "version", ["2019-12-03", "2025-03-31", "2025-03-31.basil", "2025-03-31.preview", "2026-11-25.endive"]
+)
+def test_each_version_of_stripe_s_and_later_ones_are_taken(client: stripe.StripeClient, version: str) -> None:
+    answer = client.raw_request("get", "/v1/events", stripe_version=version)
+    assert answer.headers["Stripe-Version"] == version
+
+
+def test_a_key_has_no_account_but_its_own(client: stripe.StripeClient) -> None:
+    own = client.v1.accounts.retrieve_current().id
+    assert client.v1.customers.create({}, {"stripe_account": own}).object == "customer"
+    for header in ("stripe_account", "stripe_context"):
+        with pytest.raises(stripe.PermissionError) as caught:
+            client.v1.customers.create({}, {header: "acct_of_another"})  # type: ignore[misc]
+        assert caught.value.error is not None
+        assert (caught.value.http_status, caught.value.error.code) == (403, "account_invalid")
+        assert "does not have access to account 'acct_of_another'" in str(caught.value)
+    assert len(client.v1.customers.list().data) == 1

@@ -5,6 +5,7 @@ import stripe
 
 from sandbox_testing.orders import line, open_session, pay
 from sandbox_testing.server import CheckedSandbox
+from stripe_sandbox.core import ids
 
 
 def make_sessions(client: stripe.StripeClient, count: int) -> list[str]:
@@ -36,11 +37,37 @@ def test_the_last_page_has_no_more(client: stripe.StripeClient) -> None:
     assert not page.has_more
 
 
-@pytest.mark.parametrize("limit", [0, 101, -1])
-def test_a_page_has_1_to_100_objects(client: stripe.StripeClient, limit: int) -> None:
+@pytest.mark.parametrize(("limit", "length"), [(-1, 1), (0, 1), (1, 1), (100, 100), (101, 100), (10**9, 100)])
+def test_a_page_has_1_to_100_objects_whatever_is_asked_for(
+    client: stripe.StripeClient, sandbox: CheckedSandbox, account: str, limit: int, length: int
+) -> None:
+    """As recorded of Stripe on 2026-09-19: it moves the limit without a word."""
+    made = sandbox.box.store.get(account, "customer", client.v1.customers.create({}).id)
+    assert made is not None
+    for _ in range(100):
+        sandbox.box.store.insert(account, {**made, "id": ids.new("cus")})
+    listed = client.v1.customers.list({"limit": limit})
+    assert (len(listed.data), listed.has_more) == (length, True)
+
+
+def test_a_limit_that_is_no_number_is_refused(client: stripe.StripeClient) -> None:
     with pytest.raises(stripe.InvalidRequestError) as caught:
-        client.v1.checkout.sessions.list({"limit": limit})
-    assert caught.value.param == "limit"
+        client.v1.customers.list({"limit": "abc"})  # type: ignore[typeddict-item]
+    assert (caught.value.code, caught.value.param) == ("parameter_invalid_integer", "limit")
+    assert caught.value.user_message == "Invalid integer: abc"
+
+
+def test_both_cursors_are_one_too_many(client: stripe.StripeClient) -> None:
+    first, second = make_sessions(client, 2)
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        client.v1.checkout.sessions.list({"starting_after": first, "ending_before": second})
+    assert (caught.value.code, caught.value.param) == (None, None)
+    assert caught.value.user_message == (
+        "Received both starting_after and ending_before parameters. Please pass in only one."
+    )
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        client.v1.checkout.sessions.list({"starting_after": "cs_nope", "ending_before": second})
+    assert (caught.value.code, caught.value.param) == ("resource_missing", "starting_after")
 
 
 def test_an_unknown_cursor_is_named(client: stripe.StripeClient) -> None:

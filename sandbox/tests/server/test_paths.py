@@ -62,6 +62,20 @@ def test_only_what_stripe_does_not_have_is_unrecognized(http: FlaskClient, metho
     assert error_of(http, method, path)[2].startswith(f"Unrecognized request URL ({method}: {path})")
 
 
+def test_an_id_that_is_missing_is_no_list(http: FlaskClient) -> None:
+    status, _, message = error_of(http, "GET", "/v1/customers/")
+    assert status == 404
+    assert message == (
+        "Unrecognized request URL (GET: /v1/customers/). If you are trying to list objects, remove the "
+        "trailing slash. If you are trying to retrieve an object, make sure you passed a valid (non-empty) "
+        "identifier in your code. Please see https://stripe.com/docs or we can help at https://support.stripe.com/."
+    )
+    assert error_of(http, "GET", "/v1/teapots")[2] == (
+        "Unrecognized request URL (GET: /v1/teapots). Please see https://stripe.com/docs or we can help at "
+        "https://support.stripe.com/."
+    )
+
+
 def test_the_list_has_all_that_the_library_of_the_tests_calls() -> None:
     found = spec_paths.read([Path(stripe.__file__).parent])
     assert len(found) > 500

@@ -104,6 +104,7 @@ def test_a_delivery_to_an_endpoint_that_is_no_more_is_canceled(
         ({"url": "http://127.0.0.1/"}, "enabled_events", "Missing required param: enabled_events."),
         ({"url": "nonsense", "enabled_events": ["*"]}, "url", "An explicit scheme"),
         ({"url": "http://127.0.0.1/", "enabled_events": ["no.such"]}, "enabled_events[0]", "must be one of"),
+        ({"url": "http://[", "enabled_events": ["*"]}, "url", "An explicit scheme"),
         (
             {"url": "http://127.0.0.1/", "enabled_events": ["*"], "api_version": "2024-06-21"},
             "api_version",

@@ -9,7 +9,7 @@ from typing import Any
 
 from stripe_sandbox.core import errors, ids
 from stripe_sandbox.core.store import Obj
-from stripe_sandbox.server.routes import Call, Params
+from stripe_sandbox.server.routes import Call, Params, page_size
 
 MOST_LINES = 200
 
@@ -104,8 +104,8 @@ def page(intent: Obj, params: Params, call: Call) -> Obj:
         start = _place(lines, params["starting_after"], "starting_after") + 1
     if "ending_before" in params:
         lines = lines[: _place(lines, params["ending_before"], "ending_before")]
-        start = max(0, len(lines) - params.get("limit", 10))
-    kept = lines[start : start + params.get("limit", 10)]
+        start = max(0, len(lines) - page_size(params))
+    kept = lines[start : start + page_size(params)]
     more = start > 0 if "ending_before" in params else start + len(kept) < len(lines)
     return {"object": "list", "data": kept, "has_more": more, "url": call.url}
 

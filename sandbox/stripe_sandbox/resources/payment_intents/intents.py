@@ -7,10 +7,8 @@ annotated.
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from stripe_sandbox.box import Box
-from stripe_sandbox.core import errors
+from stripe_sandbox.core import errors, urls
 from stripe_sandbox.core.errors import StripeError
 from stripe_sandbox.core.store import Obj, shown
 from stripe_sandbox.resources import confirmation_tokens, customers, payment_methods
@@ -290,12 +288,7 @@ def _confirm(box: Box, account: str, intent: Obj, params: Params, call: Call) ->
 
 
 def _check_return_url(intent: Obj, params: Params) -> None:
-    if "return_url" in params and not urlsplit(params["return_url"]).scheme:
-        raise errors.invalid(
-            "Invalid URL: An explicit scheme (such as https) must be provided.",
-            code="url_invalid",
-            param="return_url",
-        )
+    urls.check_return(params.get("return_url"))
     automatic = intent["automatic_payment_methods"]
     only_cards = intent["allowed_payment_method_types"] == ["card"]
     # Stripe.js shows what the buyer is to do on the shop's own page.

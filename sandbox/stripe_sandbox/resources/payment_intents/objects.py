@@ -10,7 +10,7 @@ from stripe_sandbox.core.store import Obj
 from stripe_sandbox.resources import charges
 from stripe_sandbox.resources.balance_transactions import settle
 from stripe_sandbox.resources.payment_intents import offered
-from stripe_sandbox.server.routes import Params
+from stripe_sandbox.server.routes import Params, new_metadata
 
 KIND = "payment_intent"
 # Parameters that are kept and shown as they came.
@@ -45,7 +45,7 @@ def build(box: Box, account: str, params: Params, *, session: str | None = None)
         "created": box.clock.now(),
         "currency": params["currency"],
         "livemode": False,
-        "metadata": params.get("metadata") or {},
+        "metadata": new_metadata(params),
         "payment_method_options": payment_method_options(params.get("payment_method_options")),
         "status": "requires_payment_method",
         **dict.fromkeys(EMPTY),
