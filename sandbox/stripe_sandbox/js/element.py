@@ -10,6 +10,7 @@ from stripe_sandbox.box import Box
 from stripe_sandbox.checkout.pages.chips import CHIPS, DEBIT_CHIPS, EXPIRY
 from stripe_sandbox.checkout.pages.frame import allow_framing, guard, page
 from stripe_sandbox.checkout.pages.view import named_countries
+from stripe_sandbox.checkout.pages.words import translations
 from stripe_sandbox.rules.countries import COUNTRIES
 from stripe_sandbox.rules.money import choose_locale
 
@@ -43,6 +44,7 @@ def register(app: Flask, box: Box) -> None:
             debit_chips=DEBIT_CHIPS,
             expiry=EXPIRY,
             places=named_countries(COUNTRIES, locale) if kind == "address" else (),
+            words=translations(locale),
         )
 
     pages.add_url_rule("/c/elements/<kind>", "element", element, methods=["GET"])

@@ -6,11 +6,13 @@ from __future__ import annotations
 from secrets import compare_digest
 from urllib.parse import urlencode, urlsplit
 
+from babel import Locale
 from flask import Blueprint, Flask, redirect, request
 from werkzeug.wrappers import Response
 
 from stripe_sandbox.box import Box
 from stripe_sandbox.checkout.pages.frame import guard, page
+from stripe_sandbox.checkout.pages.words import words
 from stripe_sandbox.core.store import Obj
 from stripe_sandbox.js.element import framed
 from stripe_sandbox.resources import payment_methods, setup_intents
@@ -53,6 +55,7 @@ class IntentPages:
         return page(
             "challenge.html",
             200,
+            locale=_locale(),
             merchant=MERCHANT,
             total="" if saves else _amount(intent["amount"], intent["currency"]),
             last4=method["card"]["last4"] if method else "",
@@ -83,11 +86,19 @@ class IntentPages:
         if found is None:
             return _nothing()
         charge = found[1]
-        sentence = f"With {_source(charge)}. Payment {charge['payment_intent']}."
+        say, currency = words(_locale()), charge["currency"]
+        sentence = say(
+            "With {source}. Payment {payment}.", source=_source(charge), payment=charge["payment_intent"]
+        )
         if charge["amount_refunded"]:
-            sentence += f" {_amount(charge['amount_refunded'], charge['currency'])} of it was refunded."
-        verb = "on the way" if charge["status"] == "pending" else "paid"
-        title = f"{_amount(charge['amount_captured'], charge['currency'])} {verb} to {MERCHANT}"
+            given_back = _amount(charge["amount_refunded"], currency)
+            sentence += " " + say("{total} of it was refunded.", total=given_back)
+        total = _amount(charge["amount_captured"], currency)
+        title = (
+            say("{total} on the way to {merchant}", total=total, merchant=MERCHANT)
+            if charge["status"] == "pending"
+            else say("{total} paid to {merchant}", total=total, merchant=MERCHANT)
+        )
         return _state(200, "good", charge["status"], title, sentence)
 
     def _find(self, intent_id: str) -> tuple[str, Obj] | None:
@@ -99,7 +110,8 @@ class IntentPages:
 def _source(charge: Obj) -> str:
     details = charge["payment_method_details"]
     used = details[details["type"]]
-    return f"{used.get('brand') or 'bank account'} ···· {used['last4']}"
+    named = used.get("brand") or words(_locale())("bank account")
+    return f"{named} ···· {used['last4']}"
 
 
 def _in_a_frame() -> bool:
@@ -108,7 +120,11 @@ def _in_a_frame() -> bool:
 
 
 def _left(intent: Obj) -> Response:
-    return page("challenge_done.html", 200) if _in_a_frame() else _leave(intent)
+    if not _in_a_frame():
+        return _leave(intent)
+    refused = intent.get("last_payment_error") or intent.get("last_setup_error") or {}
+    said = words(_locale())(refused.get("message", ""))
+    return page("challenge_done.html", 200, locale=_locale(), said=said)
 
 
 def _leave(intent: Obj) -> Response:
@@ -116,8 +132,10 @@ def _leave(intent: Obj) -> Response:
     paid = intent["status"] in REDIRECT_STATUS
     back = intent.get("_return_url")
     if not back:
-        title = "Authentication complete" if paid else "Authentication failed"
-        return _state(200, "good" if paid else "bad", intent["status"], title, "You can go back to the shop.")
+        say = words(_locale())
+        title = say("Authentication complete") if paid else say("Authentication failed")
+        sentence = say("You can go back to the shop.")
+        return _state(200, "good" if paid else "bad", intent["status"], title, sentence)
     kind = intent["object"]
     facts = {
         kind: intent["id"],
@@ -132,18 +150,26 @@ def _leave(intent: Obj) -> Response:
     return redirect(f"{back}{mark}{urlencode(facts)}", 303)
 
 
+def _locale() -> Locale:
+    """That of the shop's Stripe.js where it shows the page, else the browser's."""
+    return choose_locale(request.args.get("locale"), request.accept_languages.values())
+
+
 def _amount(amount: int, currency: str) -> str:
-    return format_amount(amount, currency, choose_locale(None, request.accept_languages.values()))
+    return format_amount(amount, currency, _locale())
 
 
 def _nothing() -> Response:
-    return _state(404, "bad", "unknown", "There is no such payment", "The sandbox doesn't know this address.")
+    say = words(_locale())
+    sentence = say("The sandbox doesn't know this address.")
+    return _state(404, "bad", "unknown", say("There is no such payment"), sentence)
 
 
 def _state(code: int, tone: str, status: str, title: str, sentence: str) -> Response:
     return page(
         "state.html",
         code,
+        locale=_locale(),
         tone=tone,
         session_status=status,
         title=title,

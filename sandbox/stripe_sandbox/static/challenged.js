@@ -1,5 +1,5 @@
 // A 3-D Secure challenge in a frame of the shop's page has been answered: Stripe.js, which shows the frame, goes on.
-// The message says only that; how it ended Stripe.js asks the API.
+// How it ended Stripe.js asks the API, and says what went wrong in the words of this page.
 "use strict";
 
-window.parent.postMessage({ type: "challenged" }, "*");
+window.parent.postMessage({ type: "challenged", said: document.querySelector("main").dataset.said }, "*");

@@ -2,10 +2,10 @@
 // Checkout, which has no wallet here. They tell the shop's page what was typed: none of it is a secret of a card's.
 "use strict";
 
-import { byId, changeTeller, serve, shop, showError } from "./element_frame.js";
+import { byId, changeTeller, say, serve, shop, showError } from "./element_frame.js";
 
 const EMAIL = /^[^@\s]+@[^@\s]+\.[^@\s]+$/;
-const REQUIRED = { name: "Enter your full name.", line1: "Enter your address.", city: "Enter your city.", postal_code: "Enter your postal code.", country: "Choose a country." };
+const REQUIRED = { name: say("Enter your full name."), line1: say("Enter your address."), city: say("Enter your city."), postal_code: say("Enter your postal code."), country: say("Choose a country.") };
 const kind = document.body.dataset.kind;
 const form = byId("contact");
 const tellChange = changeTeller();
@@ -14,12 +14,12 @@ const text = (name) => byId(name)?.value.trim() || "";
 /** What is wrong, by input. */
 function problems() {
   if (kind === "linkAuthentication") {
-    if (!text("email")) return { email: "Enter your email." };
-    return EMAIL.test(text("email")) ? {} : { email: "Your email is incomplete." };
+    if (!text("email")) return { email: say("Enter your email.") };
+    return EMAIL.test(text("email")) ? {} : { email: say("Your email is incomplete.") };
   }
   if (kind !== "address") return {};
   const wanted = Object.entries(REQUIRED).filter(([name]) => !text(name));
-  if (asksPhone() && shop.element.validation?.phone?.required !== "never" && !text("phone")) wanted.push(["phone", "Enter your phone number."]);
+  if (asksPhone() && shop.element.validation?.phone?.required !== "never" && !text("phone")) wanted.push(["phone", say("Enter your phone number.")]);
   return Object.fromEntries(wanted);
 }
 

@@ -8,6 +8,9 @@ const THEMES = ["stripe", "night", "flat"];
 /** What the shop's page has said: its origin, its key, the Element's options, the intent's secret. */
 export const shop = {};
 export const byId = (id) => document.getElementById(id);
+const WORDS = JSON.parse(document.body.dataset.words);
+/** A sentence in the language of the page. */
+export const say = (text) => (Object.hasOwn(WORDS, text) ? WORDS[text] : text);
 export const today = () => new Date(Number(document.body.dataset.now) * 1000);
 
 export function tell(type, data, answer) {
@@ -42,9 +45,11 @@ export async function request(method, path, params) {
   const api = new URL("../../v1/", window.location.href).href;
   try {
     const response = await fetch(`${api}${path}${method === "GET" ? `?${form}` : ""}`, options);
-    return await response.json();
+    const answer = await response.json();
+    if (answer.error) answer.error.message = say(answer.error.message);
+    return answer;
   } catch {
-    return { error: { type: "api_connection_error", message: "The connection to the sandbox broke. You have not been charged. Please try again." } };
+    return { error: { type: "api_connection_error", message: say("The connection to the sandbox broke. You have not been charged. Please try again.") } };
   }
 }
 
@@ -94,7 +99,7 @@ export function serve({ begin, orders = {}, questions = {}, body }) {
     else if (Object.hasOwn(all, type)) all[type](data);
     else if (Object.hasOwn(questions, type)) tell("answer", await questions[type](data), id);
   });
-  window.parent.postMessage({ type: "hello" }, "*");
+  window.parent.postMessage({ type: "hello", data: { title: document.title } }, "*");
 }
 
 /** A PaymentMethod of `method`, then the confirmation of the intent with it; {intent} or {error}. */

@@ -195,6 +195,7 @@
 
     _hear(type, data) {
       if (type === "hello") {
+        this._frame.node.title = data.title; // in the language of the fields
         this._frame.send("init", this._elements._forFrame(this._options, this._frame.node));
         return;
       }

@@ -48,10 +48,11 @@
     return request(stripe, "GET", `${KINDS[kind].path}/${id}`, { client_secret: secret }, KINDS[kind].name);
   }
 
-  /** The bank's question, over the shop's page, until it is answered. */
-  function challenge(address) {
+  /** The bank's question, over the shop's page, until it is answered; what came of it in the buyer's language. */
+  function challenge(address, locale) {
     const where = new URL(address);
     where.searchParams.set("frame", "1");
+    where.searchParams.set("locale", locale);
     const veil = document.createElement("div");
     veil.setAttribute("role", "dialog");
     veil.setAttribute("aria-modal", "true");
@@ -72,7 +73,7 @@
         window.removeEventListener("message", listen);
         veil.remove();
         before?.focus?.();
-        resolve();
+        resolve(message.data.said);
       });
     });
   }
@@ -84,11 +85,12 @@
       window.location.assign(next.redirect_to_url.url);
       return new Promise(() => {});
     }
-    await challenge(next.use_stripe_sdk.stripe_js);
+    const said = await challenge(next.use_stripe_sdk.stripe_js, stripe._locale);
     const after = await retrieve(stripe, intent.client_secret, "handleNextAction()");
     const { name, error, query } = KINDS[kind];
     if (after.error || PAID.includes(after[name].status)) return after;
-    return { error: { ...after[name][error], [query]: after[name] } };
+    const refused = after[name][error];
+    return { error: { ...refused, message: said || refused?.message, [query]: after[name] } };
   }
 
   /** The end of a confirmation: an error, the intent, or the way to return_url (then there is no result to wait for). */

@@ -1,4 +1,5 @@
-"""The words of the hosted page: English as they stand in templates and code, and Russian here.
+"""The words of the hosted page and of the Elements: English as they stand in templates, scripts and code, and
+Russian here.
 
 Stripe's page speaks some forty languages; amounts are written in all of them here (`rules/money.py`),
 sentences in these two. Whatever has no entry stays English: the shop's own texts, and refusals that only
@@ -151,6 +152,41 @@ RUSSIAN = {
         "{merchant} может присылать мне новости и предложения по почте."
     ),
     "{name} can charge it from now on.": ("{name} теперь может списывать с неё."),
+    # the Elements
+    "Address line 2": "Адрес, вторая строка",
+    "Apartment, floor (optional)": "Квартира (необязательно)",
+    "Optional": "Необязательно",
+    "Secure payment input frame": "Защищённое поле для данных оплаты",
+    "State or region": "Область или край",
+    "Street and number": "Улица и дом",
+    "The connection to the sandbox broke. You have not been charged. Please try again.": (
+        "Связь с песочницей прервалась. Ничего не списано. Попробуйте ещё раз."
+    ),
+    "The IBAN you entered is invalid.": "Этот IBAN неверен.",
+    "The IBAN you provided is invalid.": "Этот IBAN неверен.",
+    "The local sandbox has no wallet (Apple Pay, Google Pay, Link): pay with a card below.": (
+        "В местной песочнице нет кошельков (Apple Pay, Google Pay, Link): оплатите картой ниже."
+    ),
+    "Your IBAN is incomplete.": "IBAN введён не полностью.",
+    "Your card number is invalid.": "Номер карты неверен.",
+    "Your card's expiration date is in the past.": "Срок действия карты истёк.",
+    "Your card's expiration year is in the past.": "Срок действия карты истёк.",
+    "Your name is incomplete.": "Имя введено не полностью.",
+    "ZIP": "Индекс",
+    # the bank's question, and a receipt
+    "3-D Secure test": "Проверка 3-D Secure",
+    "Authentication complete": "Личность подтверждена",
+    "Authentication failed": "Личность не подтверждена",
+    "Back to the shop…": "Назад в магазин…",
+    "Test bank": "Тестовый банк",
+    "The sandbox doesn't know this address.": "Песочница не знает этого адреса.",
+    "There is no such payment": "Такого платежа нет",
+    "With {source}. Payment {payment}.": "Способ оплаты: {source}. Платёж {payment}.",
+    "You can go back to the shop.": "Можно вернуться в магазин.",
+    "bank account": "счёт",
+    "{total} of it was refunded.": "Возвращено: {total}.",
+    "{total} on the way to {merchant}": "{merchant}: {total} в пути",
+    "{total} paid to {merchant}": "{merchant}: оплачено {total}",
     # how it ends
     "The time to pay is over and nothing was charged. Go back to {name} and start again.": (
         "Время для оплаты вышло, ничего не списано. Вернитесь в {name} и начните заново."
@@ -163,9 +199,14 @@ RUSSIAN = {
 }
 
 
+def translations(locale: Locale) -> dict[str, str]:
+    """Of each sentence what it is in the language of the page; those that are not in it stay English."""
+    return RUSSIAN if locale.language == "ru" else {}
+
+
 def words(locale: Locale) -> Say:
     """`say("Pay {merchant}", merchant="Tea")` in the language of the page; parts are put in as they are."""
-    known = RUSSIAN if locale.language == "ru" else {}
+    known = translations(locale)
 
     def say(text: str, **parts: object) -> str:
         found = known.get(text, text)
