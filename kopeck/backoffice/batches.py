@@ -5,6 +5,7 @@ Sending and refunding are asked about on a page between, which shows what it com
 
 import csv
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,17 +19,18 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, gettext_noop, ngettext
 
 from kopeck.backoffice.sales import read_all, shipment_of, state_of
 from kopeck.errors import ShopError
 from kopeck.mail import again
-from kopeck.money import format_money, to_decimal
+from kopeck.money import format_money, in_words, to_decimal
 from kopeck.orders.models import Order, locked
 from kopeck.orders.shipment import Shipment, may_be_sent
 from kopeck.refunds import request as refunds
 from kopeck.refunds.models import Refund
 from kopeck.refunds.views import explain
+from kopeck.staff.history import record
 from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
 from kopeck.web.context import money_locale
 from kopeck.web.fields import NoteField
@@ -54,11 +56,15 @@ def _few(request: HttpRequest, orders: QuerySet[Order]) -> list[Order] | None:
     """The chosen orders with all that is shown of them; None, and a sentence, where they are too many."""
     found = list(orders.order_by("pk")[: MOST + 1])
     if len(found) > MOST:
-        said = _("This is done for %(number)s orders at most. Please choose fewer.") % {"number": MOST}
-        messages.error(request, said)
+        _refuse(request, MOST)
         return None
     read_all(found)
     return found
+
+
+def _refuse(request: HttpRequest, most: int) -> None:
+    said = _("This is done for %(number)s orders at most. Please choose fewer.")
+    messages.error(request, said % {"number": most})
 
 
 def _page(request: HttpRequest, template: str, title: Any, **more: Any) -> HttpResponse:
@@ -81,8 +87,7 @@ def mark_sent(request: HttpRequest, orders: QuerySet[Order]) -> HttpResponse | N
     parcels = [(order, ParcelForm(given, prefix=f"order-{order.pk}")) for order in unsent]
     if given is None or not all(form.is_valid() for _order, form in parcels):
         return _page(request, "mark_sent", _("Mark as sent"), parcels=parcels)
-    by = request.user.get_username()
-    count = sum(_send(order.pk, form.cleaned_data, by) for order, form in parcels)
+    count = sum(_send(request, order.pk, form.cleaned_data) for order, form in parcels)
     said = ngettext("%(n)s order is marked as sent.", "%(n)s orders are marked as sent.", count)
     messages.success(request, said % {"n": count})
     if count < len(parcels):
@@ -95,7 +100,7 @@ def _is_unsent(order: Order) -> bool:
     return shipment is not None and shipment.sent_at is None and may_be_sent(order)
 
 
-def _send(order_id: int, facts: dict[str, str], by: str) -> bool:
+def _send(request: HttpRequest, order_id: int, facts: dict[str, str]) -> bool:
     with transaction.atomic():
         order = locked(order_id)
         shipment = Shipment.objects.filter(order=order, sent_at=None).first()
@@ -103,7 +108,8 @@ def _send(order_id: int, facts: dict[str, str], by: str) -> bool:
             return False
         for name, value in facts.items():
             setattr(shipment, name, value or getattr(shipment, name))
-        shipment.mark_sent(by=by)
+        shipment.mark_sent(by=request.user.get_username())
+        record(request, [order], gettext_noop("Marked as sent."))
         return True
 
 
@@ -147,6 +153,8 @@ def _refund(request: HttpRequest, order: Order) -> None:
         form = refunds.Form(key=UUID(key), version=version, by=request.user.get_username())
         made, is_new = refunds.request(order.pk, refunds.Wish(), form)
         if is_new:
+            money = in_words(made.amount, made.currency)
+            record(request, [order], gettext_noop("Refund"), (None, money))
             made = refunds.send(made)
     except ValueError:
         return  # it had nothing to refund when the page was shown
@@ -173,15 +181,25 @@ def resend_receipt(request: HttpRequest, orders: QuerySet[Order]) -> None:
     found = _few(request, orders)
     if found is None:
         return
-    count = again.receipts([order.pk for order in found], by=request.user.get_username())
+    count = sum(_resend(request, order) for order in found)
     said = ngettext("%(n)s receipt is sent again.", "%(n)s receipts are sent again.", count)
     messages.success(request, said % {"n": count})
 
 
-def export(request: HttpRequest, orders: QuerySet[Order]) -> StreamingHttpResponse:
-    """The chosen orders as CSV, the newest first, read some at a time."""
+@transaction.atomic
+def _resend(request: HttpRequest, order: Order) -> bool:
+    if is_sent := again.receipt(order.pk, by=request.user.get_username()):
+        record(request, [order], gettext_noop("Sent the receipt again."))
+    return is_sent
+
+
+def export(request: HttpRequest, orders: QuerySet[Order]) -> StreamingHttpResponse | None:
+    """The chosen orders as CSV, the newest first, read some at a time; None, and a sentence, for too many."""
     name = f"orders-{timezone.localdate():%Y-%m-%d}.csv"
-    numbers = list(orders.order_by("-pk").values_list("pk", flat=True)[:MOST_EXPORTED])
+    numbers = list(orders.order_by("-pk").values_list("pk", flat=True)[: MOST_EXPORTED + 1])
+    if len(numbers) > MOST_EXPORTED:
+        _refuse(request, MOST_EXPORTED)
+        return None
     answer = StreamingHttpResponse(_lines(numbers), content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer
@@ -207,10 +225,9 @@ def _lines(numbers: list[int]) -> Iterator[str]:
 
 def _row(order: Order) -> Iterable[Any]:
     shipment = shipment_of(order)
-    sent_at = shipment.sent_at if shipment else None
     return (
         order.pk,
-        order.paid_at.isoformat(timespec="seconds") if order.paid_at else "",
+        _time(order.paid_at),
         order.status,
         ", ".join(str(line) for line in order.goods),
         to_decimal(order.total, order.currency),
@@ -219,9 +236,14 @@ def _row(order: Order) -> Iterable[Any]:
         order.email,
         shipment.name if shipment else "",
         order.ship_to,
-        sent_at.isoformat(timespec="seconds") if sent_at else "",
+        _time(shipment.sent_at if shipment else None),
         shipment.number if shipment else "",
     )
+
+
+def _time(when: datetime | None) -> str:
+    """By the shop's clock, as in the statement: a sale of the night is of the same day in both."""
+    return timezone.localtime(when).isoformat(timespec="seconds") if when else ""
 
 
 def _cell(value: Any) -> Any:

@@ -33,9 +33,14 @@ class ShipmentForm(forms.ModelForm[Shipment]):
 
     def clean_sent(self) -> bool:
         is_sent = bool(self.cleaned_data["sent"])
-        # Locked until the form is saved: no refund gets in between.
-        if is_sent and not self.instance.sent_at and not may_be_sent(locked(self.instance.order_id)):
-            raise forms.ValidationError(gettext("This order is not paid (any more): send nothing."))
+        if is_sent and not self.instance.sent_at:
+            # Locked until the form is saved: no refund gets in between, nor whoever presses at this moment.
+            order = locked(self.instance.order_id)
+            self.instance.refresh_from_db(fields=["sent_at"])
+            if self.instance.sent_at:
+                raise forms.ValidationError(gettext("This order was marked as sent before."))
+            if not may_be_sent(order):
+                raise forms.ValidationError(gettext("This order is not paid (any more): send nothing."))
         return is_sent
 
 
@@ -63,5 +68,5 @@ class ShipmentAdmin(admin.ModelAdmin[Shipment]):
         if form.cleaned_data["sent"] and obj.sent_at is None:
             obj.mark_sent(by=request.user.get_username())
             record(request, [obj.order], gettext_noop("Marked as sent."))
-        else:
-            super().save_model(request, obj, form, change)
+        elif changed := set(form.changed_data) & {*ShipmentForm.Meta.fields}:
+            obj.save(update_fields=changed)

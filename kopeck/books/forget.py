@@ -9,7 +9,7 @@ import json
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -121,16 +121,22 @@ def _being_written_to(order: Order) -> str:
     return _("a mail to its buyer is being sent") if any(mail.is_leased for mail in list(mails)) else ""
 
 
-def forget(address: str) -> Forgotten:
-    """Removes the personal data of the buyer with this address."""
+def forget(address: str, tell: Callable[[Order], None] = lambda order: None) -> Forgotten:
+    """Removes the personal data of the buyer with this address.
+
+    `tell` is called with each order of which something was removed, in the transaction that does it.
+    """
     done = Forgotten()
     for number in stopping.each(orders_of(address)):
         with transaction.atomic():
             order = locked(number)
             if reason := _being_written_to(order) or reason_to_keep(order):
                 done.kept[number] = reason
-            else:
-                done.counts.update(_forget_order(order, address))
+                continue
+            counts = _forget_order(order, address)
+            done.counts.update(counts)
+            if any(counts.values()):
+                tell(order)
     done.counts["events"] += _forget_events(address)
     done.counts = +done.counts
     log.info("a buyer's data is removed: %s; %s orders are left alone", dict(done.counts), len(done.kept))

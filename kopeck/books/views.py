@@ -1,5 +1,6 @@
 """GET, POST /admin/forget/: whose data is to be removed, what there is of it, and then that it is removed."""
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -7,10 +8,12 @@ from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from kopeck.books.forget import Forgotten, forget, orders_of, read_address, reason_to_keep
 from kopeck.errors import ShopError
 from kopeck.orders.models import Order
+from kopeck.staff.history import record
 from kopeck.typed import whole_number
 
 #: Orders that the page names at most.
@@ -29,7 +32,7 @@ def forget_page(request: HttpRequest) -> HttpResponse:
             address = read_address(typed)
             # Another address than the one that was looked at is looked at first.
             if request.POST.get("action") == "forget" and request.POST.get("looked") == typed:
-                _tell(request, forget(address))
+                _tell(request, forget(address, partial(_record, request)))
                 return HttpResponseRedirect(request.path)
             context |= _found(address)
         except ShopError as refusal:
@@ -47,6 +50,10 @@ def _found(address: str) -> dict[str, Any]:
     numbers = orders_of(address)
     orders = Order.objects.filter(pk__in=numbers[:MOST]).order_by("pk")
     return {"looked": True, "count": len(numbers), "found": [(one, reason_to_keep(one)) for one in orders]}
+
+
+def _record(request: HttpRequest, order: Order) -> None:
+    record(request, [order], gettext_noop("Removed the buyer's personal data."))
 
 
 def _tell(request: HttpRequest, done: Forgotten) -> None:

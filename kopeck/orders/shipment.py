@@ -82,7 +82,8 @@ class Shipment(models.Model):
     def mark_sent(self, *, by: str) -> None:
         """It is on its way, which is told once. In a transaction that holds the order's row."""
         self.sent_at = timezone.now()
-        self.save()
+        # No more than that: the address may have been removed since this was read.
+        self.save(update_fields=["carrier", "number", "link", "sent_at"])
         self.order.note(f"{by} marked it as sent.")
         order_sent.send(Shipment, shipment=self)
 

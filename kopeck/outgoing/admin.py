@@ -107,11 +107,12 @@ class DeliveryAdmin(ReadOnlyAdmin):
         """Whatever became of it: the program at the endpoint knows a message by its id."""
         again: dict[str, Any] = {"status": Delivery.Status.WAITING, "due_at": timezone.now(), "tries": 0}
         count = 0
-        for number in queryset.values_list("pk", flat=True):
+        for delivery in queryset.defer("body"):
             with transaction.atomic():
-                settled = Delivery.objects.filter(pk=number, lease_until=None)
+                settled = Delivery.objects.filter(pk=delivery.pk, lease_until=None)
                 if settled.update(**again, sent_at=None, problem="", answered=None):
-                    send.defer(delivery_id=number)
+                    send.defer(delivery_id=delivery.pk)
+                    record(request, [delivery], gettext_noop("Sent again."))
                     count += 1
         said = ngettext("%(n)s webhook is sent again.", "%(n)s webhooks are sent again.", count)
         self.message_user(request, said % {"n": count})

@@ -2,21 +2,28 @@
 
 import csv
 import re
+import threading
+import time
 from collections.abc import Callable
-from datetime import timedelta
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
+from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
+from kopeck.backoffice import batches
 from kopeck.mail.models import Mail
-from kopeck.orders.models import Order
+from kopeck.orders.models import Order, locked
 from kopeck.orders.shipment import Shipment
 from kopeck.payments.models import Payment
 from kopeck.refunds.models import Dispute, Refund
+from kopeck.staff.history import changes
 from tests.support.buying import Deliver, events_of, paid_order
 from tests.support.shop import ShopSandbox, make_rate
 
@@ -213,6 +220,31 @@ def test_a_receipt_is_sent_again_as_a_mail_of_its_own(owner: Client, buy: Buy) -
     assert order.notes.filter(text="owner sends the receipt again.").count() == 1
 
 
+def test_who_sends_a_receipt_again_waits_for_the_order_before_its_mails(owner: Client, buy: Buy) -> None:
+    """Who removes a buyer's data locks the order, then its mails: the other way round both would wait."""
+    order, begun = buy(), threading.Event()
+    Mail.objects.update(status="sent", sent_at=timezone.now())
+
+    def remove() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            locked(order.pk)
+            begun.set()
+            until = time.monotonic() + 20
+            while time.monotonic() < until:
+                cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+                if cursor.fetchone() != (0,):
+                    break
+            list(Mail.objects.select_for_update(nowait=True).filter(order=order))
+        connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        removed = pool.submit(remove)
+        assert begun.wait(20)
+        act(owner, "resend_receipts", order)
+        removed.result()
+    assert "1 receipt is sent again." in said(owner)
+
+
 def test_the_export_has_a_row_for_each_order_and_no_formula(owner: Client, buy: Buy) -> None:
     order = buy(name="=HYPERLINK(1)")
     Order.objects.update(email="+buyer@example.com")
@@ -223,6 +255,46 @@ def test_the_export_has_a_row_for_each_order_and_no_formula(owner: Client, buy: 
     assert (row["order"], row["total"], row["currency"]) == (str(order.pk), "48.20", "usd")
     assert row["email"] == "'+buyer@example.com"
     assert row["items"] == "1 × =HYPERLINK(1)"
+
+
+def test_the_export_has_the_days_of_the_shop(owner: Client, buy: Buy, settings: Any) -> None:
+    settings.TIME_ZONE = "Pacific/Auckland"
+    order = buy()
+    Order.objects.update(paid_at=datetime(2026, 11, 30, 11, 30, tzinfo=UTC))
+    answer = act(owner, "export_orders", order)
+    with timezone.override("Pacific/Auckland"):
+        (row,) = csv.DictReader(StringIO(b"".join(answer.streaming_content).decode("utf-8-sig")))
+    assert row["paid"] == "2026-12-01T00:30:00+13:00"
+
+
+def test_an_export_of_too_many_says_so_and_leaves_none_out(
+    owner: Client, buy: Buy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders = [buy(), buy()]
+    monkeypatch.setattr(batches, "MOST_EXPORTED", 1)
+    assert act(owner, "export_orders", *orders).status_code == 302
+    assert "This is done for 1 orders at most. Please choose fewer." in said(owner)
+    assert act(owner, "export_orders", orders[0]).status_code == 200
+
+
+def test_what_is_done_with_several_is_in_the_history_of_each(owner: Client, buy: Buy) -> None:
+    make_rate()
+    first, second = buy(shipped=True), buy(shipped=True)
+    act(owner, "mark_sent", first, second, confirmed="yes")
+    Mail.objects.update(status="sent", sent_at=timezone.now())
+    act(owner, "resend_receipts", first, second)
+    page = act(owner, "refund_orders", first, second).content.decode()
+    facts = dict(re.findall(r'name="((?:key|version)-\d+)" value="([^"]*)"', page))
+    for _time in range(2):
+        act(owner, "refund_orders", first, second, confirmed="yes", **facts)
+    for order in (first, second):
+        entries = LogEntry.objects.filter(object_id=str(order.pk)).order_by("pk")
+        told = [(one.user.get_username(), changes(one)[0]) for one in entries]
+        assert [(by, did.said, did.after) for by, did in told] == [
+            ("owner", "Marked as sent.", ""),
+            ("owner", "Sent the receipt again.", ""),
+            ("owner", "Refund", "53.10 USD"),
+        ]
 
 
 def test_who_may_only_look_is_offered_no_more_than_the_export(buy: Buy) -> None:

@@ -1,15 +1,21 @@
 """The owner's page of a shipment: where it goes, and that it was sent, with one mail to the buyer."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 from django.test import Client
+from django.utils import timezone
 
+from kopeck.backoffice import shipments
 from kopeck.mail.models import Mail
 from kopeck.mail.texts import write
-from kopeck.orders.models import Order
+from kopeck.orders.models import Order, locked
 from kopeck.orders.shipment import Shipment
+from kopeck.outgoing.models import Delivery, Event
+from tests.outgoing.test_outgoing import make_endpoint
 from tests.support.buying import paid_order
 from tests.support.shop import ShopSandbox, make_rate
 
@@ -63,3 +69,46 @@ def test_a_link_that_is_none_is_refused(admin_client: Client, shipment: Shipment
     assert save(admin_client, shipment, {**SENT, "link": link}).status_code == 200
     shipment.refresh_from_db()
     assert shipment.sent_at is None
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], Any]) -> None:
+    """Somebody else acts while a form is saved: before it has the order's row."""
+
+    def other() -> None:
+        act()
+        connection.close()
+
+    def slowly(order_id: int) -> Order:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(other).result()
+        return locked(order_id)
+
+    monkeypatch.setattr(shipments, "locked", slowly)
+
+
+def test_two_who_press_at_once_send_it_once(
+    admin_client: Client, shipment: Shipment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def press() -> None:
+        with transaction.atomic():
+            order = locked(shipment.order_id)
+            Shipment.objects.get(order=order).mark_sent(by="another")
+
+    make_endpoint("https://hooks.example/", Event.SENT)
+    meanwhile(monkeypatch, press)
+    answer = save(admin_client, shipment, SENT)
+    assert "This order was marked as sent before." in answer.content.decode()
+    shipment.refresh_from_db()
+    assert (shipment.carrier, shipment.sent_at is not None) == ("", True)
+    assert [note.text for note in shipment.order.notes.all()] == ["another marked it as sent."]
+    assert Delivery.objects.count() == 1
+
+
+def test_an_address_that_is_removed_meanwhile_stays_removed(
+    admin_client: Client, shipment: Shipment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone: dict[str, Any] = {"name": "", "phone": "", "address": {}, "forgotten": timezone.now()}
+    meanwhile(monkeypatch, lambda: Shipment.objects.update(**gone))
+    assert save(admin_client, shipment, SENT).status_code == 302
+    shipment.refresh_from_db()
+    assert (shipment.carrier, shipment.address, shipment.forgotten is not None) == ("DHL", {}, True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.apps import apps
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.core.management import CommandError, call_command
 from django.db import connection
@@ -234,6 +235,11 @@ def test_the_owner_looks_and_then_removes_in_the_admin(told: Order, owner: Clien
     page = owner.post("/admin/forget/", asked, follow=True).content.decode()
     assert "Personal data was removed from: 2 orders" in page
     assert where(EMAIL) == []
+    told_of = set(
+        LogEntry.objects.filter(change_message__contains="personal data").values_list("object_id", flat=True)
+    )
+    assert told_of == {str(order.pk) for order in Order.objects.all()}
+    assert "Removed the buyer" in owner.get(f"/admin/orders/order/{told.pk}/history/").content.decode()
     assert "forget-buyer" not in owner.get(f"/admin/orders/order/{told.pk}/change/").content.decode()
     page = owner.post("/admin/forget/", {"email": "nobody", "action": "look"}).content.decode()
     assert "This is no e-mail address." in page

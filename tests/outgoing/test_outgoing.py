@@ -329,6 +329,8 @@ def test_a_delivery_is_seen_and_sent_again_by_who_may(
     assert len(receiver.got) == 2
     assert receiver.got[0][0]["webhook-id"] == receiver.got[1][0]["webhook-id"]
     assert Delivery.objects.get().status == "sent"
+    history = owner.get(f"/admin/outgoing/delivery/{delivery.pk}/history/").content.decode()
+    assert history.count("Sent again.") == 1
 
 
 def test_a_webhook_that_was_changed_on_its_way_is_not_the_shops(
