@@ -43,7 +43,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help environment run test test-all containers messages map check check-ship chaos bench pictures seed mutants audit lock
+.PHONY: help environment run test test-all containers messages map check check-ship chaos bench pictures seed mutants conformance audit lock
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-18s%s\n", $$1, $$2}'

@@ -27,6 +27,7 @@ TAKES: dict[str, tuple[int | tuple[int, str], ...] | None] = {
     "pgettext": ((1, "c"), 2),
     "pgettext_lazy": ((1, "c"), 2),
     "npgettext": ((1, "c"), 2, 3),
+    "Sentence": (1, 2),  # kopeck/sentences.py
 }
 HEADER = """msgid ""
 msgstr ""
@@ -62,7 +63,7 @@ def _add(found: Catalog, path: Path, source: bytes) -> None:
         if function.startswith(("pgettext", "npgettext")):
             context, *words = given
             found.add(tuple(words) if len(words) > 1 else words[0], locations=where, context=context)
-        elif function.startswith("ngettext"):
+        elif function.startswith("ngettext") or (function == "Sentence" and len(given) > 1):
             found.add((given[0], given[1]), locations=where)
         else:
             found.add(given[0], locations=where)

@@ -17,7 +17,7 @@ from kopeck.payments.models import Payment
 from kopeck.refunds import views as refund_views
 from kopeck.refunds.models import Dispute, Refund
 from kopeck.refunds.review import can_be_refunded
-from kopeck.web.admin import ReadOnlyAdmin, ReadOnlyInline, money_column, order_link
+from kopeck.web.admin import ReadOnlyAdmin, ReadOnlyInline, money_column, order_link, sentence_column
 
 __all__ = ["DisputeInline", "OrderAdmin", "PaymentAdmin", "RefundInline", "ShipmentAdmin"]
 
@@ -34,20 +34,26 @@ class OrderLineInline(ReadOnlyInline):
 class RefundInline(ReadOnlyInline):
     model = Refund
     show_change_link = True
-    fields = readonly_fields = ["money", "status", "source", "requested_by", "reason", "problem", "created"]  # type: ignore[assignment]
+    fields = readonly_fields = [  # type: ignore[assignment]
+        *("money", "status", "source", "requested_by"),
+        *("reason", "problem_shown", "created"),
+    ]
     money = money_column("amount", gettext_lazy("amount"))
+    problem_shown = sentence_column("problem", gettext_lazy("problem"))
 
 
 class DisputeInline(ReadOnlyInline):
     model = Dispute
     show_change_link = True
-    fields = readonly_fields = ["money", "status", "reason", "due_by", "opened", "closed"]  # type: ignore[assignment]
+    fields = readonly_fields = ["money", "status", "reason_shown", "due_by", "opened", "closed"]  # type: ignore[assignment]
     money = money_column("amount", gettext_lazy("amount"))
+    reason_shown = sentence_column("why", gettext_lazy("reason"), ordering="reason")
 
 
 class NoteInline(ReadOnlyInline):
     model = OrderNote
-    fields = readonly_fields = ["text", "created"]  # type: ignore[assignment]
+    fields = readonly_fields = ["text_shown", "created"]  # type: ignore[assignment]
+    text_shown = sentence_column("text", gettext_lazy("note"))
 
 
 @admin.register(Order)
@@ -149,9 +155,10 @@ class PaymentAdmin(ReadOnlyAdmin):
     list_display = ["stripe_id", order_link, "status", "money", "account", "attempt", "created", "paid_at"]
     list_filter = ["status", "account", "kind"]
     search_fields = ["=stripe_id", "=payment_intent", "=order__id"]
-    exclude = ["lease_until", "fingerprint", "url", "inputs", "amount", "currency"]
-    readonly_fields = ["money"]
+    exclude = ["lease_until", "fingerprint", "url", "inputs", "amount", "currency", "problem"]
+    readonly_fields = ["money", "problem_shown"]
     money = money_column("amount", gettext_lazy("amount"))
+    problem_shown = sentence_column("problem", gettext_lazy("problem"))
     change_form_template = "admin/backoffice/payment.html"
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **more: Any) -> HttpResponse:

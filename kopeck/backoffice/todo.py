@@ -97,8 +97,8 @@ def _reviews() -> Iterator[ToDo]:
     )
     if rows := _few(held.order_by("created"), "order", "created"):
         said = ngettext(
-            "A payment needs your review: Stripe has money that no order may have.",
-            "%(n)s payments need your review: Stripe has money that no order may have.",
+            "A payment needs your review: Stripe has money that belongs to no order.",
+            "%(n)s payments need your review: Stripe has money that belongs to no order.",
             len(rows),
         )
         url = reverse("admin:orders_order_why", args=[rows[0][0]])
@@ -153,8 +153,8 @@ def _discrepancies() -> Iterator[ToDo]:
     left = Discrepancy.objects.filter(gone=None).order_by("first_seen")
     if rows := _few(left.exclude(kind__in=MIRRORED), "first_seen"):
         said = ngettext(
-            "Stripe and the shop differ in %(n)s thing that no job may decide.",
-            "Stripe and the shop differ in %(n)s things that no job may decide.",
+            "Stripe and the shop differ in %(n)s thing that only you can decide.",
+            "Stripe and the shop differ in %(n)s things that only you can decide.",
             len(rows),
         )
         yield ToDo("bad", said % {"n": _number(rows)}, _("Decide"), _list(Discrepancy), since=rows[0][0])
@@ -181,13 +181,13 @@ def _stock() -> Iterator[ToDo]:
             number, name, left = rows[0]
             url = reverse("admin:catalog_item_change", args=[number])
             said = ngettext(
-                "Of “%(name)s” there is %(left)s piece left.",
-                "Of “%(name)s” there are %(left)s pieces left.",
+                "“%(name)s”: %(left)s piece is left.",
+                "“%(name)s”: %(left)s pieces are left.",
                 left,
             ) % {"name": name, "left": left}
         else:
             url = _list(Item, stock__lte=str(settings.LOW_STOCK), active__exact="1")
-            said = _("Of %(n)s items there are %(left)s pieces left or fewer.") % {
+            said = _("%(n)s items have %(left)s pieces left or fewer.") % {
                 "n": _number(rows),
                 "left": settings.LOW_STOCK,
             }

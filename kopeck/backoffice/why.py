@@ -5,6 +5,7 @@ Stripe now, and process an event again.
 """
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from babel import Locale
@@ -13,8 +14,10 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext_noop, ngettext
 
 from kopeck.backoffice.links import dashboard_link
 from kopeck.mail.models import Mail
@@ -24,6 +27,7 @@ from kopeck.payments import sync
 from kopeck.payments.models import Payment, in_review
 from kopeck.refunds import review
 from kopeck.refunds.models import Dispute, Refund
+from kopeck.sentences import shown
 from kopeck.staff.history import record
 from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
 from kopeck.typed import whole_number
@@ -90,7 +94,7 @@ def _replay(request: HttpRequest, order: Order) -> str:
     number = whole_number(request.POST.get("event", ""), 18)
     for event in events_of(order):
         if event.pk == number:
-            return intake.replay(event).outcome
+            return shown(intake.replay(event).outcome)
     raise Http404
 
 
@@ -98,7 +102,14 @@ def _ask(order: Order) -> str:
     asked = [sync.refresh(payment) for payment in order.payments.exclude(stripe_id=None)]
     order.refresh_from_db()
     said = {"number": len(asked), "status": order.get_status_display()}
-    return _("Stripe was asked about %(number)s payments. The order is %(status)s.") % said
+    return (
+        ngettext(
+            "Stripe was asked about %(number)s payment. The order is %(status)s.",
+            "Stripe was asked about %(number)s payments. The order is %(status)s.",
+            len(asked),
+        )
+        % said
+    )
 
 
 def events_of(order: Order) -> list[StripeEvent]:
@@ -115,7 +126,7 @@ def next_step(order: Order, locale: Locale) -> str:
     if payment is not None:
         by_itself = _("A payment needs review, and the shop refunds it automatically: %(problem)s")
         decide = _("A payment needs your review: %(problem)s")
-        to_do = [(by_itself if review.is_surplus(payment) else decide) % {"problem": payment.problem}]
+        to_do = [(by_itself if review.is_surplus(payment) else decide) % {"problem": shown(payment.problem)}]
     # An answer that comes too late loses the dispute: it is never hidden behind "it was paid".
     undecided = order.disputes.filter(closed=None)
     to_do += [_about(dispute, locale) for dispute in undecided if dispute.is_to_do or not payment]
@@ -139,8 +150,8 @@ def _calm(order: Order) -> str:
             "The shop is creating a payment at Stripe. The buyer's next try repeats what was interrupted."
         )
     if live is not None:
-        until = {"time": f"{live.expires_at:%Y-%m-%d %H:%M}"}
-        return _("The buyer can pay until %(time)s (UTC). Then the payment and the order expire.") % until
+        until = {"time": _when(live.expires_at)}
+        return _("The buyer can pay until %(time)s. Then the payment and the order expire.") % until
     return _("The shop waits for the buyer. No payment is open. The order's link lets them pay.")
 
 
@@ -155,5 +166,9 @@ def _about(dispute: Dispute, locale: Locale) -> str:
         asked = _("The buyer's bank disputes %(amount)s.") % said
     if dispute.due_by is None:
         return asked + " " + _("Answer it at Stripe.")
-    by = {"time": f"{dispute.due_by:%Y-%m-%d %H:%M}"}
-    return asked + " " + _("Answer it at Stripe by %(time)s (UTC).") % by
+    return asked + " " + _("Answer it at Stripe by %(time)s.") % {"time": _when(dispute.due_by)}
+
+
+def _when(time: datetime) -> str:
+    """By the shop's clock, as the rest of the page."""
+    return date_format(localtime(time), "DATETIME_FORMAT")

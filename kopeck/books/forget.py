@@ -27,12 +27,14 @@ from kopeck.orders.models import EMAIL_LENGTH, Order, locked
 from kopeck.orders.shipment import Shipment, may_be_sent
 from kopeck.payments.models import Payment
 from kopeck.refunds.models import Refund
+from kopeck.sentences import Sentence
 from kopeck.typed import trim
 from kopeck.webhooks.models import StripeEvent
 
 log = logging.getLogger(__name__)
 #: What stands in a text in place of the address.
 REMOVED = "[removed]"
+FORGOTTEN = Sentence("The buyer's personal data was removed.")
 #: The inputs of a payment that hold the address.
 INPUTS = ("customer_email", "receipt_email")
 #: Events that are looked through by one statement.
@@ -157,7 +159,7 @@ def _forget_order(order: Order, address: str) -> dict[str, int]:
         "events": _settled_events(order).update(payload=None),
     }
     if counts["orders"] or counts["mails"]:
-        order.note("The buyer's personal data was removed.")
+        order.note(FORGOTTEN())
     return counts
 
 

@@ -192,7 +192,7 @@ class DiscountForm(MoneyForm):
         label=_("Currency"),
         required=False,
         choices=[("", "---------"), *((code, code.upper()) for code in sorted(CURRENCIES))],
-        help_text=_("Of the amount off and of the minimum."),
+        help_text=_("The currency of the amount off and of the minimum subtotal."),
     )
 
     class Meta:

@@ -8,6 +8,9 @@ from django.utils import timezone
 from kopeck.mail.jobs import send
 from kopeck.mail.models import Mail
 from kopeck.orders.models import locked
+from kopeck.sentences import Sentence
+
+RECEIPT_AGAIN = Sentence("%(by)s sends the receipt again.")
 
 
 @transaction.atomic
@@ -24,6 +27,6 @@ def receipt(order_id: int, *, by: str) -> bool:
     mail.key, mail.status, mail.sent_at, mail.tries = uuid4(), Mail.Status.WAITING, None, 0
     mail.due_at, mail.problem = timezone.now(), ""
     mail.save(update_fields=["key", "status", "sent_at", "tries", "due_at", "problem"])
-    order.note(f"{by} sends the receipt again.")
+    order.note(RECEIPT_AGAIN(by=by))
     send.defer(mail_id=mail.pk)
     return True

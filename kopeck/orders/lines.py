@@ -12,6 +12,7 @@ from kopeck.catalog.models import Item, Tax, shown_percent
 from kopeck.database import rows
 from kopeck.orders.pricing import LineTotals
 from kopeck.orders.wanted import MAX_QUANTITY, Wanted
+from kopeck.sentences import shown
 
 #: For Django, not for mypy: whatever asks for a line's item looks at goods alone.
 _MAY_BE_NONE: dict[str, Any] = {"null": True}
@@ -161,7 +162,7 @@ class OrderNote(models.Model):
         ordering = ["pk"]
 
     def __str__(self) -> str:
-        return self.text
+        return shown(self.text)
 
 
 @cache

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from kopeck.catalog.models import Discount, Item, ShippingRate, Tax
 from kopeck.database import rows
 from kopeck.errors import ShopError
+from kopeck.money import in_words
 from kopeck.orders import guards
 from kopeck.orders.delivery import choose
 from kopeck.orders.lines import OrderLine, OrderNote, OrderTax, insert
@@ -21,10 +22,13 @@ from kopeck.orders.receipts import ReceiptCounter
 from kopeck.orders.shipment import Shipment
 from kopeck.orders.terms import Terms, todays_taxes
 from kopeck.orders.wanted import Wanted, refuse_lines
+from kopeck.sentences import Said, Sentence
 
 __all__ = ["Order", "OrderLine", "OrderNote", "OrderTax", "ReceiptCounter", "Shipment"]
 #: Checkout takes addresses of this length: longer ones than a mail ever reaches, but they have paid.
 EMAIL_LENGTH = 512
+DROPPED = Sentence("The discount %(discount)s was taken off: it does not fit the changed order.")
+ADOPTED = Sentence("Stripe's amounts were taken: the total is %(total)s, and %(ours)s by our own rules.")
 
 
 def _new_key() -> str:
@@ -179,7 +183,7 @@ class Order(models.Model):
             if discount is None or not refusal.code.startswith("discount_"):
                 raise
             self.rewrite(wanted, None, todays_taxes())
-            self.note(f"The discount {discount} was dropped: {refusal.message}")
+            self.note(DROPPED(discount=discount))
 
     def set_discount(self, discount: "Discount | None") -> None:
         """Raises ShopError where the order cannot have it."""
@@ -272,9 +276,10 @@ class Order(models.Model):
         before = self.total
         self._freeze(totals)
         self.save()
-        self.note(f"Stripe's amounts were adopted: the total is {self.total}, by our own rules {before}.")
+        total, ours = in_words(self.total, self.currency), in_words(before, self.currency)
+        self.note(ADOPTED(total=total, ours=ours))
 
-    def note(self, text: str) -> None:
+    def note(self, text: Said) -> None:
         """Adds a line to the order's timeline, for the owner."""
         OrderNote.objects.create(order=self, text=text)
 

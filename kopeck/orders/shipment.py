@@ -12,9 +12,11 @@ from django.utils.translation import gettext_lazy as _
 
 from kopeck.catalog.countries import country_name
 from kopeck.orders.signals import order_sent
+from kopeck.sentences import Sentence
 
 #: Stripe's parts of an address, as they are stored and shown.
 PARTS = ("line1", "line2", "postal_code", "city", "state", "country")
+SENT = Sentence("%(by)s marked it as sent.")
 
 
 class Shipment(models.Model):
@@ -84,7 +86,7 @@ class Shipment(models.Model):
         self.sent_at = timezone.now()
         # No more than that: the address may have been removed since this was read.
         self.save(update_fields=["carrier", "number", "link", "sent_at"])
-        self.order.note(f"{by} marked it as sent.")
+        self.order.note(SENT(by=by))
         order_sent.send(Shipment, shipment=self)
 
 

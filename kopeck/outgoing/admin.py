@@ -17,7 +17,7 @@ from django.utils.translation import gettext_noop, ngettext
 from kopeck.outgoing.jobs import send
 from kopeck.outgoing.models import Delivery, Endpoint, Event
 from kopeck.staff.history import Recorded, record
-from kopeck.web.admin import ReadOnlyAdmin, RowsFilter, SecretShownOnce, order_link
+from kopeck.web.admin import ReadOnlyAdmin, RowsFilter, SecretShownOnce, order_link, sentence_column
 from kopeck.web.fields import NoteField
 
 
@@ -91,8 +91,9 @@ class DeliveryAdmin(ReadOnlyAdmin):
     list_filter = [UnsentFilter, "type"]
     search_fields = ["=order__id", "=message_id"]
     ordering = ["-pk"]
-    exclude = ["body"]
-    readonly_fields = ["shown_body"]
+    exclude = ["body", "problem"]
+    readonly_fields = ["problem_shown", "shown_body"]
+    problem_shown = sentence_column("problem", _("problem"))
     actions = ["send_again"]
 
     @admin.display(description=_("body"))

@@ -33,9 +33,12 @@ from kopeck.payments.models import Payment
 from kopeck.payments.signals import order_paid
 from kopeck.refunds.models import Dispute, Refund
 from kopeck.refunds.signals import dispute_changed, refund_made
+from kopeck.sentences import Sentence
 
 log = logging.getLogger(__name__)
 Status = Delivery.Status
+SWITCHED_OFF = Sentence("The endpoint is switched off.")
+ANSWERED = Sentence("The endpoint answered %(answer)s.")
 
 #: Longer than one try may take.
 LEASE = timedelta(minutes=2)
@@ -96,7 +99,7 @@ def deliver(delivery_id: int) -> bool | None:
     if delivery is None or not delivery.claim(LEASE, is_due, tries=F("tries") + 1):
         return None
     if not delivery.endpoint.enabled:
-        delivery.release(status=Status.FAILED, problem="The endpoint is switched off.")
+        delivery.release(status=Status.FAILED, problem=SWITCHED_OFF())
         return None
     release_database()
     answered, problem = _try(delivery)
@@ -132,7 +135,7 @@ def _try(delivery: Delivery) -> tuple[int | None, str]:
         # A library quotes what the endpoint sent, and that may be anything.
         said = "".join(letter if letter.isprintable() else "?" for letter in str(trouble))
         return None, f"{type(trouble).__name__}: {said}"[:500]
-    return status, f"The endpoint answered {status}."
+    return status, ANSWERED(answer=status)
 
 
 def _note(delivery: Delivery, answered: int | None, problem: str) -> None:

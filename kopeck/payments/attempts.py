@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from kopeck.database import rows
 from kopeck.errors import ShopError
 from kopeck.mirror.orders import doubt_order, sync_order
+from kopeck.money import in_words
 from kopeck.orders.models import Order, locked
 from kopeck.orders.pricing import Totals
 from kopeck.payments import sync, turns
@@ -27,12 +28,14 @@ from kopeck.payments.inputs import Client
 from kopeck.payments.models import Payment
 from kopeck.payments.refusals import PriceChanged, busy, refused, told_to_the_buyer, unavailable
 from kopeck.payments.turns import TOO_LATE, Turn
+from kopeck.sentences import Sentence
 from kopeck.stripe_api.client import StripeRefused, StripeUnavailable, gateway
 from kopeck.stripe_api.waiting import wait_until
 from kopeck.telemetry.logs import about_its
 
 log = logging.getLogger(__name__)
 Status, Kind = Payment.Status, Payment.Kind
+OTHER_TOTAL = Sentence("Refused: Stripe's total was %(total)s, ours %(ours)s. Nothing was charged.")
 
 #: How often one request starts anew after a refusal that can be repaired (too late, a coupon that is gone).
 MAX_HEALED = 2
@@ -260,7 +263,8 @@ def _judge(order: Order, payment: Payment, made: dict[str, Any]) -> Verdict:
         order.adopt(theirs)
         payment.amount = total
     if verdict is Verdict.REFUSE:
-        order.note(f"Refused: Stripe's total was {total}, ours {order.total}. Nothing was charged.")
+        theirs_said, ours = in_words(total, made["currency"]), in_words(order.total, order.currency)
+        order.note(OTHER_TOTAL(total=theirs_said, ours=ours))
         log.error("order %s: Stripe's total is %s, ours %s: it is closed", order.pk, total, order.total)
         payment.fingerprint = ""  # like no order's: the next who finds this object closes it
     return verdict

@@ -20,11 +20,25 @@ from kopeck.orders.shipment import Shipment
 from kopeck.payments import stock
 from kopeck.payments.models import Payment, in_review, is_used_up
 from kopeck.payments.signals import order_paid, payment_needs_review
+from kopeck.sentences import Sentence
 from kopeck.stripe_api.client import StripeRefused, gateway
 from kopeck.telemetry.logs import about_its
 
 log = logging.getLogger(__name__)
 Status = Payment.Status
+Review = Payment.Review
+TOO_LATE = Sentence("The payment came too late: %(items)s is sold out. All of it is refunded.")
+NO_ADDRESS = Sentence("Stripe knows no address for this delivery: ask the buyer before you send anything.")
+OTHER_COUNTRY = Sentence("The address is in %(country)s, but a delivery to %(paid)s was paid.")
+NEEDS_REVIEW = Sentence("A payment of %(amount)s needs review: %(problem)s")
+OTHER_AMOUNT = Sentence("Stripe took %(amount)s, not %(ours)s.")
+UNKNOWN = Sentence("Stripe knows no such object.")
+PROBLEMS = {
+    Review.PAID_BEFORE: Sentence("This order was paid before by another payment."),
+    Review.TERMS: Sentence("The order was changed since this payment was started."),
+    Review.CANCELLED: Sentence("The order was cancelled before this payment came."),
+    Review.CODE: Sentence("The order's discount code was used up when this payment came."),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +179,7 @@ def _pay(order: Order, payment: Payment, truth: Truth) -> None:
     log.info("order %s is paid: %s %s", order.pk, payment.amount, payment.currency)
     if gone:
         order.mark_sold_out(gone)
-        order.note(f"The payment came too late: {order.sold_out} is sold out. All of it is refunded.")
+        order.note(TOO_LATE(items=order.sold_out))
         log.error("order %s is paid, but sold out: %s", order.pk, order.sold_out)
     elif order.ship_to:
         _note_shipment(order, truth)
@@ -177,14 +191,13 @@ def _note_shipment(order: Order, truth: Truth) -> None:
     """Where it goes. What does not fit the delivery that was paid is said: our own page asks by a script."""
     shipment = Shipment.to(order, truth.shipping)
     if not shipment.address:
-        order.note("Stripe knows no address for this delivery: ask the buyer before you send anything.")
+        order.note(NO_ADDRESS())
     elif shipment.country != order.ship_to:
-        order.note(f"The address is in {shipment.country}, but a delivery to {order.ship_to} was paid.")
+        order.note(OTHER_COUNTRY(country=shipment.country, paid=order.ship_to))
 
 
 def _review(order: Order, payment: Payment, truth: Truth) -> Payment.Review | None:
     """Why this payment does not pay for the order as it is now; None where it does."""
-    Review = Payment.Review
     if order.status in Order.WAS_PAID:
         return Review.PAID_BEFORE
     if order.status == Order.Status.CANCELLED:
@@ -201,17 +214,13 @@ def _review(order: Order, payment: Payment, truth: Truth) -> Payment.Review | No
 
 def _need_review(order: Order, payment: Payment, truth: Truth, review: Payment.Review) -> None:
     """Keeps the money apart. It is refunded automatically, but for another amount: then the owner decides."""
-    Review = Payment.Review
     took, mine = in_words(truth.amount, truth.currency), in_words(payment.amount, payment.currency)
-    problem = {
-        Review.AMOUNT: f"Stripe took {took}, not {in_words(order.total, order.currency)}.",
-        Review.PAID_BEFORE: "This order was paid before by another payment.",
-        Review.TERMS: "The order was changed since this payment was started.",
-        Review.CANCELLED: "The order was cancelled before this payment came.",
-        Review.CODE: "The order's discount code was used up when this payment came.",
-    }[review]
-    if took != mine:
-        problem = f"Stripe took {took}, not {mine}."  # whatever else there is
+    if took != mine:  # whatever else there is
+        problem = OTHER_AMOUNT(amount=took, ours=mine)
+    elif review == Review.AMOUNT:
+        problem = OTHER_AMOUNT(amount=took, ours=in_words(order.total, order.currency))
+    else:
+        problem = PROBLEMS[review]()
     log.error("payment %s of order %s needs review: %s", payment, order.pk, problem)
     payment.settle(
         Status.NEEDS_REVIEW,
@@ -220,8 +229,8 @@ def _need_review(order: Order, payment: Payment, truth: Truth, review: Payment.R
         payment_intent=truth.payment_intent,
         charge=truth.charge,
     )
-    order.note(f"A payment of {took} needs review: {problem}")
-    if review == Payment.Review.AMOUNT:
+    order.note(NEEDS_REVIEW(amount=took, problem=problem))
+    if review == Review.AMOUNT:
         order.mark_processing()  # nothing else is to be paid before the owner has decided
     payment_needs_review.send(Payment, payment=payment, order=order, amount=truth.amount)
 
@@ -298,7 +307,7 @@ def _lost(payment: Payment) -> Payment:
     with transaction.atomic():
         order, payment = _locked(payment)
         if payment.is_live and payment.stripe_id:
-            problem = "Stripe knows no such object."
+            problem = UNKNOWN()
             log.warning("payment %s of order %s: %s", payment, order.pk, problem)
             payment.asked_at = timezone.now()
             payment.settle(Status.EXPIRED, problem=problem)

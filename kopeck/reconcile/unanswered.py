@@ -18,10 +18,12 @@ from kopeck.payments.inputs import key_in
 from kopeck.payments.models import Payment
 from kopeck.reconcile.models import Run
 from kopeck.reconcile.payments import NAMES, compare
+from kopeck.sentences import Sentence
 from kopeck.stripe_api import listing
 from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
 
 log = logging.getLogger(__name__)
+NEVER_MADE = Sentence("Stripe never made it.")
 #: A session that nobody was handed can't be paid long before; until then the buyer's next try may find it.
 GIVE_UP = timedelta(hours=1)
 #: Longer than a few lists take. After that another may take it over, and keeps it.
@@ -85,6 +87,6 @@ def _close(payment: Payment) -> bool:
         found = payment.mine().filter(status=Payment.Status.CREATING, stripe_id=None).first()
         if found is None:
             return not Payment.objects.get(pk=payment.pk).is_live
-        found.settle(Payment.Status.REFUSED, problem="Stripe never made it.")
+        found.settle(Payment.Status.REFUSED, problem=NEVER_MADE())
         order.mark_expired()
     return True

@@ -7,18 +7,22 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from kopeck.refunds.models import Dispute, Refund
-from kopeck.web.admin import ReadOnlyAdmin, RowsFilter, money_column, order_link
+from kopeck.web.admin import ReadOnlyAdmin, RowsFilter, money_column, order_link, sentence_column
 
 
 @admin.register(Refund)
 class RefundAdmin(ReadOnlyAdmin):
-    list_display = ["__str__", order_link, "money", "status", "source", "requested_by", "problem", "created"]
+    list_display = [
+        *("__str__", order_link, "money", "status", "source"),
+        *("requested_by", "problem_shown", "created"),
+    ]
     list_filter = ["status", "source", "account", "created"]
     search_fields = ["=stripe_id", "=order__id", "=payment__payment_intent", "^requested_by"]
     ordering = ["-pk"]
-    exclude = ["inputs", "allocation"]
-    readonly_fields = ["money"]
+    exclude = ["inputs", "allocation", "problem"]
+    readonly_fields = ["money", "problem_shown"]
     money = money_column("amount", _("amount"))
+    problem_shown = sentence_column("problem", _("problem"))
 
 
 class DisputesFilter(RowsFilter):
@@ -40,7 +44,7 @@ class DisputeAdmin(ReadOnlyAdmin):
         "__str__",
         order_link,
         "money",
-        "reason",
+        "reason_shown",
         "status",
         "account",
         "opened",
@@ -50,5 +54,7 @@ class DisputeAdmin(ReadOnlyAdmin):
     list_filter = [DisputesFilter, "status", "account"]
     search_fields = ["=stripe_id", "=order__id", "=payment__payment_intent"]
     ordering = ["due_by", "pk"]
-    readonly_fields = ["money"]
+    exclude = ["reason"]
+    readonly_fields = ["money", "reason_shown"]
     money = money_column("amount", _("amount"))
+    reason_shown = sentence_column("why", _("reason"), ordering="reason")

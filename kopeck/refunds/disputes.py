@@ -8,18 +8,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone, translation
+from django.utils import timezone
 
-from kopeck.configuration.languages import OWN
 from kopeck.money import in_words
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
 from kopeck.refunds.models import Dispute
 from kopeck.refunds.signals import dispute_changed
 from kopeck.refunds.sync import payment_of
+from kopeck.sentences import Sentence
 from kopeck.stripe_api.client import gateway
 
 log = logging.getLogger(__name__)
+DISPUTED = Sentence("The buyer's bank disputes %(amount)s (%(reason)s): %(status)s.")
+DISPUTE_NOW = Sentence("The dispute about %(amount)s is now: %(status)s.")
 
 
 def learn(account: str, stripe_id: str) -> Dispute | None:
@@ -63,12 +65,10 @@ def _read(dispute: Dispute, answer: dict[str, Any]) -> None:
     dispute.closed = (dispute.closed or timezone.now()) if dispute.status in Dispute.CLOSED else None
 
 
-@translation.override(OWN)  # notes are of one language, whatever that of the request
 def _tell(order: Order, dispute: Dispute, *, is_new: bool) -> None:
     amount = in_words(dispute.amount, dispute.currency)
-    reason = dispute.reason.replace("_", " ")
     if is_new:
-        log.error("order %s is disputed: %s, %s", order.pk, amount, reason)
-        order.note(f"The buyer's bank disputes {amount} ({reason}): {dispute.get_status_display()}.")
+        log.error("order %s is disputed: %s, %s", order.pk, amount, dispute.why)
+        order.note(DISPUTED(amount=amount, reason=dispute.why, status=dispute.get_status_display))
     else:
-        order.note(f"The dispute about {amount} is now: {dispute.get_status_display()}.")
+        order.note(DISPUTE_NOW(amount=amount, status=dispute.get_status_display))

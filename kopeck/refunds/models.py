@@ -18,6 +18,33 @@ from django.utils.translation import gettext_lazy as _
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
 from kopeck.refunds.allocation import Part
+from kopeck.sentences import Sentence
+
+#: Stripe's words for why a bank disputes a payment or does not take a refund. Others are shown as they are.
+REASONS = (
+    Sentence("bank cannot process"),
+    Sentence("check returned"),
+    Sentence("credit not processed"),
+    Sentence("customer initiated"),
+    Sentence("debit not authorized"),
+    Sentence("duplicate"),
+    Sentence("fraudulent"),
+    Sentence("general"),
+    Sentence("incorrect account details"),
+    Sentence("insufficient funds"),
+    Sentence("noncompliant"),
+    Sentence("product not received"),
+    Sentence("product unacceptable"),
+    Sentence("subscription canceled"),
+    Sentence("unrecognized"),
+    Sentence("charge for pending refund disputed"),
+    Sentence("declined"),
+    Sentence("expired or canceled card"),
+    Sentence("lost or stolen card"),
+    Sentence("merchant request"),
+    Sentence("unknown"),
+    Sentence("no reason given"),
+)
 
 
 class Refund(models.Model):
@@ -205,6 +232,11 @@ class Dispute(models.Model):
     @property
     def is_to_do(self) -> bool:
         return self.status in self.TO_DO
+
+    @property
+    def why(self) -> str:
+        """Stripe's word for the reason, as it is spoken."""
+        return self.reason.replace("_", " ")
 
     @staticmethod
     def rank(status: str) -> int:

@@ -23,10 +23,16 @@ from kopeck.payments.models import Payment
 from kopeck.refunds import allocation, review, sync
 from kopeck.refunds.allocation import Part
 from kopeck.refunds.models import Refund
+from kopeck.sentences import Said, Sentence
 from kopeck.stripe_api.client import StripeRefused, StripeUnavailable, gateway
 
 log = logging.getLogger(__name__)
 Source, Status = Refund.Source, Refund.Status
+ASKED = Sentence("%(by)s refunds %(amount)s.")
+AFTER_REVIEW = Sentence("%(by)s refunds %(amount)s, which needed review.")
+TWICE = Sentence("The order was paid twice: %(amount)s is refunded.")
+BY_ITSELF = Sentence("%(amount)s is refunded: %(problem)s")
+REFUSED = Sentence("Stripe refuses to refund %(amount)s: %(problem)s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +138,7 @@ def request(order_id: int, wish: Wish, form: Form) -> tuple[Refund, bool]:
         refund = plan(left, wish)
         refund.key, refund.source, refund.requested_by = form.key, Source.STAFF, form.by
         refund.reason, refund.comment, refund.restock = form.reason, form.comment, form.restock
-        _write(order, refund, f"{form.by} refunds {in_words(refund.amount, refund.currency)}.")
+        _write(order, refund, ASKED(by=form.by, amount=in_words(refund.amount, refund.currency)))
         return refund, True
 
 
@@ -185,19 +191,19 @@ def _refund_rest(payment: Payment, by: str = "") -> Refund | None:
     return send(refund) if refund.status == Status.CREATING else refund
 
 
-def _why(order: Order, refund: Refund) -> tuple[str, str]:
+def _why(order: Order, refund: Refund) -> tuple[str, Said | None]:
     """The reason that Stripe is given, and the timeline's line."""
     money = in_words(refund.amount, refund.currency)
     if refund.requested_by:
-        return "", f"{refund.requested_by} refunds {money}, which needed review."
+        return "", AFTER_REVIEW(by=refund.requested_by, amount=money)
     if refund.payment.status != Payment.Status.NEEDS_REVIEW:
-        return "", ""  # it came too late, and the timeline says so
+        return "", None  # it came too late, and the timeline says so
     if order.status in Order.WAS_PAID:
-        return Refund.Reason.DUPLICATE, f"The order was paid twice: {money} is refunded."
-    return "", f"{money} is refunded: {refund.payment.problem}"
+        return Refund.Reason.DUPLICATE, TWICE(amount=money)
+    return "", BY_ITSELF(amount=money, problem=refund.payment.problem)
 
 
-def _write(order: Order, refund: Refund, note: str) -> None:
+def _write(order: Order, refund: Refund, note: Said | None) -> None:
     """The row, with the inputs that Stripe will get. Called with the order's row locked."""
     refund.inputs = {
         "payment_intent": refund.payment.payment_intent,
@@ -234,7 +240,7 @@ def _refuse(refund: Refund, refusal: StripeRefused) -> None:
         order = Order.objects.select_for_update().get(pk=refund.order_id)
         ours = Refund.objects.filter(pk=refund.pk, status=Status.CREATING)
         if ours.update(status=Status.REFUSED, problem=str(refusal)):
-            order.note(f"Stripe refuses to refund {in_words(refund.amount, refund.currency)}: {refusal}")
+            order.note(REFUSED(amount=in_words(refund.amount, refund.currency), problem=refusal))
     # Most often because the money was refunded elsewhere, and we have not heard of that yet.
     with suppress(StripeUnavailable, StripeRefused):
         sync.learn_payment(refund.payment)

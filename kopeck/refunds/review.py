@@ -14,9 +14,11 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
 from kopeck.refunds.models import Refund
+from kopeck.sentences import Sentence
 from kopeck.stripe_api.client import gateway
 
 log = logging.getLogger(__name__)
+PAYABLE_AGAIN = Sentence("No payment is under way any more: the order can be paid again.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,6 @@ def release(order_id: int) -> bool:
         if not is_waiting or order.payments.filter(status__in=Payment.LIVE).exists():
             return False
         order.mark_failed()
-        order.note("No payment is under way any more: the order can be paid again.")
+        order.note(PAYABLE_AGAIN())
     log.info("order %s can be paid again", order_id)
     return True

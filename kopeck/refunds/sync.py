@@ -10,9 +10,8 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
-from django.utils import timezone, translation
+from django.utils import timezone
 
-from kopeck.configuration.languages import OWN
 from kopeck.money import CURRENCIES, in_words
 from kopeck.orders.models import Order
 from kopeck.payments import stock, sync
@@ -22,10 +21,18 @@ from kopeck.refunds import allocation
 from kopeck.refunds.allocation import Part
 from kopeck.refunds.models import Refund, refunded
 from kopeck.refunds.signals import refund_made
+from kopeck.sentences import Sentence
 from kopeck.stripe_api.client import gateway
 
 log = logging.getLogger(__name__)
 Status = Refund.Status
+REFUNDED = Sentence("%(amount)s was refunded: %(id)s, %(status)s.")
+REFUNDED_AT_STRIPE = Sentence("%(amount)s was refunded at Stripe: %(id)s, %(status)s.")
+RETURNED = Sentence("The refund of %(amount)s is not made (%(status)s): the money is with the shop again.")
+BACK = Sentence("Back in stock: %(pieces)s.")
+OUT_AGAIN = Sentence("Out of stock again, for the refund failed: %(pieces)s.")
+NOT_TAKEN = Sentence("The bank did not take it: %(reason)s.")
+GONE = Sentence("Sold or being paid for meanwhile, though the refund failed: %(pieces)s.")
 
 
 def learn(account: str, stripe_id: str) -> Refund | None:
@@ -81,10 +88,8 @@ def apply(payment: Payment, answer: dict[str, Any]) -> Refund:
         now = Status(answer["status"]) if answer.get("status") in Status.values else Status.PENDING
         if Refund.RANK[now] >= Refund.RANK[before]:
             refund.status = now
-            reason = str(answer.get("failure_reason") or "").replace("_", " ")
-            refund.problem = f"The bank did not take it: {reason or 'no reason given'}." * (
-                now == Status.FAILED
-            )
+            reason = str(answer.get("failure_reason") or "no reason given").replace("_", " ")
+            refund.problem = NOT_TAKEN(reason=reason) if now == Status.FAILED else ""
         refund.save()
         if refund.status != before:
             _tell(order, refund)
@@ -123,22 +128,21 @@ def _foreign(payment: Payment, answer: dict[str, Any]) -> Refund:
     )
 
 
-@translation.override(OWN)  # notes are of one language, whatever that of the request
 def _tell(order: Order, refund: Refund) -> None:
     """A line on the order's timeline."""
     amount = in_words(refund.amount, refund.currency)
     if refund.is_made:
-        way = "was refunded at Stripe" if refund.source == Refund.Source.STRIPE else "was refunded"
-        order.note(f"{amount} {way}: {refund.stripe_id} {refund.get_status_display()}.")
+        made = REFUNDED_AT_STRIPE if refund.source == Refund.Source.STRIPE else REFUNDED
+        order.note(made(amount=amount, id=refund.stripe_id, status=refund.get_status_display))
         return
     log.error("refund %s of order %s is %s: %s", refund, order.pk, refund.status, refund.problem)
-    order.note(f"The refund of {amount} {refund.get_status_display()}; the money is with the shop again.")
+    order.note(RETURNED(amount=amount, status=refund.get_status_display))
 
 
 def _put_back(order: Order, refund: Refund) -> None:
     """The pieces that were ticked as good with the refund's request. A sold out order has taken nothing."""
     if (pieces := _restocked(order, refund)) and (told := stock.put_back(pieces)):
-        order.note(f"Back in stock: {', '.join(told)}.")
+        order.note(BACK(pieces=", ".join(told)))
 
 
 def _restocked(order: Order, refund: Refund) -> dict[int, int]:
@@ -154,9 +158,9 @@ def _take_again(order: Order, refund: Refund) -> None:
         return
     taken, gone = stock.take_again(pieces, order)
     if taken:
-        order.note(f"Out of stock again, for the refund failed: {', '.join(taken)}.")
+        order.note(OUT_AGAIN(pieces=", ".join(taken)))
     if gone:
-        order.note(f"Sold or being paid for meanwhile, though the refund failed: {', '.join(gone)}.")
+        order.note(GONE(pieces=", ".join(gone)))
 
 
 def parts_of(order: Order) -> list[Part]:

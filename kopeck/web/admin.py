@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from kopeck.money import format_money
+from kopeck.sentences import shown as shown_text
 from kopeck.web.context import money_locale
 
 
@@ -23,6 +24,15 @@ def money_column(name: str, title: Any) -> Callable[[Any, Any], str]:
         return format_money(getattr(row, name), currency, money_locale(None))
 
     return admin.display(description=title, ordering=name)(shown)
+
+
+def sentence_column(name: str, title: Any, *, ordering: str = "") -> Callable[[Any, Any], str]:
+    """A column that writes a record's sentence in the reader's language (kopeck/sentences.py)."""
+
+    def shown(self: Any, row: Any) -> str:
+        return shown_text(getattr(row, name)) or "-"
+
+    return admin.display(description=title, ordering=ordering or name)(shown)
 
 
 @admin.display(description=_("order"), ordering="order")

@@ -66,7 +66,7 @@ class ErrorPages:
         if isinstance(exception, OperationalError | InterfaceError):
             log.error("the database does not answer: %s", exception)
             drop_dead_connections()
-            message = _("The shop is catching its breath. Please try again in a moment.")
+            message = _("The shop does not answer at the moment. Please try again in a minute.")
             return error_response(request, ShopError("database_unavailable", message, status=503))
         return None
 
@@ -113,8 +113,7 @@ def error_response(request: HttpRequest, error: ShopError) -> HttpResponse:
             "status": error.status,
             "title": _title(error),
             "message": error.message,
-            "action_url": "/",
-            "action_label": _("Back to the shop"),
+            **_way_on(request),
         }
         response = render(request, "error.html", context, status=error.status)
     response["Cache-Control"] = "no-store"
@@ -125,22 +124,38 @@ def error_response(request: HttpRequest, error: ShopError) -> HttpResponse:
     return response
 
 
+def _way_on(request: HttpRequest) -> dict[str, str]:
+    """Where the page's button leads: staff go on working."""
+    if request.path_info.startswith("/admin/"):
+        return {"action_url": "/admin/", "action_label": _("To the desk")}
+    return {"action_url": "/", "action_label": _("Back to the shop")}
+
+
 def _title(error: ShopError) -> str:
-    if error.code == "stripe_unavailable":
-        return _("The payment service does not answer")
-    return _ERROR_TITLES.get(error.status, _ERROR_TITLES[500])()
+    said = _TITLES_OF_CODES.get(error.code) or _ERROR_TITLES.get(error.status, _ERROR_TITLES[500])
+    return said()
 
 
+_TITLES_OF_CODES: dict[str, Callable[[], str]] = {
+    "stripe_unavailable": lambda: _("The payment service does not answer"),
+    "form_expired": lambda: _("Please send that once more"),
+    "foreign_request": lambda: _("Nothing was done"),
+    "demo": lambda: _("Nothing was changed"),
+    "sold_out": lambda: _("Sold out"),
+    "not_enough_stock": lambda: _("There are not so many left"),
+    "item_gone": lambda: _("Not for sale any more"),
+    "try_again": lambda: _("Please look once more"),
+}
 _ERROR_TITLES: dict[int, Callable[[], str]] = {
-    400: lambda: _("That request makes no sense to us"),
-    403: lambda: _("That is not yours to open"),
+    400: lambda: _("We could not read that"),
+    403: lambda: _("That is not open to you"),
     404: lambda: _("There is nothing here"),
-    405: lambda: _("Not that way"),
+    405: lambda: _("This address works another way"),
     408: lambda: _("That took too long"),
-    409: lambda: _("That cannot be changed any more"),
-    411: lambda: _("How much is that?"),
+    409: lambda: _("That is not possible any more"),
+    411: lambda: _("The form has no length"),
     413: lambda: _("That is too large"),
-    422: lambda: _("That does not fit"),
+    422: lambda: _("Please check what you chose"),
     429: lambda: _("A little slower, please"),
     500: lambda: _("Something broke on our side"),
     502: lambda: _("The payment could not be started"),

@@ -18,7 +18,7 @@ class NameField(forms.CharField):
     def validate(self, value: Any) -> None:
         super().validate(value)
         if value and is_blank(value):
-            raise ValidationError(_("There is nothing to see in this name."), code="invisible")
+            raise ValidationError(_("This name has no letter that can be seen."), code="invisible")
 
 
 class NoteField(forms.CharField):

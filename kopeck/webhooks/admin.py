@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy, gettext_noop, ngettext
 
 from kopeck.staff.history import record
 from kopeck.telemetry.redaction import scrub
-from kopeck.web.admin import ReadOnlyAdmin, RowsFilter
+from kopeck.web.admin import ReadOnlyAdmin, RowsFilter, sentence_column
 from kopeck.webhooks import intake
 from kopeck.webhooks.models import StripeEvent
 
@@ -31,11 +31,15 @@ class EventsFilter(RowsFilter):
 
 @admin.register(StripeEvent)
 class StripeEventAdmin(ReadOnlyAdmin):
-    list_display = ["event_id", "type", "object_id", "status", "outcome", "attempts", "account", "received"]
+    list_display = [
+        *("event_id", "type", "object_id", "status"),
+        *("outcome_shown", "attempts", "account", "received"),
+    ]
     list_filter = [EventsFilter, "status", "account", "type"]
     search_fields = ["=event_id", "=object_id"]
-    exclude = ["payload", "traceback"]
-    readonly_fields = ["trace", "body"]
+    exclude = ["payload", "traceback", "outcome"]
+    readonly_fields = ["outcome_shown", "trace", "body"]
+    outcome_shown = sentence_column("outcome", gettext_lazy("outcome"))
     actions = ["replay"]
     change_form_template = "admin/webhooks/event.html"
 

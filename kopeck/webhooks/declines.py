@@ -5,18 +5,30 @@ from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
-from django.utils.translation import ngettext
 
 from kopeck.abuse import declines
 from kopeck.abuse.models import Decline
 from kopeck.payments import attempts
 from kopeck.payments.inputs import key_in
 from kopeck.payments.models import Payment
+from kopeck.sentences import Sentence
 from kopeck.webhooks.models import StripeEvent
 
 log = logging.getLogger(__name__)
 #: What a bank says days later of a debit is no card.
 CARDS = ("card", "link", "")
+DECLINED = Sentence(
+    "Order %(order)s: %(number)s card was declined within the hour.",
+    "Order %(order)s: %(number)s cards were declined within the hour.",
+)
+CLOSED = Sentence(
+    "Closed for an hour: %(number)s card was declined.",
+    "Closed for an hour: %(number)s cards were declined.",
+)
+CLOSED_AFTER = Sentence(
+    "Order %(order)s: closed after %(number)s declined card.",
+    "Order %(order)s: closed after %(number)s declined cards.",
+)
 
 
 def count(event: StripeEvent) -> str:
@@ -59,23 +71,8 @@ def _close_if_too_many(payment: Payment, most: int) -> str:
     declined = declines.within_the_hour(payment.order_id)
     facts = {"order": payment.order_id, "number": declined}
     if declined < most or payment.status != Payment.Status.OPEN or not payment.stripe_id:
-        said = ngettext(
-            "Order %(order)s: %(number)s card was declined within the hour.",
-            "Order %(order)s: %(number)s cards were declined within the hour.",
-            declined,
-        )
-        return said % facts
+        return DECLINED(**facts)
     log.warning("order %s: closed after %s declined cards", payment.order_id, declined)
     attempts.expire(payment)
-    note = ngettext(
-        "Closed for an hour: %(number)s card was declined.",
-        "Closed for an hour: %(number)s cards were declined.",
-        declined,
-    )
-    payment.order.note(note % facts)
-    said = ngettext(
-        "Order %(order)s: closed after %(number)s declined card.",
-        "Order %(order)s: closed after %(number)s declined cards.",
-        declined,
-    )
-    return said % facts
+    payment.order.note(CLOSED(number=declined))
+    return CLOSED_AFTER(**facts)

@@ -8,13 +8,22 @@ from kopeck.payments.inputs import key_in
 from kopeck.payments.models import Payment
 from kopeck.refunds import disputes
 from kopeck.refunds import sync as refund_sync
+from kopeck.sentences import Said, Sentence
 from kopeck.stripe_api.client import StripeRefused
 from kopeck.webhooks import declines
 from kopeck.webhooks.models import StripeEvent
 
 Status = Payment.Status
 #: The event's state, and what was done in a sentence.
-Outcome = tuple[StripeEvent.Status, str]
+Outcome = tuple[StripeEvent.Status, Said]
+PAYMENT_NOW = Sentence("Order %(order)s: payment is %(status)s.")
+TOLD_ELSEWHERE = Sentence("Its Checkout Session's own events tell of it.")
+NOT_OURS = Sentence("Not a payment of this shop.")
+NO_SUCH_REFUND = Sentence("Stripe knows no such refund.")
+NOT_OUR_REFUND = Sentence("Not a refund of this shop.")
+REFUND_NOW = Sentence("Order %(order)s: refund %(id)s is %(status)s.")
+NO_SUCH_DISPUTE = Sentence("Stripe knows no such dispute.")
+DISPUTE_NOW = Sentence("Order %(order)s: the dispute is now: %(status)s.")
 
 
 def _payment(event: StripeEvent) -> Outcome:
@@ -23,12 +32,12 @@ def _payment(event: StripeEvent) -> Outcome:
     if payment is None:
         metadata = event.object.get("metadata")
         ours = isinstance(metadata, dict) and "kopeck_payment" in metadata
-        said = "Its Checkout Session's own events tell of it." if ours else "Not a payment of this shop."
-        return StripeEvent.Status.IGNORED, said
+        return StripeEvent.Status.IGNORED, TOLD_ELSEWHERE() if ours else NOT_OURS()
     if not _is_old_news(event, payment):
         payment.stripe_id = payment.stripe_id or event.object_id
         payment = sync.refresh(payment)
-    return StripeEvent.Status.DONE, f"Order {payment.order_id}: payment is {payment.status}."
+    said = PAYMENT_NOW(order=payment.order_id, status=payment.get_status_display)
+    return StripeEvent.Status.DONE, said
 
 
 def _is_old_news(event: StripeEvent, payment: Payment) -> bool:
@@ -47,7 +56,7 @@ def _is_old_news(event: StripeEvent, payment: Payment) -> bool:
 def _declined(event: StripeEvent) -> Outcome:
     counted = declines.count(event)
     status, said = _payment(event)
-    return (StripeEvent.Status.DONE, f"{counted} {said}") if counted else (status, said)
+    return (StripeEvent.Status.DONE, Said(f"{counted} {said}")) if counted else (status, said)
 
 
 #: By Stripe's id; else by our key in the metadata, for a session whose id we crashed before storing.
@@ -78,11 +87,11 @@ def _refund(event: StripeEvent) -> Outcome:
     except StripeRefused as refusal:
         if not refusal.missing:
             raise
-        return Event.IGNORED, "Stripe knows no such refund."
+        return Event.IGNORED, NO_SUCH_REFUND()
     if not found:
-        return Event.IGNORED, "Not a refund of this shop."
-    told = ", ".join(f"{refund} is {refund.status}" for refund in found)
-    return Event.DONE, f"Order {found[0].order_id}: {told}."
+        return Event.IGNORED, NOT_OUR_REFUND()
+    told = [REFUND_NOW(order=it.order_id, id=it, status=it.get_status_display) for it in found]
+    return Event.DONE, Said(" ".join(told))
 
 
 def _dispute(event: StripeEvent) -> Outcome:
@@ -92,13 +101,11 @@ def _dispute(event: StripeEvent) -> Outcome:
     except StripeRefused as refusal:
         if not refusal.missing:
             raise
-        return StripeEvent.Status.IGNORED, "Stripe knows no such dispute."
+        return StripeEvent.Status.IGNORED, NO_SUCH_DISPUTE()
     if dispute is None:
-        return StripeEvent.Status.IGNORED, "Not a payment of this shop."
-    return (
-        StripeEvent.Status.DONE,
-        f"Order {dispute.order_id}: the dispute is now: {dispute.get_status_display()}.",
-    )
+        return StripeEvent.Status.IGNORED, NOT_OURS()
+    said = DISPUTE_NOW(order=dispute.order_id, status=dispute.get_status_display)
+    return StripeEvent.Status.DONE, said
 
 
 #: By the beginning of an event's type.

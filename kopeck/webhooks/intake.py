@@ -14,12 +14,15 @@ from django.db.models import F
 from django.utils import timezone
 
 from kopeck.database import rows
+from kopeck.sentences import Said, Sentence
 from kopeck.telemetry.redaction import holds_nothing, scrub, without_secrets
 from kopeck.webhooks.handlers import HANDLERS, Outcome
 from kopeck.webhooks.models import STORE_ONCE, StripeEvent
 
 log = logging.getLogger(__name__)
-OTHER_MODE = (StripeEvent.Status.REJECTED, "Of another mode (live, test) than our keys.")
+OTHER_MODE = Sentence("Of another mode (live, test) than our keys.")
+NOT_NEEDED = Sentence("The shop needs no events of this type.")
+NO_OBJECT = Sentence("It names no object of Stripe's.")
 SETTLING = ("status", "outcome", "traceback", "handled", "attempts")
 _STRIPE_ID = re.compile(r"\w+", re.ASCII)
 
@@ -35,7 +38,7 @@ def keep(account_name: str, event: dict[str, Any], body: bytes, *, livemode: boo
     is_ours = bool(event.get("livemode")) == livemode
     useless = _useless(row)
     if not is_ours:
-        _settle(row, *OTHER_MODE)
+        _settle(row, StripeEvent.Status.REJECTED, OTHER_MODE())
     elif useless:
         _settle(row, StripeEvent.Status.IGNORED, useless)
     if _store(row) or row.is_settled:
@@ -43,7 +46,7 @@ def keep(account_name: str, event: dict[str, Any], body: bytes, *, livemode: boo
     # It came before, and was cut off or failed then.
     stored = StripeEvent.objects.get(pk=row.pk)
     if not is_ours:
-        _settle(stored, *OTHER_MODE)
+        _settle(stored, StripeEvent.Status.REJECTED, OTHER_MODE())
         rows.update(stored, *SETTLING)
     return stored
 
@@ -94,12 +97,12 @@ def _readable(text: str) -> str:
     return scrub(text.replace("\0", ""))[-MOST:]
 
 
-def _useless(event: StripeEvent) -> str:
-    """Why the event needs no work; "" where somebody has to look at its object."""
+def _useless(event: StripeEvent) -> Said | None:
+    """Why the event needs no work; None where somebody has to look at its object."""
     if not event.type.startswith(tuple(HANDLERS)):
-        return "The shop needs no events of this type."
+        return NOT_NEEDED()
     # Handlers ask Stripe by this id: "../refunds" would be another address of Stripe's.
-    return "" if _STRIPE_ID.fullmatch(event.object_id) else "It names no object of Stripe's."
+    return None if _STRIPE_ID.fullmatch(event.object_id) else NO_OBJECT()
 
 
 def _handle(event: StripeEvent) -> Outcome:
@@ -142,7 +145,7 @@ def _time(second: Any) -> datetime:
         return timezone.now()
 
 
-def _settle(event: StripeEvent, status: StripeEvent.Status, outcome: str) -> None:
+def _settle(event: StripeEvent, status: StripeEvent.Status, outcome: Said) -> None:
     event.status, event.outcome, event.handled = status, outcome, timezone.now()
     event.traceback = ""
     event.attempts += 1

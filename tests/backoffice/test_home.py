@@ -184,7 +184,7 @@ def fill(now: datetime) -> dict[str, str]:
         "view_stripeevent": "could not be processed",
         "view_discrepancy": "differ in 1 thing",
         "view_stripemirror": "2 discounts or taxes are not at Stripe",
-        "view_item": "Of “Desk lamp” there are 2 pieces left.",
+        "view_item": "“Desk lamp”: 2 pieces are left.",
     }
 
 

@@ -24,6 +24,7 @@ from kopeck.payments import sync
 from kopeck.payments.models import Payment
 from kopeck.refunds import disputes
 from kopeck.refunds.models import Refund
+from kopeck.sentences import Said
 from kopeck.webhooks.models import StripeEvent
 from tests.support.buying import bought, events_of, paid_order, place_order
 from tests.support.refunding import Desk
@@ -99,7 +100,7 @@ def told(sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Any) -> Or
         expires_at=timezone.now(),
         asked_from="hash of an address",
     )
-    order.note(f"{EMAIL} rang up.")
+    order.note(Said(f"{EMAIL} rang up."))
     StripeEvent.objects.create(
         event_id="evt_waits",
         type="charge.succeeded",

@@ -146,7 +146,7 @@ def test_the_history_says_what_a_file_changed(owner: Client) -> None:
         ("{id},Pot,1e999999,usd", "price: "),
         ("{id},Pot,,usd", "price: This field is required."),
         ("{id},,48.20,usd", "name: This field is required."),
-        ("{id},\u200b,48.20,usd", "name: There is nothing to see in this name."),
+        ("{id},\u200b,48.20,usd", "name: This name has no letter that can be seen."),
         ("{id}," + "x" * 251 + ",48.20,usd", "name: Ensure this value has at most 250 characters"),
         ("{id},Pot,48.20,xyz", "currency: Select a valid choice."),
         (",Pot,48.20,", "currency: Which currency is this amount in?"),

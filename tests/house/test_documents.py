@@ -186,3 +186,21 @@ def test_no_file_holds_both_sides_of_a_merge() -> None:
     files = [BASE_DIR / name for name in listed.splitlines() if (BASE_DIR / name).is_file()]
     marker = re.compile(rb"^(<{7}|>{7}) ", re.M)
     assert [file.name for file in files if marker.search(file.read_bytes())] == []
+
+
+#: Of pages and of Stripe's events, which are no calls of the API.
+NOT_OF_THE_API = {
+    *("bad_address", "bad_price", "cookies_needed", "forbidden", "form_expired", "link_expired"),
+    *("event_failed", "no_such_endpoint", "payload_unreadable", "log_in_first", "too_many_passwords"),
+    *("not_in_review", "page_not_found", "prefetch"),
+}
+
+
+def test_the_api_page_names_every_code_of_a_refusal_and_no_other() -> None:
+    source = "\n".join(path.read_text() for path in (BASE_DIR / "kopeck").rglob("*.py"))
+    codes = set(re.findall(r'(?:ShopError|super\(\).__init__)\(\s*"(\w+)"', source)) | {"server_error"}
+    assert len(codes) > 60
+    table = TEXT["api.md"].split("## Errors")[1].split("## Webhooks")[0]
+    named = set(re.findall(r"`([a-z_]+)`", table))
+    assert named == codes - NOT_OF_THE_API
+    assert codes >= NOT_OF_THE_API

@@ -102,7 +102,7 @@ def test_a_name_of_nothing_to_see_is_refused_in_a_sentence(blank: str) -> None:
     ):
         assert list(form.errors) == [field]
         said = str(form.errors[field])
-        assert "There is nothing to see in this name." in said or "This field is required." in said
+        assert "This name has no letter that can be seen." in said or "This field is required." in said
     with pytest.raises(ValueError, match="no visible letter"):
         read_name(blank)
 

@@ -80,7 +80,7 @@ def test_a_discount_that_fits_no_more_is_dropped_with_a_note(buyer: Client) -> N
     buyer.post(f"/order/{order.pk}/lines", {f"item_{item.pk}": "1"})
     order.refresh_from_db()
     assert (order.discount, order.total) == (None, 1000)
-    assert "dropped" in order.notes.get().text
+    assert "taken off" in order.notes.get().text
 
 
 def test_a_discount_that_ran_out_meanwhile_makes_the_order_dearer_and_asks_again(

@@ -33,7 +33,7 @@ def test_near_enough_is_adopted_line_by_line_noted_and_charged(
     order.refresh_from_db()
     assert (order.tax_total, order.total) == (tax, 1350 + tax)
     assert sum(line.tax_amount for line in order.lines.all()) == tax == order.taxes.get().amount
-    assert "adopted" in order.notes.get().text
+    assert "Stripe's amounts were taken: the total is " in order.notes.get().text
     shown = f"${order.total // 100}.{order.total % 100:02}"
     assert shown in buyer.get(f"/order/{order.pk}").content.decode()
     assert buyer.get(f"/order/{order.pk}/buy").json()["session_id"] == session_id

@@ -86,9 +86,9 @@ def test_the_why_page_says_what_is_to_do_and_until_when(
     due_by = Dispute.objects.get().due_by
     assert due_by is not None
     page = why(owner, order)
-    assert f"{asks}. Answer it at Stripe by {due_by:%Y-%m-%d %H:%M} (UTC)." in page
+    assert f"{asks}. Answer it at Stripe by {due_by.day} {due_by:%b %Y, %H:%M}." in page
     assert "There is nothing to do" not in page
-    assert f">{state_of_it}, by {due_by:%Y-%m-%d %H:%M}</td>" in page
+    assert f">{state_of_it}, by {due_by.day} {due_by:%b %Y, %H:%M}</td>" in page
     assert f"Order {order.pk}: the dispute is now: {state_of_it}." in page
     Dispute.objects.update(due_by=None)
     assert f"{asks}. Answer it at Stripe. " in why(owner, order).replace("</p>", " ")

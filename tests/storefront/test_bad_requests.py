@@ -94,7 +94,32 @@ def test_what_is_only_looked_at_says_405_to_a_browser_without_a_token_too(addres
 def test_a_form_without_its_token_is_refused_by_our_own_page() -> None:
     answer = Client(enforce_csrf_checks=True).post("/admin/login/", {"username": "x", "password": "y"})
     assert answer.status_code == 403
-    assert "open for too long" in answer.content.decode()
+    page = answer.content.decode()
+    assert "open for too long" in page
+    assert "<h1>Please send that once more</h1>" in page
+    assert 'href="/admin/">To the desk</a>' in page
+
+
+@pytest.mark.parametrize(
+    ("path", "sent", "status", "title"),
+    [
+        ("/buy/{item}", {"quantity": "0"}, 422, "Please check what you chose"),
+        ("/item/{item}", {}, 405, "This address works another way"),
+        ("/buy/999999", {}, 404, "There is nothing here"),
+        ("/order", {}, 422, "Please check what you chose"),
+    ],
+)
+@pytest.mark.django_db
+def test_an_error_page_is_headed_by_what_happened(
+    buyer: Client, path: str, sent: dict[str, str], status: int, title: str
+) -> None:
+    item = make_item(stock=2)
+    buyer.get(f"/item/{item.pk}?mine=1")
+    answer = buyer.post(path.format(item=item.pk), sent, headers={"origin": "http://testserver"})
+    assert answer.status_code == status
+    page = answer.content.decode()
+    assert f"<h1>{title}</h1>" in page
+    assert 'href="/">Back to the shop</a>' in page
 
 
 def test_a_host_that_is_not_ours_is_400(buyer: Client) -> None:

@@ -12,7 +12,11 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from kopeck.sentences import shown
+
 register = template.Library()
+#: A sentence of the shop's records, in the reader's language.
+register.filter("shown", shown)
 
 #: The seller's daily things by their models, in this order. Whatever is not named here is machinery.
 GROUPS: tuple[tuple[Any, tuple[str, ...]], ...] = (
