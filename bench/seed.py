@@ -23,8 +23,8 @@ from kopeck.reconcile.management.progress import Bar
 A_DAY, STEP, STILL_OPEN = 100, 20_000, 20
 #: Rows that are there at any size.
 SAME = {"items": 100, "jobs": 30_000, "budgets": 30_000, "still_open": STILL_OPEN}
-#: Days that an event is kept, and its payload, as by ops/jobs.py.
-EVENT_DAYS, PAYLOAD_DAYS = 92, 31
+#: Days that an event is kept, its payload, and a delivery's address, as by ops/jobs.py.
+EVENT_DAYS, PAYLOAD_DAYS, ADDRESS_DAYS = 92, 31, 365
 _SECTION = re.compile(r"^-- (\w+)( of orders)?(?:: ((?:.|\n--  )+))?\n((?:(?!-- \w).*\n?)+)", re.MULTILINE)
 
 Connection = psycopg.Connection[Any]
@@ -69,6 +69,7 @@ def seed(url: str, orders: int, bar: Bar, *, event_days: int = EVENT_DAYS) -> No
         "a_day": A_DAY,
         "event_days": event_days,
         "payload_days": PAYLOAD_DAYS,
+        "address_days": ADDRESS_DAYS,
     }
     with psycopg.connect(url, autocommit=True) as into, psycopg.connect(url, autocommit=True) as out:
         _refuse(into)

@@ -83,11 +83,14 @@ SELECT n, n, 'default', 'du_' || n, CASE WHEN is_new THEN 'needs_response' ELSE 
     CASE WHEN NOT is_new THEN made + interval '20 days' END, made + interval '20 days'
 FROM placed, LATERAL (SELECT made > now() - interval '7 days' AS is_new) AS age WHERE was_paid AND n %% 300 = 0
 
--- orders_shipment of orders: order_id, name, phone, address, carrier, number, link, sent_at, called_off, created
-SELECT n, left(hash, 8) || ' Smith', '', '{}', 'DHL', CASE WHEN is_sent THEN 'JD' || n ELSE '' END, '',
-    CASE WHEN is_sent THEN made + interval '1 day' END, status = 'refunded', made
+-- orders_shipment of orders: order_id, name, phone, address, carrier, number, link, sent_at, called_off,
+--   forgotten, created
+SELECT n, CASE WHEN forgotten_at > now() THEN left(hash, 8) || ' Smith' ELSE '' END, '', '{}', 'DHL',
+    CASE WHEN is_sent THEN 'JD' || n ELSE '' END, '', CASE WHEN is_sent THEN made + interval '1 day' END,
+    status = 'refunded', CASE WHEN forgotten_at <= now() THEN forgotten_at END, made
 FROM placed, LATERAL (
-    SELECT status <> 'refunded' AND made < now() - interval '3 days' AS is_sent
+    SELECT status <> 'refunded' AND made < now() - interval '3 days' AS is_sent,
+        made + %(address_days)s * interval '1 day' AS forgotten_at
 ) AS parcel WHERE was_paid AND n %% 2 = 0
 
 -- mail_mail of orders: order_id, payment_id, kind, key, "to", subject, text, html, status, tries, problem, due_at,
