@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 import psycopg
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connections, models
 from django.db.models.expressions import DatabaseDefault
 
 
@@ -36,19 +36,47 @@ def places(model: type[models.Model], **given: str) -> str:
 def values(row: models.Model, *given: str) -> list[Any]:
     """What an INSERT of this new row writes, as the ORM would: all columns but the id and those `given`."""
     found = []
-    for field in row._meta.concrete_fields:
-        if field.column != "id" and field.column not in given:
+    for field, as_it_is in _fields(type(row)):
+        if field.column == "id" or field.column in given:
+            continue
+        value = getattr(row, field.attname)
+        if type(value) is not as_it_is and not (as_it_is is str and isinstance(value, str)):
             value = field.pre_save(row, add=True)
             if isinstance(value, DatabaseDefault):
                 value = value.expression.value  # type: ignore[attr-defined]
                 setattr(row, field.attname, value)
-            found.append(field.get_db_prep_save(value, connection))
+            value = field.get_db_prep_save(value, _here())
+        found.append(value)
     return found
+
+
+#: Django's fields that store such values as they are: texts of any class (a TextChoices is one), just int
+#: and bool. For other values, and by other fields, what is stored is asked.
+_PLAIN = {models.CharField: str, models.TextField: str, models.IntegerField: int, models.BooleanField: bool}
+
+
+@cache
+def _fields(model: type[models.Model]) -> list[tuple[Any, type | None]]:
+    """The columns' fields, each with the type of the values that it stores as they are."""
+    found = []
+    for field in model._meta.concrete_fields:
+        kind: Any = field
+        while isinstance(kind, models.ForeignKey):
+            kind = kind.target_field
+        is_djangos = type(kind).__module__ == models.Field.__module__
+        plain = next((plain for of, plain in _PLAIN.items() if isinstance(kind, of)), None)
+        found.append((field, plain if is_djangos else None))
+    return found
+
+
+def _here() -> Any:
+    """This thread's connection itself: `django.db.connection` looks for it at each use, which adds up."""
+    return connections[DEFAULT_DB_ALIAS]
 
 
 def stored(row: models.Model, number: int) -> None:
     """Tells a row that it was inserted, under this id."""
-    row.pk, row._state.adding, row._state.db = number, False, connection.alias
+    row.pk, row._state.adding, row._state.db = number, False, DEFAULT_DB_ALIAS
 
 
 def known(query: Any, found: Sequence[Any]) -> Any:
@@ -62,7 +90,7 @@ def known(query: Any, found: Sequence[Any]) -> Any:
 
 def update(row: models.Model, *names: str) -> None:
     """Writes these fields of a row that is there, as `save(update_fields=names)` does; no signal is sent."""
-    with connection.cursor() as cursor:
+    with _here().cursor() as cursor:
         cursor.execute(_update(type(row), names), _written(row, names))
 
 
@@ -71,14 +99,14 @@ def update_both(
 ) -> None:
     """As `update`, of two rows by one statement."""
     sql = f"WITH one AS ({_update(type(one), its)}) {_update(type(other), others)}"
-    with connection.cursor() as cursor:
+    with _here().cursor() as cursor:
         cursor.execute(sql, _written(one, its) + _written(other, others))
 
 
 def _written(row: models.Model, names: tuple[str, ...]) -> list[Any]:
-    fields = [row._meta.get_field(name) for name in names]
+    fields, here = [row._meta.get_field(name) for name in names], _here()
     return [
-        *(one.get_db_prep_save(getattr(row, one.attname), connection) for one in fields),  # type: ignore
+        *(one.get_db_prep_save(getattr(row, one.attname), here) for one in fields),  # type: ignore[union-attr]
         row.pk,
     ]
 
@@ -96,9 +124,10 @@ def read(sql: str, asked: Sequence[Any], *kinds: type[models.Model]) -> list[tup
     """Each row that the statement returns: one instance for each of `kinds`, whose `columns` stand first in
     that order, and then its other values. None in place of an instance that is not there (LEFT JOIN).
     """
-    with connection.cursor() as cursor:
+    here = _here()
+    with here.cursor() as cursor:
         cursor.execute(sql, asked)
-        return [_cut(row, kinds) for row in cursor.fetchall()]
+        return [_cut(row, kinds, here) for row in cursor.fetchall()]
 
 
 def insert_and_defer(sql: str, task: Any, argument: str) -> str:
@@ -117,15 +146,15 @@ def at_once(sql: str, asked: Sequence[Any]) -> list[tuple[Any, ...]]:
 
     PostgreSQL then takes their types from where they stand, which not every statement says.
     """
-    connection.ensure_connection()
-    plain: Any = psycopg.Cursor(connection.connection)
-    logged = connection.queries_logged
-    with connection.make_debug_cursor(plain) if logged else connection.make_cursor(plain) as cursor:
+    here = _here()
+    here.ensure_connection()
+    plain: Any = psycopg.Cursor(here.connection)
+    with here.make_debug_cursor(plain) if here.queries_logged else here.make_cursor(plain) as cursor:
         cursor.execute(sql, asked)
         return cursor.fetchall()  # type: ignore[no-any-return]
 
 
-def _cut(row: Sequence[Any], kinds: Sequence[type[models.Model]]) -> tuple[Any, ...]:
+def _cut(row: Sequence[Any], kinds: Sequence[type[models.Model]], here: Any) -> tuple[Any, ...]:
     found: list[Any] = []
     start = 0
     for kind in kinds:
@@ -133,8 +162,8 @@ def _cut(row: Sequence[Any], kinds: Sequence[type[models.Model]]) -> tuple[Any, 
         part = list(row[start : start + len(names)])
         start += len(names)
         for place, convert in converters:
-            part[place] = convert(part[place], None, connection)
-        found.append(kind.from_db(connection.alias, names, part) if part[key] is not None else None)
+            part[place] = convert(part[place], None, here)
+        found.append(kind.from_db(DEFAULT_DB_ALIAS, names, part) if part[key] is not None else None)
     return (*found, *row[start:])
 
 

@@ -5,7 +5,7 @@ Nothing of ours is held while Stripe is asked: the database connection goes back
 an open transaction is a programming error.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import cache, partial
@@ -19,9 +19,9 @@ from django.utils.crypto import salted_hmac
 
 from kopeck import stopping
 from kopeck.database.slow import release_database
-from kopeck.stripe_api import calls
 from kopeck.stripe_api.accounts import Account
 from kopeck.stripe_api.bulkhead import Full, bulkhead
+from kopeck.stripe_api.wire import Wire
 
 API_VERSION = "2026-10-28.endive"
 
@@ -66,44 +66,18 @@ class StripeRefused(Exception):
         self.code, self.param, self.missing = code, param, missing
 
 
-class _Watched(stripe.RequestsClient):
-    """Logs and counts every try of every call, its repetitions by the library too."""
-
-    def __init__(self, account: str, seconds: int) -> None:
-        super().__init__(timeout=(3, seconds))
-        self.account = account
-        base = settings.STRIPE_API_BASE or stripe.DEFAULT_API_BASE
-        self._proxies = self.requests.utils.get_environ_proxies(base)
-
-    def request(  # type: ignore[override] # as RequestsClient has it, not its base
-        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
-    ) -> tuple[bytes, int, Mapping[str, str]]:
-        stopping.check()  # no more tries: what was asked may have been done, as when no answer comes
-        if getattr(self._thread_local, "session", None) is None:
-            self._thread_local.session = self._session_of_a_thread()
-        with calls.watch(self.account, method, url) as call:
-            body, call.status, answer = super().request(method, url, headers, post_data)
-            call.request_id = answer.get("Request-Id", "")
-        return body, call.status, answer
-
-    def _session_of_a_thread(self) -> Any:
-        """Told once which proxy leads to Stripe: the library reads all of the environment at each call."""
-        session = self.requests.Session()
-        session.trust_env, session.proxies = False, self._proxies
-        return session
-
-
 class Gateway:
     """Stripe as one account sees it. Raises StripeUnavailable and StripeRefused, nothing of the library's."""
 
     def __init__(self, account: Account) -> None:
         self.account = account
+        base = settings.STRIPE_API_BASE or stripe.DEFAULT_API_BASE
         self._client = stripe.StripeClient(
             account.secret_key,
             stripe_version=API_VERSION,
             max_network_retries=settings.STRIPE_RETRIES,
-            http_client=_Watched(account.name, settings.STRIPE_TIMEOUT),
-            base_addresses={"api": settings.STRIPE_API_BASE} if settings.STRIPE_API_BASE else None,
+            http_client=Wire(account.name, base, settings.STRIPE_TIMEOUT),
+            base_addresses={"api": base},
         )
 
     def create(self, kind: str, inputs: dict[str, Any], *, idempotency_key: str = "") -> dict[str, Any]:

@@ -97,7 +97,7 @@ def _trace() -> None:
     os.environ.setdefault("OTEL_SERVICE_NAME", "kopeck")
     from opentelemetry import propagate, trace
     from opentelemetry.instrumentation.psycopg import PsycopgInstrumentor
-    from opentelemetry.instrumentation.requests import RequestsInstrumentor
+    from opentelemetry.instrumentation.urllib3 import URLLib3Instrumentor
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
@@ -107,7 +107,7 @@ def _trace() -> None:
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(_exporter()))
     trace.set_tracer_provider(provider)
-    RequestsInstrumentor().instrument()
+    URLLib3Instrumentor().instrument()
     PsycopgInstrumentor().instrument()
 
 

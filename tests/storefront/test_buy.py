@@ -12,6 +12,7 @@ from kopeck.catalog.models import Tax
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
 from kopeck.stripe_api.accounts import SANDBOX_PUBLISHABLE_KEY
+from kopeck.stripe_api.wire import Wire
 from kopeck.web.visitors import VISITOR_COOKIE
 from tests.support.buying import SHOWN
 from tests.support.shop import ShopSandbox, make_item
@@ -179,16 +180,14 @@ def test_a_program_is_told_that_it_became_dearer(sandbox: ShopSandbox, buyer: Cl
 def test_no_database_connection_is_held_while_stripe_is_asked(
     sandbox: ShopSandbox, buyer: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import stripe
-
     held: list[bool] = []
-    ask = stripe.RequestsClient.request
+    ask = Wire.request
 
     def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
         held.append(connection.connection is not None)
         return ask(self, *args, **kwargs)
 
-    monkeypatch.setattr(stripe.RequestsClient, "request", watched)
+    monkeypatch.setattr(Wire, "request", watched)
     assert buyer.get(f"/buy/{make_item().pk}").status_code == 200
     assert held == [False]
 
