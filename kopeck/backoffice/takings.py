@@ -1,6 +1,7 @@
 """What was taken, refunded and sold in a period of days of the shop's time zone.
 
 Days that are over stand in `Day` and `DayItem`. What is younger is counted now, by the indexes over times.
+A payment that paid no order is no taking, and so its refund is none of these refunds.
 """
 
 from collections.abc import Iterator
@@ -34,9 +35,9 @@ FROM (
         0 AS refunds, 0 AS refunded, 0 AS made, 0 AS bought
     FROM orders_order WHERE paid_at >= %(since)s AND paid_at < %(until)s GROUP BY 1, 2
     UNION ALL
-    SELECT (created AT TIME ZONE %(zone)s)::date, currency, 0, 0, count(*), sum(amount), 0, 0
-    FROM refunds_refund
-    WHERE created >= %(since)s AND created < %(until)s AND status = ANY(%(made)s) GROUP BY 1, 2
+    SELECT (r.created AT TIME ZONE %(zone)s)::date, r.currency, 0, 0, count(*), sum(r.amount), 0, 0
+    FROM refunds_refund AS r JOIN payments_payment AS p ON p.id = r.payment_id AND p.status = 'paid'
+    WHERE r.created >= %(since)s AND r.created < %(until)s AND r.status = ANY(%(made)s) GROUP BY 1, 2
     UNION ALL
     SELECT (created AT TIME ZONE %(zone)s)::date, currency, 0, 0, 0, 0, count(*), count(paid_at)
     FROM orders_order WHERE created >= %(since)s AND created < %(until)s GROUP BY 1, 2

@@ -106,6 +106,20 @@ def test_a_refund_that_fails_later_and_an_order_found_late_are_in_the_next_sums(
     assert takings.best(7)[0].pieces == 2
 
 
+def test_the_refund_of_a_payment_that_paid_no_order_is_none_of_a_taking(noon: datetime) -> None:
+    order = sold(NOON - timedelta(days=1))
+    refund = refunded(order, 400, NOON)
+    second = payment_of(order, attempt=2, stripe_id="cs_second", status="needs_review", paid_at=None)
+    Refund.objects.create(
+        order=order, payment=second, account="default", stripe_id="re_second", status="succeeded",
+        amount=1000, currency="usd", source="shop", created=NOON - timedelta(days=2),
+    )  # fmt: skip
+    for _summed in range(2):
+        (sums,) = takings.period(7).sums
+        assert (sums.amount, sums.refunds, sums.refunded) == (1000, 1, refund.amount)
+        takings.sum_up()
+
+
 def test_the_shops_time_zone_decides_what_a_day_is(settings: Any, noon: datetime) -> None:
     settings.TIME_ZONE = "Asia/Tokyo"
     with timezone.override("Asia/Tokyo"):
