@@ -14,11 +14,12 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from kopeck.books.jobs import make
 from kopeck.books.models import Statement
+from kopeck.books.statement import trouble_with
 from kopeck.books.summary import tables
 
 
@@ -34,8 +35,8 @@ class StatementForm(forms.ModelForm[Statement]):
     def clean(self) -> dict[str, Any] | None:
         days = super().clean() or self.cleaned_data
         since, until = days.get("since"), days.get("until")
-        if since and until and since > until:
-            raise forms.ValidationError({"until": gettext("The last day is before the first day.")})
+        if since and until and (trouble := trouble_with(since, until)):
+            raise forms.ValidationError({"until": trouble})
         return days
 
 

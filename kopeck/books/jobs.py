@@ -12,6 +12,7 @@ from procrastinate.contrib.django import app
 from kopeck.books.models import Statement
 from kopeck.books.statement import write
 from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
+from kopeck.telemetry.redaction import scrub
 
 log = logging.getLogger(__name__)
 BACKOFF = RetryStrategy(
@@ -36,5 +37,12 @@ def make(statement_id: int) -> None:
         log.error("statement %s is not made: %s", statement.pk, trouble)
         statement.finish(Statement.Status.FAILED, problem=str(trouble))
         return
+    except (OperationalError, InterfaceError):
+        raise  # it is begun anew
+    except Exception as trouble:
+        # Of a defect, too, the owner hears, in place of waiting for ever. The job fails as well.
+        said = scrub(f"{type(trouble).__name__}: {trouble}")[:500]
+        statement.finish(Statement.Status.FAILED, problem=said)
+        raise
     facts = {"rows": sums.rows, "sums": sums.as_json(), "file": packed.getvalue(), "problem": ""}
     statement.finish(Statement.Status.READY, **facts)

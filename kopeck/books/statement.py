@@ -12,12 +12,15 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, TextIO
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from kopeck.books.entries import Entry, Kind, entries, without_movement
 from kopeck.books.movements import Period
 from kopeck.books.sheet import Sheet
 from kopeck.payments.models import Payment
 
+#: Before then there was no Stripe. Python has no midnight for the first and the last days that it knows.
+EARLIEST = date(2010, 1, 1)
 #: Orders that are read at once.
 BATCH = 500
 
@@ -66,6 +69,15 @@ def write(since: date, until: date, accounts: Iterable[str], out: TextIO) -> Sum
                 sheet.add(entry)
         sheet.write(out)
     return sums
+
+
+def trouble_with(since: date, until: date) -> str:
+    """Why there is no statement of these days, as a sentence; "" where there is one."""
+    if since > until:
+        return _("The last day is before the first day.")
+    if since < EARLIEST or until > timezone.localdate() + timedelta(days=366):
+        return _("A statement begins in 2010 at the earliest, and ends in a year at the latest.")
+    return ""
 
 
 def midnight(day: date) -> datetime:

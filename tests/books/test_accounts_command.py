@@ -11,6 +11,7 @@ from django.test import Client
 
 from kopeck.books import statement
 from kopeck.books.sheet import COLUMNS
+from kopeck.money import CURRENCIES
 from tests.support.buying import paid_order
 from tests.support.shop import ShopSandbox
 from tests.support.starting import BASE_DIR
@@ -44,6 +45,8 @@ def test_the_command_writes_the_output_or_a_file(
         (["2026-11-31", "2026-11-30"], "A day is written as 2026-11-01, not '2026-11-31'."),
         (["yesterday", "2026-11-30"], "A day is written as"),
         (["2026-12-01", "2026-11-30"], "The first day, 2026-12-01, is after the last day, 2026-11-30."),
+        (["0001-01-01", "2026-11-30"], "A statement begins in 2010 at the earliest"),
+        (["2026-11-01", "9999-12-31"], "A statement begins in 2010 at the earliest"),
         (["2026-11-01", "2026-11-30", "--account", "gbp"], "There is no account gbp: default."),
         (["2026-11-01", "2026-11-30", "--out", "/nowhere/a.csv"], "/nowhere/a.csv can't be written: No such"),
     ],
@@ -57,6 +60,16 @@ def test_the_command_refuses_what_is_wrong_in_a_sentence(words: list[str], sente
 def test_the_command_says_where_stripe_is_away(sandbox: ShopSandbox) -> None:
     sandbox.control("PUT", "faults", {"error_rate": 1})
     with pytest.raises(CommandError, match="Stripe could not be asked about everything") as refusal:
+        command(f"{SINCE}", f"{UNTIL}")
+    assert refusal.value.returncode == 2
+
+
+def test_the_command_says_which_currency_it_does_not_know(
+    sandbox: ShopSandbox, buyer: Client, deliver: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paid_order(sandbox, buyer, deliver)
+    monkeypatch.delitem(CURRENCIES, "usd")
+    with pytest.raises(CommandError, match="no payments in the currency 'usd'") as refusal:
         command(f"{SINCE}", f"{UNTIL}")
     assert refusal.value.returncode == 2
 

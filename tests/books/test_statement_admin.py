@@ -5,14 +5,17 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 
+from kopeck.books import jobs
 from kopeck.books.models import Statement
+from kopeck.money import CURRENCIES
 from kopeck.ops import jobs as ops_jobs
 from tests.support.buying import paid_order
 from tests.support.shop import ShopSandbox
-from tests.support.worker import forget_jobs, work
+from tests.support.worker import forget_jobs, wait_for_retries, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LIST = "/admin/books/statement/"
@@ -56,6 +59,8 @@ def test_days_that_are_wrong_are_refused(owner: Client) -> None:
     for days, said in (
         ({"since": "2026-11-30", "until": "2026-11-01"}, "The last day is before the first day."),
         ({"since": "2026-11-31"}, "Enter a valid date."),
+        ({"since": "0001-01-01"}, "A statement begins in 2010 at the earliest"),
+        ({"until": "9999-12-31"}, "A statement begins in 2010 at the earliest"),
         ({"until": ""}, "This field is required."),
     ):
         assert said in ask(owner, **days).content.decode()
@@ -76,6 +81,38 @@ def test_a_stripe_that_is_away_makes_it_fail_with_a_sentence_and_it_can_be_made_
     work()
     failed.refresh_from_db()
     assert (failed.status, failed.problem) == ("ready", "")
+
+
+def test_a_defect_makes_it_fail_with_its_words_in_place_of_being_made_for_ever(
+    sandbox: ShopSandbox, owner: Client, buyer: Client, deliver: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paid_order(sandbox, buyer, deliver)
+    ask(owner)
+    with monkeypatch.context() as patch:
+        patch.delitem(CURRENCIES, "usd")
+        work()
+    failed = Statement.objects.get()
+    assert failed.status == "failed"
+    assert failed.problem == "MoneyError: Stripe takes no payments in the currency 'usd'."
+    owner.post(LIST, {"action": "make_again", "_selected_action": failed.pk})
+    work()
+    assert Statement.objects.get().status == "ready"
+
+
+def test_a_restart_of_the_database_leaves_it_to_the_next_try(
+    sandbox: ShopSandbox, owner: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_what: Any) -> None:
+        raise OperationalError("The database is away.")
+
+    ask(owner)
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs, "write", away)
+        work()
+    assert Statement.objects.get().status == "waiting"
+    wait_for_retries()
+    work()
+    assert Statement.objects.get().status == "ready"
 
 
 def test_only_who_may_view_statements_downloads_them_and_only_who_may_add_them_asks(

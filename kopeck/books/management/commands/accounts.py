@@ -12,8 +12,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
-from kopeck.books.statement import Sums, write
+from kopeck.books.statement import Sums, trouble_with, write
 from kopeck.books.summary import lines
+from kopeck.money import MoneyError
 from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
 
 
@@ -32,6 +33,8 @@ class Command(BaseCommand):
         since, until = _day(options["since"]), _day(options["until"])
         if since > until:
             raise CommandError(f"The first day, {since}, is after the last day, {until}.")
+        if trouble := trouble_with(since, until):
+            raise CommandError(trouble)
         accounts = [options["account"]] if options["account"] else list(settings.STRIPE_ACCOUNTS)
         if unknown := set(accounts) - set(settings.STRIPE_ACCOUNTS):
             raise CommandError(f"There is no account {unknown.pop()}: {', '.join(settings.STRIPE_ACCOUNTS)}.")
@@ -55,6 +58,8 @@ class Command(BaseCommand):
             raise CommandError(
                 f"Stripe could not be asked about everything: {trouble}", returncode=2
             ) from None
+        except MoneyError as problem:
+            raise CommandError(str(problem), returncode=2) from None
         except DatabaseError as problem:
             said = " ".join(str(problem).split()) or type(problem).__name__
             raise CommandError(f"The database failed: {said}", returncode=2) from None
