@@ -190,14 +190,16 @@ def change_order(request: ShopRequest, order_id: int, body: OrderChange) -> dict
     country = read_shippable(body.country) if body.country else ""
 
     def act(locked: Order) -> None:
-        if wanted is not None:
-            locked.set_lines(wanted)
+        # All at once: between two of them the order may be one that cannot be.
+        is_sent_otherwise = bool(given & {"country", "shipping_rate"})
+        if is_sent_otherwise:
+            locked.ship_to, locked.shipping_rate_id = country or locked.ship_to, body.shipping_rate
         if "discount_code" in given:
-            locked.set_discount(discount)
-        if given & {"country", "shipping_rate"}:
-            if not locked.ship_to:
-                raise ShopError("nothing_to_deliver", _("Nothing of this order is delivered."), status=409)
-            locked.set_delivery(country or locked.ship_to, body.shipping_rate)
+            locked.set_discount(discount, wanted)
+        else:
+            locked.set_lines(wanted or locked.wanted())
+        if is_sent_otherwise and not locked.ship_to:
+            raise ShopError("nothing_to_deliver", _("Nothing of this order is delivered."), status=409)
 
     if not checkout.change(order, act):
         raise _not_payable()

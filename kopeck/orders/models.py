@@ -185,19 +185,19 @@ class Order(models.Model):
             self.rewrite(wanted, None, todays_taxes())
             self.note(DROPPED(discount=discount))
 
-    def set_discount(self, discount: "Discount | None") -> None:
-        """Raises ShopError where the order cannot have it."""
-        self.rewrite(self._wanted(), discount, todays_taxes())
+    def set_discount(self, discount: "Discount | None", wanted: Sequence[Wanted] | None = None) -> None:
+        """With other lines too, where they are `wanted`. Raises ShopError where the order cannot have it."""
+        self.rewrite(wanted or self.wanted(), discount, todays_taxes())
 
     def set_delivery(self, country: str, rate_id: int | None) -> None:
         """To another country, by this rate where it goes there, else by the cheapest. Raises ShopError."""
-        wanted = self._wanted()
+        wanted = self.wanted()
         self.ship_to, self.shipping_rate_id = country, rate_id
         self.set_lines(wanted)
 
     def is_priced_by_today(self) -> bool:
         """Whether today's catalogue makes the same of its items: prices, names, discount, default taxes."""
-        wanted = self._wanted()
+        wanted = self.wanted()
         delivery = choose(wanted, self.ship_to, self.shipping_rate_id)
         today = Terms(wanted, self.discount, todays_taxes(), delivery)
         return self.terms == today.fingerprint() and self._discount_still_fits()
@@ -207,7 +207,7 @@ class Order(models.Model):
 
         Whether the buyer has to look at it again: it became dearer, or is in another currency.
         """
-        wanted, before = self._wanted(), (self.total, self.currency)
+        wanted, before = self.wanted(), (self.total, self.currency)
         refuse_lines(wanted)
         if self.is_priced_by_today():
             return False
@@ -283,7 +283,7 @@ class Order(models.Model):
         """Adds a line to the order's timeline, for the owner."""
         OrderNote.objects.create(order=self, text=text)
 
-    def _wanted(self) -> list[Wanted]:
+    def wanted(self) -> list[Wanted]:
         return [Wanted(line.item, line.quantity) for line in self.load().goods]
 
     # What Stripe says. Each is called with this row locked, moves only forward, and saves: money that was

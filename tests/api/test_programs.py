@@ -9,7 +9,7 @@ from django.db import connection
 from django.test import Client
 
 from kopeck.api.models import Scope
-from kopeck.catalog.models import Discount, Item
+from kopeck.catalog.models import Item
 from kopeck.orders import placing
 from kopeck.orders.models import Order
 from kopeck.orders.shipment import Shipment
@@ -160,34 +160,6 @@ def test_a_list_costs_the_same_number_of_statements_however_long(
     program.get("/api/v1/orders?limit=1")
     with django_assert_max_num_queries(3):
         assert len(program.get("/api/v1/orders").json()["orders"]) == 12
-
-
-def test_lines_code_and_delivery_are_changed_together_or_not_at_all(program: Program) -> None:
-    make_rate()
-    make_rate(amount=900, countries=["FR"])
-    Discount.objects.create(name="Tenth", code="TENTH", percent_off=10)
-    pot, lamp = make_item(name="Pot", price=1000, shipped=True), make_item(name="Lamp", price=500)
-    order = program.post("/api/v1/orders", {"lines": [{"item": pot.pk}]}).json()
-    address = f"/api/v1/orders/{order['id']}"
-    change = {
-        "lines": [{"item": pot.pk, "quantity": 2}, {"item": lamp.pk}],
-        "discount_code": "tenth",
-        "country": "fr",
-    }
-    changed = program.patch(address, change).json()
-    assert [(one["item"], one["quantity"]) for one in changed["lines"]] == [(pot.pk, 2), (lamp.pk, 1)]
-    assert (changed["subtotal"], changed["discount"], changed["shipping"]["country"]) == (
-        2500 + 490,
-        250,
-        "FR",
-    )
-    refused = program.patch(address, {**change, "lines": [{"item": lamp.pk}], "country": "xx"})
-    assert code_of(refused) == (422, "bad_country")
-    assert program.get(address).json() == changed
-    assert program.patch(address, {"discount_code": ""}).json()["discount"] == 0
-    assert code_of(program.patch(address, {})) == (422, "nothing_to_change")
-    assert code_of(program.patch(address, {"lines": []})) == (422, "invalid")
-    assert code_of(program.patch(address, {"discount_code": "NOPE"})) == (422, "discount_unknown")
 
 
 def test_an_order_is_paid_at_checkout_and_then_stays_as_it_is(
