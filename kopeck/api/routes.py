@@ -57,6 +57,7 @@ def _sentence(where: str, problem: dict[str, Any]) -> str:
         "list_type": _("%(field)s should be a list."),
         "one_of_two": _("Say one of the two: set or change."),
         "not_both": _("Say an amount or lines, and not both."),
+        "extra_forbidden": _("There is no field %(field)s."),
     }
     by_family = {
         "int": _("%(field)s should be a whole number."),

@@ -4,10 +4,10 @@ The examples make those of the page /api/v1/docs.
 """
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from ninja import Field, Schema
-from pydantic import model_validator
+from pydantic import ConfigDict, model_validator
 
 from kopeck.orders.wanted import MAX_LINES, MAX_QUANTITY
 from kopeck.refunds.models import Refund
@@ -31,6 +31,16 @@ class ErrorOut(Schema):
 
 #: What a token may hear that is wrong, or too narrow; and another site, whose browser sends our cookie.
 DENIED: dict[Any, Any] = {401: ErrorOut, 403: ErrorOut}
+
+
+class Said(Schema):
+    """What a program sends. A misspelt field is refused: without its amount a refund is of all there is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+#: No text, no true, and no 48.0: who sends that means another unit than the smallest one.
+Whole = Annotated[int, Field(strict=True)]
 
 
 class LineOut(Schema):
@@ -81,10 +91,12 @@ class OrderOut(Schema):
     """An order; amounts in minor units of `currency`. The sums are those of the lines and of `shipping`.
 
     `url` is its page; made for a token with orders:write it opens in any browser, and lets its owner pay.
+    `sold_out`: it was paid too late, so all of it is refunded, and nothing is to be sent.
     """
 
     id: int = Field(examples=[42])
     status: str = Field(examples=["open"])
+    sold_out: bool = Field(examples=[False])
     currency: str = Field(examples=["usd"])
     subtotal: int = Field(examples=[5310])
     discount: int = Field(examples=[0])
@@ -147,11 +159,11 @@ class StockList(Schema):
     next: int | None = Field(examples=[7])
 
 
-class StockIn(Schema):
+class StockIn(Said):
     """One of the two: `set` (null: no limit), or `change` by so many."""
 
-    set: int | None = Field(None, ge=0, le=1_000_000)
-    change: int | None = Field(None, ge=-1_000_000, le=1_000_000, examples=[-1])
+    set: Whole | None = Field(None, ge=0, le=1_000_000)
+    change: Whole | None = Field(None, ge=-1_000_000, le=1_000_000, examples=[-1])
 
     @model_validator(mode="after")
     def _is_one_of_two(self) -> "StockIn":
@@ -160,14 +172,14 @@ class StockIn(Schema):
         return self
 
 
-class WantedIn(Schema):
+class WantedIn(Said):
     """One line to order."""
 
-    item: int = Field(ge=1, le=MAX_ID, examples=[7])
-    quantity: int = Field(1, ge=1, le=MAX_QUANTITY, examples=[2])
+    item: Whole = Field(ge=1, le=MAX_ID, examples=[7])
+    quantity: Whole = Field(1, ge=1, le=MAX_QUANTITY, examples=[2])
 
 
-class OrderIn(Schema):
+class OrderIn(Said):
     """An order to make: items of one currency, the code of a discount, where it goes and by which rate.
 
     Without `country` goods go to the seller's; without `shipping_rate` by the cheapest rate.
@@ -176,16 +188,16 @@ class OrderIn(Schema):
     lines: list[WantedIn] = Field(min_length=1, max_length=MAX_LINES)
     discount_code: str = Field("", max_length=100)
     country: str = Field("", max_length=2, examples=["DE"])
-    shipping_rate: int | None = Field(None, ge=1, le=MAX_ID)
+    shipping_rate: Whole | None = Field(None, ge=1, le=MAX_ID)
 
 
-class OrderChange(Schema):
+class OrderChange(Said):
     """What is to be different; what is left out stays. `discount_code`: "" takes the discount off."""
 
     lines: list[WantedIn] | None = Field(None, min_length=1, max_length=MAX_LINES)
     discount_code: str | None = Field(None, max_length=100)
     country: str | None = Field(None, max_length=2, examples=["DE"])
-    shipping_rate: int | None = Field(None, ge=1, le=MAX_ID)
+    shipping_rate: Whole | None = Field(None, ge=1, le=MAX_ID)
 
 
 class OrderPage(Schema):
@@ -211,17 +223,17 @@ class IntentOut(Schema):
     publishable_key: str = Field(examples=["pk_test_..."])
 
 
-class PiecesIn(Schema):
+class PiecesIn(Said):
     """So many pieces of an item of the order."""
 
-    item: int = Field(ge=1, le=MAX_ID, examples=[7])
-    quantity: int = Field(ge=1, le=MAX_QUANTITY, examples=[1])
+    item: Whole = Field(ge=1, le=MAX_ID, examples=[7])
+    quantity: Whole = Field(ge=1, le=MAX_QUANTITY, examples=[1])
 
 
-class RefundIn(Schema):
+class RefundIn(Said):
     """An `amount` in minor units, or pieces of `lines`, or, with neither, all that is left."""
 
-    amount: int | None = Field(None, ge=1, le=MAX_ID, examples=[1000])
+    amount: Whole | None = Field(None, ge=1, le=MAX_ID, examples=[1000])
     lines: list[PiecesIn] | None = Field(None, min_length=1, max_length=MAX_LINES)
     reason: Literal["", *Refund.Reason.values] = ""  # type: ignore[valid-type]
     comment: str = Field("", max_length=1000)
@@ -254,7 +266,7 @@ class RefundList(Schema):
     refunds: list[RefundOut]
 
 
-class ShipmentIn(Schema):
+class ShipmentIn(Said):
     """By whom it is carried; the buyer reads it in a mail."""
 
     carrier: str = Field("", max_length=100, examples=["DHL"])

@@ -20,6 +20,7 @@ def show_order(request: ShopRequest, order: Order) -> dict[str, Any]:
     return {
         "id": order.pk,
         "status": order.status,
+        "sold_out": bool(order.sold_out),
         "currency": order.currency,
         "subtotal": order.subtotal,
         "discount": order.discount_total,

@@ -106,3 +106,20 @@ def test_a_code_that_does_not_fit_the_new_lines_is_dropped_or_refused_if_it_is_a
     assert program.get(address).json()["total"] == 1800
     assert program.patch(address, {"lines": one}).json()["total"] == 1000
     assert Order.objects.get().notes.get().text.startswith("The discount Large was")
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"lines": [{"item": 1, "quantity": 2.0}]}, "lines.0.quantity should be a whole number."),
+        ({"lines": [{"item": 1, "amount": 2}]}, "There is no field lines.0.amount."),
+        ({"code": "LARGE"}, "There is no field code."),
+        ({"shipping_rate": "1"}, "shipping_rate should be a whole number."),
+    ],
+)
+def test_what_is_no_field_or_no_whole_number_is_told_and_changes_nothing(
+    body: dict[str, object], message: str, program: Program
+) -> None:
+    address = address_of(program, make_item())
+    answer = program.patch(address, body)
+    assert (answer.status_code, answer.json()["error"]["message"]) == (422, message)

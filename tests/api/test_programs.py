@@ -273,6 +273,9 @@ def test_a_refund_of_an_amount_of_pieces_and_of_the_rest(
         ({"amount": 99999}, 409, "refund_too_large"),
         ({"amount": 0}, 422, "invalid"),
         ({"amount": 1, "lines": [{"item": 1, "quantity": 1}]}, 422, "invalid"),
+        ({"amount": True}, 422, "invalid"),
+        ({"amount": 10.0}, 422, "invalid"),
+        ({"amount": "10"}, 422, "invalid"),
         ({"lines": [{"item": 999999, "quantity": 1}]}, 404, "item_not_found"),
         ({"reason": "because"}, 422, "invalid"),
     ],
@@ -282,6 +285,16 @@ def test_a_refund_that_cannot_be_is_refused_and_nothing_is_refunded(
 ) -> None:
     order = paid_order(sandbox, buyer, deliver)
     assert code_of(program.post(f"/api/v1/orders/{order.pk}/refunds", body)) == (status, code)
+    assert not Refund.objects.exists()
+
+
+def test_a_misspelt_amount_is_no_refund_of_everything(
+    sandbox: ShopSandbox, buyer: Client, deliver: Any, program: Program
+) -> None:
+    order = paid_order(sandbox, buyer, deliver)
+    answer = program.post(f"/api/v1/orders/{order.pk}/refunds", {"amout": 100})
+    assert code_of(answer) == (422, "invalid")
+    assert answer.json()["error"]["message"] == "There is no field amout."
     assert not Refund.objects.exists()
 
 
