@@ -86,7 +86,8 @@ def mark_sent(request: HttpRequest, orders: QuerySet[Order]) -> HttpResponse | N
     given = request.POST if "confirmed" in request.POST else None
     parcels = [(order, ParcelForm(given, prefix=f"order-{order.pk}")) for order in unsent]
     if given is None or not all(form.is_valid() for _order, form in parcels):
-        return _page(request, "mark_sent", _("Mark as sent"), parcels=parcels)
+        title = _("Mark as sent")
+        return _page(request, "mark_sent", title, action="mark_sent", verb=title, parcels=parcels)
     count = sum(_send(request, order.pk, form.cleaned_data) for order, form in parcels)
     said = ngettext("%(n)s order is marked as sent.", "%(n)s orders are marked as sent.", count)
     messages.success(request, said % {"n": count})
@@ -135,7 +136,8 @@ def refund(request: HttpRequest, orders: QuerySet[Order]) -> HttpResponse | None
     if not wishes:
         messages.info(request, _("There is nothing to refund."))
         return None
-    return _page(request, "refund_all", _("Refund all that is left"), wishes=wishes)
+    title = _("Refund all that is left")
+    return _page(request, "refund_all", title, action="refund_orders", verb=_("Refund"), wishes=wishes)
 
 
 def _left(order: Order) -> refunds.Left | None:

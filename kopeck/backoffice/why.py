@@ -60,6 +60,7 @@ def page(request: HttpRequest, order_id: int) -> HttpResponse:
         **admin.site.each_context(request),
         "opts": Order._meta,
         "title": _("Why is this order in this state?"),
+        "original": order,
         "order": order,
         "lines": order.lines.all(),
         "order_taxes": order.taxes.all(),

@@ -37,7 +37,11 @@ def forget_page(request: HttpRequest) -> HttpResponse:
             context |= _found(address)
         except ShopError as refusal:
             messages.error(request, refusal.message)
-    context |= {**admin.site.each_context(request), "title": _("Remove a buyer's personal data")}
+    context |= {
+        **admin.site.each_context(request),
+        "opts": Order._meta,
+        "title": _("Remove a buyer's personal data"),
+    }
     return render(request, "admin/books/forget.html", context)
 
 

@@ -89,6 +89,7 @@ def refund_payment(request: HttpRequest, payment_id: int) -> HttpResponse:
         **admin.site.each_context(request),
         "opts": Payment._meta,
         "title": _("Refund a payment that needs review"),
+        "original": payment,
         "payment": payment,
         "at_stripe": at_stripe,
     }
