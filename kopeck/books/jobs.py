@@ -5,19 +5,16 @@ import io
 import logging
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
-from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
 from kopeck.books.models import Statement
 from kopeck.books.statement import write
+from kopeck.database.retries import AWAY, backoff
 from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
 from kopeck.telemetry.redaction import scrub
 
 log = logging.getLogger(__name__)
-BACKOFF = RetryStrategy(
-    max_attempts=5, exponential_wait=4, retry_exceptions=(OperationalError, InterfaceError)
-)
+BACKOFF = backoff()
 #: Spreadsheets read UTF-8 where a file begins with this.
 BOM = "\ufeff"
 
@@ -37,7 +34,7 @@ def make(statement_id: int) -> None:
         log.error("statement %s is not made: %s", statement.pk, trouble)
         statement.finish(Statement.Status.FAILED, problem=str(trouble))
         return
-    except (OperationalError, InterfaceError):
+    except AWAY:
         raise  # it is begun anew
     except Exception as trouble:
         # Of a defect, too, the owner hears, in place of waiting for ever. The job fails as well.

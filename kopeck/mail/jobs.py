@@ -16,16 +16,15 @@ from typing import Any
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
-from django.db import InterfaceError, OperationalError
 from django.db.models import F, prefetch_related_objects
 from django.dispatch import receiver
 from django.utils import timezone
-from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
 from kopeck import stopping
 from kopeck.database import rows
 from kopeck.database.leases import is_free
+from kopeck.database.retries import backoff
 from kopeck.database.slow import release_database
 from kopeck.mail.models import CLAIM, OWE, Mail
 from kopeck.mail.texts import write
@@ -46,9 +45,7 @@ LEASE = timedelta(minutes=5)
 #: Tried after 1, 4, 16 ... minutes and then every six hours: for a day and a half in all.
 MAX_TRIES, LONGEST_WAIT = 11, timedelta(hours=6)
 #: For a restart of PostgreSQL only: what the mail server refuses has its own times, on the row.
-BACKOFF = RetryStrategy(
-    max_attempts=5, exponential_wait=4, retry_exceptions=(OperationalError, InterfaceError)
-)
+BACKOFF = backoff()
 #: How many mails one sweep sends, how many of them are claimed and written by one statement each, and after
 #: how many failures it takes the mail server for dead.
 BATCH, TOGETHER, PATIENCE = 100, 20, 3

@@ -5,15 +5,14 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 from django.utils import timezone
-from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
 from kopeck import stopping
 from kopeck.catalog.models import Discount, Tax
+from kopeck.database.retries import backoff
 from kopeck.mirror import sync as mirror
 from kopeck.mirror.described import kind_of
 from kopeck.mirror.models import StripeMirror
@@ -21,13 +20,8 @@ from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
 
 log = logging.getLogger(__name__)
 
-#: After 4, 16, 64 ... seconds, the last time after about an hour; from then on `catch_up` tries hourly.
-BACKOFF = RetryStrategy(
-    max_attempts=6,
-    exponential_wait=4,
-    # PostgreSQL restarted: the job would fail for good, though nothing is wrong with it.
-    retry_exceptions=(StripeUnavailable, StripeRefused, OperationalError, InterfaceError),
-)
+#: The last time after about an hour; from then on `catch_up` tries hourly.
+BACKOFF = backoff(StripeUnavailable, StripeRefused, tries=6)
 PATIENCE = timedelta(hours=1)
 
 

@@ -9,18 +9,17 @@ from http.client import HTTPException
 from typing import Any
 from uuid import uuid4
 
-from django.db import InterfaceError, OperationalError
 from django.db.models import F, Q, Window
 from django.db.models.functions import RowNumber
 from django.dispatch import receiver
 from django.utils import timezone
-from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 from standardwebhooks import Webhook
 
 from kopeck import stopping
 from kopeck.database import rows
 from kopeck.database.leases import is_free
+from kopeck.database.retries import backoff
 from kopeck.database.slow import release_database
 from kopeck.orders.models import Order
 from kopeck.orders.shipment import Shipment
@@ -52,9 +51,7 @@ PAUSES = (
 #: The endpoint says that it is gone, and wants nothing more.
 GONE = 410
 #: For a restart of PostgreSQL only: what an endpoint refuses has its own times, on the row.
-BACKOFF = RetryStrategy(
-    max_attempts=5, exponential_wait=4, retry_exceptions=(OperationalError, InterfaceError)
-)
+BACKOFF = backoff()
 #: How many one sweep sends. One endpoint may be silent for 20 seconds at each.
 BATCH = 50
 

@@ -9,14 +9,14 @@ import logging
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.dispatch import receiver
 from django.utils import timezone
-from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
 from kopeck import stopping
+from kopeck.database.retries import backoff
 from kopeck.errors import ShopError
 from kopeck.orders.models import Order
 from kopeck.payments import attempts, sync
@@ -42,11 +42,7 @@ def sweep(timestamp: int) -> None:
     ask_about_payments()
 
 
-@app.task(
-    retry=RetryStrategy(
-        max_attempts=5, exponential_wait=4, retry_exceptions=(ShopError, OperationalError, InterfaceError)
-    )
-)
+@app.task(retry=backoff(ShopError))
 def close(payment_id: int) -> None:
     """Closes what could pay an order that is not to be paid any more."""
     payment = Payment.objects.select_related("order").get(pk=payment_id)

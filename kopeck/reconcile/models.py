@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-from django.db import InterfaceError, OperationalError, models, transaction
+from django.db import models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from kopeck import stopping
+from kopeck.database.retries import AWAY
 from kopeck.orders.models import Order
 from kopeck.stripe_api.client import StripeUnavailable
 from kopeck.telemetry.redaction import scrub
@@ -128,7 +129,7 @@ class Run(models.Model):
         self.seen.add(id)
         try:
             yield
-        except (StripeUnavailable, OperationalError, InterfaceError):
+        except (StripeUnavailable, *AWAY):
             raise
         except Exception as error:
             log.exception("%s %s of account %s can't be compared", self.kind, id, self.account)

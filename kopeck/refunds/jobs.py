@@ -5,15 +5,14 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-from django.db import InterfaceError, OperationalError
 from django.db.models import Exists, F, OuterRef, Q
 from django.dispatch import receiver
 from django.utils import timezone
-from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 
 from kopeck import stopping
+from kopeck.database.retries import backoff
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
 from kopeck.payments.signals import order_paid, payment_needs_review
@@ -24,13 +23,8 @@ from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
 
 log = logging.getLogger(__name__)
 
-#: After 4, 16, 64 ... seconds; from then on `finish_refunds` retries it.
-#: A restart of PostgreSQL is no reason to fail for good either.
-BACKOFF = RetryStrategy(
-    max_attempts=5,
-    exponential_wait=4,
-    retry_exceptions=(StripeUnavailable, OperationalError, InterfaceError),
-)
+#: From then on `finish_refunds` retries it.
+BACKOFF = backoff(StripeUnavailable)
 BATCH = 100
 #: A request that asks Stripe is done by then, or dead.
 PATIENCE = timedelta(minutes=2)

@@ -11,7 +11,7 @@ from django.core.exceptions import (
     RequestDataTooBig,
     SuspiciousOperation,
 )
-from django.db import InterfaceError, OperationalError, connection
+from django.db import connection
 from django.http import (
     HttpRequest,
     HttpResponse,
@@ -22,6 +22,7 @@ from django.http import (
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
+from kopeck.database.retries import AWAY
 from kopeck.errors import ShopError
 from kopeck.web.middleware import GetResponse
 
@@ -63,7 +64,7 @@ class ErrorPages:
         if isinstance(exception, UnreadablePostError):
             message = _("Your request broke off on its way, so nothing was done. Please try again.")
             return error_response(request, ShopError("body_broke_off", message, status=400))
-        if isinstance(exception, OperationalError | InterfaceError):
+        if isinstance(exception, AWAY):
             log.error("the database does not answer: %s", exception)
             drop_dead_connections()
             message = _("The shop does not answer at the moment. Please try again in a minute.")

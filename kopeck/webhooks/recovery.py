@@ -12,9 +12,9 @@ from itertools import islice
 from typing import Any
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
 
 from kopeck import stopping
+from kopeck.database.retries import AWAY
 from kopeck.payments.models import Payment
 from kopeck.stripe_api import listing
 from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
@@ -97,7 +97,7 @@ def _read(account: str, begin: datetime, until: datetime, *, most: int) -> list[
 def _take(account: str, event: Event) -> None:
     try:
         take(account, event)
-    except (InterfaceError, OperationalError):
+    except AWAY:
         raise  # it may not be stored: the cursor stays
     except (StripeUnavailable, StripeRefused) as trouble:
         log.warning("event %s waits on: %s", event["id"], trouble)
