@@ -37,8 +37,7 @@ def _by(request: ShopRequest) -> str:
 
 
 def _show(refund: Refund) -> dict[str, Any]:
-    names = ("id", "stripe_id", "status", "amount", "currency", "reason", "created")
-    return {**{name: getattr(refund, name) for name in names}, "order": refund.order_id}
+    return {**refund.summary(), "created": refund.created, "order": refund.order_id}
 
 
 @router.get(

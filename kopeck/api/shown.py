@@ -18,14 +18,7 @@ def show_order(request: ShopRequest, order: Order) -> dict[str, Any]:
     # Answers to POST are kept for a day: nobody's address is in them.
     shows_contact = Scope.ORDERS_READ in scopes and request.method == "GET"
     return {
-        "id": order.pk,
-        "status": order.status,
-        "sold_out": bool(order.sold_out),
-        "currency": order.currency,
-        "subtotal": order.subtotal,
-        "discount": order.discount_total,
-        "tax": order.tax_total,
-        "total": order.total,
+        **order.summary(),
         "lines": [
             {
                 "item": line.item_id,

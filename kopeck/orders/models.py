@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db import models
 from django.db.models import Prefetch, prefetch_related_objects
@@ -121,6 +122,20 @@ class Order(models.Model):
     def link(self) -> str:
         """The address that opens this order in any browser."""
         return f"{self.get_absolute_url()}?key={self.key}"
+
+    def summary(self) -> dict[str, Any]:
+        """What programs are told of it first: number, state and sums, and nothing of the buyer."""
+        return {
+            "id": self.pk,
+            "status": self.status,
+            # It was paid too late: all of it is refunded, and nothing is to be sent.
+            "sold_out": bool(self.sold_out),
+            "currency": self.currency,
+            "subtotal": self.subtotal,
+            "discount": self.discount_total,
+            "tax": self.tax_total,
+            "total": self.total,
+        }
 
     def is_of(self, visitor: str) -> bool:
         """Whether this visitor's browser made it; `orders/access.py` says who may read it."""

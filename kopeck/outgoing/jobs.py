@@ -161,7 +161,7 @@ def owe_paid(sender: type[Payment], payment: Payment, order: Order, **more: Any)
 
 @receiver(refund_made)
 def owe_refunded(sender: type[Refund], refund: Refund, order: Order, **more: Any) -> None:
-    _owe(Event.REFUNDED, order, refund=payloads.refund(refund))
+    _owe(Event.REFUNDED, order, refund=refund.summary())
 
 
 @receiver(order_sent)

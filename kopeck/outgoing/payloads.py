@@ -12,7 +12,7 @@ from django.utils import timezone
 from kopeck.orders.models import Order
 from kopeck.orders.shipment import Shipment
 from kopeck.outgoing.models import Event
-from kopeck.refunds.models import Dispute, Refund
+from kopeck.refunds.models import Dispute
 
 
 def body_of(event: Event, order: Order, **more: Any) -> str:
@@ -27,27 +27,8 @@ def _time(when: datetime | None) -> str | None:
 
 def _order(order: Order) -> dict[str, Any]:
     return {
-        "id": order.pk,
-        "status": order.status,
-        "currency": order.currency,
-        "subtotal": order.subtotal,
-        "discount": order.discount_total,
-        "tax": order.tax_total,
-        "total": order.total,
+        **order.summary(),
         "paid_at": _time(order.paid_at),
-        # It was paid too late: all of it is refunded, and nothing is to be sent.
-        "sold_out": bool(order.sold_out),
-    }
-
-
-def refund(refund: Refund) -> dict[str, Any]:
-    return {
-        "id": refund.pk,
-        "stripe_id": refund.stripe_id,
-        "status": refund.status,
-        "amount": refund.amount,
-        "currency": refund.currency,
-        "reason": refund.reason,
     }
 
 

@@ -145,6 +145,11 @@ class Refund(models.Model):
     def __str__(self) -> str:
         return self.stripe_id or f"refund {self.pk}"
 
+    def summary(self) -> dict[str, Any]:
+        """What programs are told of it first: ids, state and sum, and nothing of the buyer."""
+        names = ("id", "stripe_id", "status", "amount", "currency", "reason")
+        return {name: getattr(self, name) for name in names}
+
     @classmethod
     def of(cls, payment: Payment, amount: int, **facts: Any) -> "Refund":
         """A refund that is not stored yet, in the payment's currency unless `facts` name another one."""
