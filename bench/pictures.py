@@ -80,25 +80,9 @@ def buyers_pages(context: BrowserContext, shop: str) -> dict[str, str]:
     """Buys, orders and leaves open in this browser; by name the addresses of all that can be seen then."""
     page = context.new_page()
     page.goto(f"{shop}/")
-    first = page.locator("[data-testid=item]").first.get_attribute("href")
-    page.goto(f"{shop}{first}")
-    page.click("[data-testid=buy]")
-    page.wait_for_url("**/c/pay/**")
-    for name, text in TYPED.items():
-        if page.locator(f"[name={name}]:visible").count():
-            page.fill(f"[name={name}]", text)
-    page.click("[data-testid=hosted-payment-submit-button]")
-    page.wait_for_selector("[data-order-status=paid]")
-    paid = page.url.split("?")[0]
-    for currency in ("usd", "jpy"):
-        page.goto(f"{shop}/", wait_until="networkidle")
-        for good in page.locator(f".pick:has([data-currency={currency}])").all()[:2]:
-            good.locator("[data-add]").click()
-        page.locator("[data-testid=order-button]:visible").first.click()
-        page.wait_for_url(re.compile(r"/orders?/"))
-    page.goto(f"{shop}/orders/open")
-    links = page.locator("[data-testid=order] > .links a:not([data-testid])").all()
-    orders = [link.get_attribute("href") for link in links]
+    first = page.locator("[data-testid=item]").first.get_attribute("href") or ""
+    paid = _bought(page, f"{shop}{first}")
+    orders = _ordered(page, shop)
     page.locator("[data-testid=pay]").first.click()
     page.wait_for_url("**/c/pay/**")
     checkout = page.url
@@ -118,11 +102,37 @@ def buyers_pages(context: BrowserContext, shop: str) -> dict[str, str]:
         "order-delivered": f"{shop}{orders[1]}",
         "checkout": checkout,
         "paid": paid,
-        "orders-of-item": f"{shop}/item/by_order/{first.rpartition('/')[2] if first else ''}",
+        "orders-of-item": f"{shop}/item/by_order/{first.rpartition('/')[2]}",
         "pay": f"{shop}{orders[1]}/pay",
         "not-found": f"{shop}/nope",
         "sandbox": f"{checkout.partition('/c/')[0]}/",
     }
+
+
+def _bought(page: Page, item: str) -> str:
+    """The address of a paid order of this item."""
+    page.goto(item)
+    page.click("[data-testid=buy]")
+    page.wait_for_url("**/c/pay/**")
+    for name, text in TYPED.items():
+        if page.locator(f"[name={name}]:visible").count():
+            page.fill(f"[name={name}]", text)
+    page.click("[data-testid=hosted-payment-submit-button]")
+    page.wait_for_selector("[data-order-status=paid]")
+    return page.url.split("?")[0]
+
+
+def _ordered(page: Page, shop: str) -> list[str | None]:
+    """Paths of orders of two currencies, with two items each; the page shows them as they wait to be paid."""
+    for currency in ("usd", "jpy"):
+        page.goto(f"{shop}/", wait_until="networkidle")
+        for good in page.locator(f".pick:has([data-currency={currency}])").all()[:2]:
+            good.locator("[data-add]").click()
+        page.locator("[data-testid=order-button]:visible").first.click()
+        page.wait_for_url(re.compile(r"/orders?/"))
+    page.goto(f"{shop}/orders/open")
+    links = page.locator("[data-testid=order] > .links a:not([data-testid])").all()
+    return [link.get_attribute("href") for link in links]
 
 
 def log_in(context: BrowserContext, shop: str, password: str) -> dict[str, str]:

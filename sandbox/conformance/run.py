@@ -187,7 +187,6 @@ def written(
     columns: list[Column], consumer: tuple[str, list[dict[str, str]]], pages: list[tuple[str, str]]
 ) -> tuple[str, bool]:
     """The page, and whether all is well."""
-    endpoints = [step["endpoint"] for step in json.loads((HERE / "steps.json").read_text(encoding="utf-8"))]
     notes: list[str] = []
     today = datetime.datetime.now(datetime.UTC).date()
     lines = [
@@ -201,23 +200,9 @@ def written(
     ]
     for language in ("Python", "Node"):
         some = [column for column in columns if column.name.startswith(language)]
-        lines += [f"## {language}", ""]
-        lines.append("| endpoint | " + " | ".join(column.name.split()[1] for column in some) + " |")
-        lines.append("|---|" + "---|" * len(some))
-        for endpoint in endpoints:
-            lines.append(f"| `{endpoint}` | " + " | ".join(one.mark(endpoint, notes) for one in some) + " |")
-        lines.append("| against the spec | " + " | ".join(str(len(one.violations)) for one in some) + " |")
-        lines.append("")
+        lines += [f"## {language}", "", *_of_libraries(some, notes), ""]
     version, rows = consumer
-    lines += [
-        f"## dj-stripe {version}",
-        "",
-        "Set: `STRIPE_API_HOST`, and a key. Run: `djstripe_sync_models`.",
-        "",
-    ]
-    lines += ["| model | there are | synced | what it said |", "|---|---|---|---|"]
-    short = [(row, " ".join(str(row["complaint"]).split())[:160].replace("|", "/")) for row in rows]
-    lines += [f"| {row['model']} | {row['listed']} | {row['kept']} | {said} |" for row, said in short]
+    lines += [f"## dj-stripe {version}", "", *_of_dj_stripe(rows)]
     if pages:
         lines += ["", "## The browser, through Stripe.js", "", "| what | tests |", "|---|---|"]
         lines += [f"| {about} | {told} |" for about, told in pages]
@@ -229,6 +214,25 @@ def written(
     kept = all(int(row["kept"]) >= int(row["listed"]) for row in rows)
     fine = not notes and not found and kept and not any("failed" in told for _, told in pages)
     return "\n".join(lines) + "\n", fine
+
+
+def _of_libraries(columns: list[Column], notes: list[str]) -> list[str]:
+    """The table of one language's libraries; `notes` grows by what went wrong."""
+    steps = json.loads((HERE / "steps.json").read_text(encoding="utf-8"))
+    lines = ["| endpoint | " + " | ".join(column.name.split()[1] for column in columns) + " |"]
+    lines.append("|---|" + "---|" * len(columns))
+    for step in steps:
+        marks = [one.mark(step["endpoint"], notes) for one in columns]
+        lines.append(f"| `{step['endpoint']}` | " + " | ".join(marks) + " |")
+    lines.append("| against the spec | " + " | ".join(str(len(one.violations)) for one in columns) + " |")
+    return lines
+
+
+def _of_dj_stripe(rows: list[dict[str, str]]) -> list[str]:
+    lines = ["Set: `STRIPE_API_HOST`, and a key. Run: `djstripe_sync_models`.", ""]
+    lines += ["| model | there are | synced | what it said |", "|---|---|---|---|"]
+    short = [(row, " ".join(str(row["complaint"]).split())[:160].replace("|", "/")) for row in rows]
+    return lines + [f"| {row['model']} | {row['listed']} | {row['kept']} | {said} |" for row, said in short]
 
 
 @contextmanager

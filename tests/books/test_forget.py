@@ -64,21 +64,21 @@ def books() -> list[Any]:
     return [list(model.objects.order_by("pk").values_list(*names)) for model, names in parts.items()]
 
 
+def attempt(order: Order, number: int, status: str, **facts: Any) -> None:
+    """A payment of the order besides those that the sandbox knows."""
+    facts |= {"account": "default", "amount": 1, "currency": "usd", "expires_at": timezone.now()}
+    Payment.objects.create(order=order, attempt=number, status=status, **facts)
+
+
 @pytest.fixture
 def told(sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Any) -> Order:
     """An order that was delivered and partly refunded, of whose buyer much is known."""
     make_rate()
-    item = make_item(shipped=True)
-    payment = bought(buyer, item=item)
-    line1, city = "1 Analytical Street", "Turing Hill"
+    payment = bought(buyer, item=make_item(shipped=True))
+    _email, name, phone, line1, city = PERSONAL
     place = {"line1": line1, "city": city, "postal_code": "LV-1050", "country": "US"}
-    sandbox.pay(
-        payment.stripe_id or "",
-        email=EMAIL,
-        name="Ada Lovelace",
-        phone="+37120000000",
-        shipping={"name": "Ada Lovelace", "address": place},
-    )
+    shipping = {"name": name, "address": place}
+    sandbox.pay(payment.stripe_id or "", email=EMAIL, name=name, phone=phone, shipping=shipping)
     for event in sandbox.events():
         deliver(event)
     order = Order.objects.get(pk=payment.order_id)
@@ -88,18 +88,8 @@ def told(sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Any) -> Or
     # Another try of the same buyer, who typed an address and left.
     left = place_order(buyer, make_item(name="Mug"))
     Order.objects.filter(pk=left.pk).update(email=EMAIL.title(), status="expired")
-    Payment.objects.create(
-        order=left,
-        account="default",
-        status="expired",
-        stripe_id="cs_gone",
-        amount=1,
-        currency="usd",
-        attempt=1,
-        inputs={"customer_email": EMAIL, "mode": "payment"},
-        expires_at=timezone.now(),
-        asked_from="hash of an address",
-    )
+    inputs = {"customer_email": EMAIL, "mode": "payment"}
+    attempt(left, 1, "expired", stripe_id="cs_gone", inputs=inputs, asked_from="hash of an address")
     order.note(Said(f"{EMAIL} rang up."))
     StripeEvent.objects.create(
         event_id="evt_waits",
@@ -181,17 +171,7 @@ def test_an_order_that_needs_its_buyer_is_left_alone_and_named(
         "to_send": "it is still to be sent",
     }[reason]
     if reason == "live":
-        Payment.objects.create(
-            order=told,
-            account="default",
-            status="processing",
-            stripe_id="cs_live",
-            amount=1,
-            currency="usd",
-            attempt=7,
-            inputs={},
-            expires_at=timezone.now(),
-        )
+        attempt(told, 7, "processing", stripe_id="cs_live", inputs={})
     elif reason == "dispute":
         sandbox.control("POST", f"charges/{sandbox.charges()[0].id}/dispute", {"reason": "fraudulent"})
         (dispute,) = sandbox.stripe.v1.disputes.list().data

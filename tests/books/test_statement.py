@@ -13,6 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import stripe
 from django.db import connection, transaction
 from django.db.models import Q, Sum
 from django.test import Client
@@ -178,6 +179,24 @@ def fees_by_hand(charges: Iterator[dict[str, Any]], lost: Iterator[dict[str, Any
     return fees
 
 
+def _sums_are_the_balance(rows: list[dict[str, str]], balance: stripe.Balance) -> None:
+    """Of one account, whose statement begins with nothing."""
+    now = Counter({one.currency.upper(): one.amount for one in balance.available})
+    now += Counter()  # what is 0 is no sum
+    for one in balance.pending:
+        now[one.currency.upper()] += one.amount
+    codes = {row["currency"] for row in of_kind(rows, "closing")}
+    assert set(now) <= codes
+    for code in codes:
+        moved = [row for row in rows if row["currency"] == code and row["stripe_id"]]
+        (opening,) = [row["balance"] for row in of_kind(rows, "opening") if row["currency"] == code]
+        (closing,) = [row["balance"] for row in of_kind(rows, "closing") if row["currency"] == code]
+        assert minor(opening, code) == 0
+        assert minor(closing, code) == now[code] == sum(minor(row["net"], code) for row in moved)
+        for row in moved:
+            assert minor(row["amount"], code) - minor(row["fee"], code) == minor(row["net"], code)
+
+
 @pytest.mark.timeout(1200)
 def test_random_orders_add_up_to_stripes_balance(sandbox: ShopSandbox, settings: Any) -> None:
     """pain 7"""
@@ -200,22 +219,8 @@ def test_random_orders_add_up_to_stripes_balance(sandbox: ShopSandbox, settings:
     rows = made(SINCE, UNTIL, "default", "eur")
     fees: Counter[tuple[str, str]] = Counter()
     for account, client in clients.items():
-        balance = client.v1.balance.retrieve()
-        now = Counter({one.currency.upper(): one.amount for one in balance.available})
-        now += Counter()  # what is 0 is no sum
-        for one in balance.pending:
-            now[one.currency.upper()] += one.amount
         mine = [row for row in rows if row["account"] == account]
-        codes = {row["currency"] for row in of_kind(mine, "closing")}
-        assert set(now) <= codes
-        for code in codes:
-            moved = [row for row in mine if row["currency"] == code and row["stripe_id"]]
-            (opening,) = [row["balance"] for row in of_kind(mine, "opening") if row["currency"] == code]
-            (closing,) = [row["balance"] for row in of_kind(mine, "closing") if row["currency"] == code]
-            assert minor(opening, code) == 0
-            assert minor(closing, code) == now[code] == sum(minor(row["net"], code) for row in moved)
-            for row in moved:
-                assert minor(row["amount"], code) - minor(row["fee"], code) == minor(row["net"], code)
+        _sums_are_the_balance(mine, client.v1.balance.retrieve())
         listed = [one.id for one in client.v1.balance_transactions.list({"limit": 100}).auto_paging_iter()]
         assert [row["stripe_id"] for row in mine if row["stripe_id"]] == listed
         for code, fee in fees_by_hand(

@@ -4,10 +4,12 @@ import re
 
 import pytest
 from django.core import mail as outgoing
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
+from kopeck.catalog.models import Item
 from kopeck.mail import jobs as mail_jobs
 from kopeck.mail.models import Mail
+from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
 from tests.support.browsing import IN_BROWSER, expect_paid, pay, shown_order
 from tests.support.shop import ShopSandbox, make_item
@@ -33,6 +35,36 @@ def english_words(text: str) -> set[str]:
     return set(re.findall(r"[A-Za-z]{2,}", text)) - LATIN
 
 
+def go_to_english_and_back(page: Page, shop: str) -> None:
+    """Each language is an address of its own."""
+    page.click("[data-testid=language]")
+    assert page.url == f"{shop}/en/"
+    expect(page.locator("[data-testid=order-button]")).to_have_text("Order")
+    page.click("[data-testid=language]")
+    assert page.url == f"{shop}/ru/"
+
+
+def choose(page: Page, item: Item, quantity: int, *, javascript: bool) -> None:
+    row = page.locator("[data-testid=stepper]").filter(has=page.locator(f"[name=item_{item.pk}]"))
+    if javascript:
+        row.locator("[data-add]").click()
+        for _more in range(quantity - 1):
+            row.locator(".stepper [data-step='1']").click()
+    else:
+        row.locator("input").fill(str(quantity))
+
+
+def link_of_the_mail(shop: str, order: Order) -> str:
+    """The receipt is sent, in Russian; its link to the order."""
+    mail_jobs.deliver(Mail.objects.get().pk)
+    (message,) = outgoing.outbox
+    assert message.subject == f"Kopeck: заказ № {order.pk} оплачен"
+    assert "97,00\xa0$" in message.body
+    link = re.search(rf"{re.escape(shop)}/ru/order/\S+", str(message.body))
+    assert link
+    return link[0]
+
+
 @pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
 def test_a_russian_browser_buys_in_russian_and_gets_a_russian_mail(
     browser: Browser, shop: str, sandbox: ShopSandbox, javascript: bool
@@ -44,20 +76,9 @@ def test_a_russian_browser_buys_in_russian_and_gets_a_russian_mail(
     page = context.new_page()
     page.goto(shop)
     expect(page.locator("html")).to_have_attribute("lang", "ru")
-    # There and back: each language is an address of its own.
-    page.click("[data-testid=language]")
-    assert page.url == f"{shop}/en/"
-    expect(page.locator("[data-testid=order-button]")).to_have_text("Order")
-    page.click("[data-testid=language]")
-    assert page.url == f"{shop}/ru/"
+    go_to_english_and_back(page, shop)
     for item, quantity in ((pot, 2), (mug, 1)):
-        row = page.locator("[data-testid=stepper]").filter(has=page.locator(f"[name=item_{item.pk}]"))
-        if javascript:
-            row.locator("[data-add]").click()
-            for _more in range(quantity - 1):
-                row.locator(".stepper [data-step='1']").click()
-        else:
-            row.locator("input").fill(str(quantity))
+        choose(page, item, quantity, javascript=javascript)
     if javascript:
         expect(page.locator("[data-so-far]")).to_contain_text("3 товара")
         expect(page.locator("[data-testid=running-total]")).to_contain_text("97,00\xa0$")
@@ -76,14 +97,8 @@ def test_a_russian_browser_buys_in_russian_and_gets_a_russian_mail(
     expect(page.locator("h1")).to_have_text("Спасибо")
     assert english_words(page.locator("body").inner_text()) == set()
     assert Payment.objects.get().language == "ru"
-    mail_jobs.deliver(Mail.objects.get().pk)
-    (message,) = outgoing.outbox
-    assert message.subject == f"Kopeck: заказ № {order.pk} оплачен"
-    assert "97,00\xa0$" in message.body
-    link = re.search(rf"{re.escape(shop)}/ru/order/\S+", str(message.body))
-    assert link
     context.clear_cookies()
-    page.goto(link[0])
+    page.goto(link_of_the_mail(shop, order))
     expect(page.locator("h1")).to_have_text("Спасибо")
     context.close()
 

@@ -53,21 +53,13 @@ def served(data: Path, **env: str) -> Iterator[Served]:
         "BUDGET_ADDRESS": "0",
         **env,
     }
-    command = [
-        sys.executable,
-        "-m",
-        "granian",
-        "--interface",
-        "wsgi",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-    ]
-    command += ["--http", "1", "--no-ws", "--workers", "1", "--blocking-threads", env["WEB_THREADS"]]
+    command = (
+        f"-m granian --interface wsgi --host 127.0.0.1 --port {port} --http 1 --no-ws --workers 1".split()
+    )
+    command += ["--workers-kill-timeout", "2", "--blocking-threads", env["WEB_THREADS"]]
     with open(data / "web.log", "wb") as log:
         process = subprocess.Popen(
-            [*command, "--workers-kill-timeout", "2", "kopeck.wsgi:application"],
+            [sys.executable, *command, "kopeck.wsgi:application"],
             cwd=BASE_DIR,
             env=clean_env(**env),
             stdin=subprocess.DEVNULL,

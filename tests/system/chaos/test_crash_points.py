@@ -183,24 +183,25 @@ def test_killed_anywhere_between_event_and_paid_order_the_order_is_paid_once(
     assert len(sandbox.charges()) == len(lived["steps"]) + 1
 
 
+def refund_to_confirm(sandbox: ShopSandbox, owner: Client) -> tuple[Order, str, str]:
+    """A paid order, the address of its refund page, and the form before the last press."""
+    item = make_item()
+    buyer = Client(raise_request_exception=False)
+    pay(sandbox, buyer.get(f"/buy/{item.pk}").json()["session_id"])
+    order = Order.objects.get(buy_item=item)
+    buyer.get(f"/order/{order.pk}/return")
+    path = f"/admin/orders/order/{order.pk}/refund/"
+    form = owner.get(path).context["form"]
+    fields = {name: str(form[name].value()) for name in ("key", "version")}
+    form = {**fields, "what": "rest", "action": "refund", "previewed": str(order.total)}
+    return order, path, urlencode(form)
+
+
 def test_a_refund_killed_anywhere_between_the_button_and_its_answer_is_given_once(
     sandbox: ShopSandbox, mortals: Mortals, owner: Client
 ) -> None:
     """pain 18"""
     cookies = {"sessionid": owner.cookies["sessionid"].value}
-
-    def confirmed() -> tuple[Order, str, str]:
-        """A paid order, the address of its refund page, and the form before the last press."""
-        item = make_item()
-        buyer = Client(raise_request_exception=False)
-        pay(sandbox, buyer.get(f"/buy/{item.pk}").json()["session_id"])
-        order = Order.objects.get(buy_item=item)
-        buyer.get(f"/order/{order.pk}/return")
-        path = f"/admin/orders/order/{order.pk}/refund/"
-        form = owner.get(path).context["form"]
-        fields = {name: str(form[name].value()) for name in ("key", "version")}
-        form = {**fields, "what": "rest", "action": "refund", "previewed": str(order.total)}
-        return order, path, urlencode(form)
 
     def press(path: str, form: str, die_at: int = 0) -> dict[str, Any]:
         kind = "application/x-www-form-urlencoded"
@@ -208,11 +209,11 @@ def test_a_refund_killed_anywhere_between_the_button_and_its_answer_is_given_onc
             sandbox, "POST", path, die_at=die_at, cookies=cookies, body=form, content_type=kind
         )
 
-    _order, path, form = confirmed()
+    _order, path, form = refund_to_confirm(sandbox, owner)
     lived = press(path, form)
     assert "Stripe" in lived["steps"]
     for die_at in range(1, len(lived["steps"]) + 1):
-        order, path, form = confirmed()
+        order, path, form = refund_to_confirm(sandbox, owner)
         died = press(path, form, die_at)
         where = f"killed before step {die_at}, {lived['steps'][die_at - 1]}"
         assert died["signal"] == signal.SIGKILL, where
