@@ -8,7 +8,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ import psycopg
 import requests
 
 from bench.chaos import clock
+from bench.servers import free_port
 from kopeck.ops.serve import granian
 from kopeck.stripe_api.accounts import SANDBOX_TAIL
 from kopeck_local import postgres
@@ -51,7 +51,7 @@ class World:
         self.folder, self.logs, self.last_ones = folder, folder / "logs", last_ones
         self.logs.mkdir(parents=True, exist_ok=True)
         self.sandbox_file = folder / "sandbox.sqlite3"
-        self.ports = {name: _free_port() for name in (*WEBS, "sandbox")}
+        self.ports = {name: free_port() for name in (*WEBS, "sandbox")}
         self.stripe = f"http://127.0.0.1:{self.ports['sandbox']}"
         self.webs = [f"http://127.0.0.1:{self.ports[name]}" for name in WEBS]
         self.programs: dict[str, subprocess.Popen[bytes]] = {}
@@ -246,11 +246,6 @@ class World:
             self._kill(name)
         if hasattr(self, "postgres"):
             self.postgres.stop()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 @contextmanager

@@ -181,9 +181,8 @@ def change_order(request: ShopRequest, order_id: int, body: OrderChange) -> dict
     if not given:
         message = _("Say what is to be different: lines, discount_code, country or shipping_rate.")
         raise ShopError("nothing_to_change", message, status=422)
-    if order.buy_item_id is not None and given & {"lines", "discount_code"}:
-        message = _("This order was made by a Buy button. Change the quantity on the item's page.")
-        raise ShopError("order_of_buy", message, status=409)
+    if given & {"lines", "discount_code"}:
+        order.refuse_if_of_buy()
     wanted = _wanted(body.lines) if body.lines else None
     code = read_code(body.discount_code or "")
     discount = Discount.by_code(code) if code else None
@@ -198,8 +197,8 @@ def change_order(request: ShopRequest, order_id: int, body: OrderChange) -> dict
             locked.set_discount(discount, wanted)
         else:
             locked.set_lines(wanted or locked.wanted())
-        if is_sent_otherwise and not locked.ship_to:
-            raise ShopError("nothing_to_deliver", _("Nothing of this order is delivered."), status=409)
+        if is_sent_otherwise:
+            locked.refuse_if_undelivered()
 
     if not checkout.change(order, act):
         raise _not_payable()

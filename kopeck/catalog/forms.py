@@ -113,13 +113,16 @@ class ItemRowForm(MoneyForm, StockForm):
         return str(self.instance.currency)
 
 
+def _currency() -> forms.ChoiceField:
+    codes = [(code, code.upper()) for code in sorted(CURRENCIES)]
+    return forms.ChoiceField(label=_("Currency"), initial="usd", choices=codes)
+
+
 class ItemForm(MoneyForm, StockForm):
     MONEY = ("price",)
 
     price = AmountField(label=_("Price"), min_value=0)
-    currency = forms.ChoiceField(
-        label=_("Currency"), initial="usd", choices=[(code, code.upper()) for code in sorted(CURRENCIES)]
-    )
+    currency = _currency()
 
     # Not Django's ImageField: it hands the file to every decoder there is before `clean_image` is asked.
     image = forms.FileField(
@@ -313,9 +316,7 @@ class ShippingRateForm(MoneyForm):
         min_value=0,
         help_text=_("The goods' subtotal, before discount and tax. Empty: never free."),
     )
-    currency = forms.ChoiceField(
-        label=_("Currency"), initial="usd", choices=[(code, code.upper()) for code in sorted(CURRENCIES)]
-    )
+    currency = _currency()
     countries = CountriesField(
         label=_("Countries"),
         required=False,

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Prefetch, prefetch_related_objects
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from kopeck.catalog.models import Discount, Item, ShippingRate, Tax
 from kopeck.database import rows
@@ -185,6 +185,17 @@ class Order(models.Model):
             and self.currency == wanted[0].item.currency
             and all(line.unit_price <= prices[line.item_number] for line in lines)
         )
+
+    def refuse_if_of_buy(self) -> None:
+        """Before its lines or discount are changed. ShopError where a Buy button made it."""
+        if self.buy_item_id is not None:
+            message = gettext("This order was made by a Buy button. Change the quantity on the item's page.")
+            raise ShopError("order_of_buy", message, status=409)
+
+    def refuse_if_undelivered(self) -> None:
+        """Before its delivery is changed. ShopError where it has none."""
+        if not self.ship_to:
+            raise ShopError("nothing_to_deliver", gettext("Nothing of this order is delivered."), status=409)
 
     # The next ones change what is paid for. Call them inside a transaction that holds this order's row, with
     # no payment under way (payments.checkout.change does both), or the buyer could pay the old total.

@@ -159,8 +159,7 @@ def change_discount(request: ShopRequest, order_id: int) -> HttpResponse:
 def change_delivery(request: ShopRequest, order_id: int) -> HttpResponse:
     """POST /order/{id}/delivery: `country` (two letters), and `rate` where the country stays the same."""
     order = changeable_order(request, order_id)
-    if not order.ship_to:
-        raise ShopError("nothing_to_deliver", _("Nothing of this order is delivered."), status=409)
+    order.refuse_if_undelivered()
     rate = whole_number(request.POST.get("rate", ""), 18)
 
     def done(it: Order) -> bool:
@@ -182,9 +181,7 @@ def change_delivery(request: ShopRequest, order_id: int) -> HttpResponse:
 
 def _changeable(request: ShopRequest, order_id: int) -> Order:
     order = changeable_order(request, order_id)
-    if order.buy_item_id is not None:
-        message = _("This order was made by a Buy button. Change the quantity on the item's page.")
-        raise ShopError("order_of_buy", message, status=409)
+    order.refuse_if_of_buy()
     return order
 
 
