@@ -8,6 +8,7 @@ RUN_STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 SHIP_STAMP := $(VENV)/.installed-ship
 OSCAR := .bench/oscar/.installed
+ALONE := .bench/alone/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 
 # Each process of the tests would compile every test anew: 7 seconds of processor a worker.
@@ -88,7 +89,7 @@ check-ship: $(SHIP_STAMP) ## the files of a deployment: compose, Dockerfile, Cad
 chaos: $(DEV_STAMP) ## buyers against kills, faults and clock jumps, then Stripe's ledger against the shop (BUYS=1000 SEED=1 WITHOUT=)
 	@exec $(BIN)/python -m bench.chaos --buys $(or $(BUYS),1000) --seed $(or $(SEED),1) $(if $(WITHOUT),--without $(WITHOUT))
 
-bench: $(DEV_STAMP) $(if $(QUICK),,$(OSCAR)) ## what pages, buys, lists and starts cost, beside their goals (QUICK=1: in two minutes, some left out)
+bench: $(DEV_STAMP) $(if $(QUICK),,$(OSCAR) $(ALONE)) ## what pages, buys, lists and starts cost, beside their goals (QUICK=1: in two minutes, some left out)
 	@QUICK=$(QUICK) exec $(BIN)/python -m bench
 
 pictures: $(DEV_STAMP) ## every page, 390 and 1280 px, light and dark, English and Russian, into .pictures/ (README=1: the README's pictures; ONLY=order)
@@ -96,8 +97,10 @@ pictures: $(DEV_STAMP) ## every page, 390 and 1280 px, light and dark, English a
 
 # django-oscar, beside which our item page is measured, in an environment of its own.
 $(OSCAR): bench/oscar/requirements.txt
-	@$(PYTHON) -m venv --clear .bench/oscar
-	@.bench/oscar/bin/python -m pip --disable-pip-version-check --no-input --quiet install --require-hashes --requirement $<
+$(ALONE): requirements-image.txt
+$(OSCAR) $(ALONE):
+	@$(PYTHON) -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip --disable-pip-version-check --no-input --quiet install --require-hashes --requirement $<
 	@touch $@
 
 seed: $(DEV_STAMP) ## a shop that is years old, in the empty database that DATABASE_URL names (ORDERS=1000000)

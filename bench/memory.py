@@ -4,6 +4,9 @@
 buyers and machines ask for: mostly the window and items; of each hundred, a few order pages, buys, webhooks,
 API calls and addresses that are not there. The last line is JSON: megabytes (PSS) before the first page, and
 those after REQUESTS divided by those after a thousand.
+
+The server has an image's packages alone, as `make bench` installs them: Stripe's library loads httpx wherever
+it is, and the tests bring it. Where they are not installed, it has those of this environment.
 """
 
 import json
@@ -11,8 +14,10 @@ import sys
 from collections.abc import Iterator
 from itertools import count, islice
 
-from bench.servers import Shop, Unexpected, Web, Wire, get, memory_mb, shop, web
+from bench.servers import BASE_DIR, Shop, Unexpected, Web, Wire, get, memory_mb, shop, web
 
+#: Its packages are those of an image.
+ALONE = BASE_DIR / ".bench" / "alone" / "bin" / "python"
 CONNECTIONS = 16
 FIRST = 1000
 
@@ -60,7 +65,8 @@ def load(server: Web, requests: Iterator[bytes], number: int) -> dict[int, int]:
 
 
 def measure(here: Shop, number: int) -> dict[str, float]:
-    with web(here.folder, here.env) as server:
+    python = str(ALONE) if ALONE.exists() else ""
+    with web(here.folder, here.env, python=python) as server:
         Wire(server.port).ask(get("/healthz"))
         figures = {"idle_mb": memory_mb(server.worker), "parent_mb": memory_mb(server.parent)}
         requests = mix([f"kopeck_visitor={place:043d}" for place in (10, 60, 110, 160)])
