@@ -33,6 +33,8 @@ class Sentence:
 
     def __call__(self, **places: object) -> Said:
         sentence = self.many if self.many and places["number"] != 1 else self.one
+        if not places:
+            return Said(sentence)
         with override(OWN):  # whoever's request or job it is
             return Said(sentence % {name: it() if callable(it) else str(it) for name, it in places.items()})
 
