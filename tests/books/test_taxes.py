@@ -24,3 +24,8 @@ def test_taxes_of_parts_add_up_by_rate() -> None:
             done += part
         assert {rate: sums[rate] for rate in whole} == whole
     assert split(0, {}) == {}
+
+
+def test_taxes_that_come_to_nothing_are_nothing_of_each_rate() -> None:
+    assert split(0, {"VAT 0 %": 0, "Sales tax 0 %": 0}) == {"VAT 0 %": 0, "Sales tax 0 %": 0}
+    assert split_next(0, 0, {"VAT 0 %": 0}) == {"VAT 0 %": 0}

@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
+from kopeck import stopping
 from kopeck.catalog.models import Tax
 from kopeck.mail import jobs as mail_jobs
 from kopeck.mail.models import Mail
@@ -75,6 +76,24 @@ def test_more_than_a_batch_is_numbered_by_one_run(monkeypatch: pytest.MonkeyPatc
     paid(8)
     jobs.number_receipts(0)
     assert (numbers(), last()) == (list(range(1, 9)), 8)
+
+
+def test_a_run_that_is_asked_to_stop_ends_between_two_batches_and_the_next_tells_all_that_it_gave(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stop() -> None:
+        raise stopping.Stopping
+
+    monkeypatch.setattr(receipts, "BATCH", 3)
+    paid(8)
+    with monkeypatch.context() as patch:
+        patch.setattr(stopping, "check", stop)
+        with pytest.raises(stopping.Stopping):
+            receipts.number_all()
+    assert (numbers(), last()) == ([1, 2, 3], 3)
+    given = receipts.number_all()
+    assert sorted(given.values()) == [4, 5, 6, 7, 8]
+    assert given == {order.pk: order.receipt for order in Order.objects.filter(receipt__gt=3)}
 
 
 @contextmanager
