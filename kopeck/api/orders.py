@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from ninja import Query, Router
@@ -149,8 +150,17 @@ def make_order(request: ShopRequest, body: OrderIn) -> Status[dict[str, Any]]:
     client.spend_if_new()
     sent = (read_shippable(body.country) if body.country else "", body.shipping_rate)
     visitor = request.visitor.key if token_of(request) is None else ""
-    order = placing.place(wanted, visitor=visitor, discount=discount, delivery=sent, admit=client.spend)
+    with transaction.atomic():
+        order = placing.place(wanted, visitor=visitor, discount=discount, delivery=sent, admit=client.spend)
+        _refuse_other_rate(order, body.shipping_rate)
     return Status(201, show_order(request, order))
+
+
+def _refuse_other_rate(order: Order, rate: int | None) -> None:
+    """A page shows the rate that it falls back to. A program would sell express, and send by the cheapest."""
+    if rate is not None and order.ship_to and order.shipping_rate_id != rate:
+        message = _("There is no such shipping rate for this country and currency.")
+        raise ShopError("bad_rate", message, status=422)
 
 
 def _wanted(lines: Iterable[WantedIn]) -> list[Wanted]:
@@ -199,6 +209,7 @@ def change_order(request: ShopRequest, order_id: int, body: OrderChange) -> dict
             locked.set_lines(wanted or locked.wanted())
         if is_sent_otherwise:
             locked.refuse_if_undelivered()
+            _refuse_other_rate(locked, body.shipping_rate)
 
     if not checkout.change(order, act):
         raise _not_payable()

@@ -123,3 +123,27 @@ def test_what_is_no_field_or_no_whole_number_is_told_and_changes_nothing(
     address = address_of(program, make_item())
     answer = program.patch(address, body)
     assert (answer.status_code, answer.json()["error"]["message"]) == (422, message)
+
+
+def test_a_rate_that_does_not_go_there_is_refused_and_not_replaced_by_another(program: Program) -> None:
+    make_rate(countries=["DE", "FR"])
+    express = make_rate(name="Express", amount=1900, countries=["DE"])
+    other = make_rate(name="Euro", currency="eur")
+    item = make_item(shipped=True)
+    lines = {"lines": [{"item": item.pk}]}
+    for wrong in (
+        {"country": "FR", "shipping_rate": express.pk},
+        {"country": "DE", "shipping_rate": other.pk},
+        {"shipping_rate": 2**63 - 1},
+    ):
+        assert code_of(program.post("/api/v1/orders", {**lines, **wrong})) == (422, "bad_rate"), wrong
+    assert not Order.objects.exists()
+    made = program.post("/api/v1/orders", {**lines, "country": "DE", "shipping_rate": express.pk}).json()
+    address = f"/api/v1/orders/{made['id']}"
+    assert code_of(program.patch(address, {"country": "FR", "shipping_rate": express.pk})) == (
+        422,
+        "bad_rate",
+    )
+    assert program.get(address).json()["shipping"] == made["shipping"]
+    # Without a rate it is the cheapest that goes there.
+    assert program.patch(address, {"country": "FR"}).json()["shipping"]["amount"] == 490
