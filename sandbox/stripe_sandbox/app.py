@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from flask import Flask
+from flask import Flask, Request, Response
+from flask.sessions import NullSession, SessionInterface, SessionMixin
 from werkzeug.utils import redirect
 
 from stripe_sandbox.box import Box
@@ -52,11 +54,31 @@ RESOURCES = (
 #: Each puts the addresses around Stripe's API on the application.
 SURFACES = (hosted, intent_pages, element, script, dashboard, views)
 SWEEP_SECONDS = 1.0
+NOBODY = NullSession()
+
+
+class NoSessions(SessionInterface):
+    """Neither the API nor a page knows a visitor again: no cookie is read, and none is set."""
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:
+        return NOBODY
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """There is nothing to keep."""
+
+
+class Application(Flask):
+    """Flask without what every request would pay for and no view needs."""
+
+    session_interface = NoSessions()
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
 
 
 def create_app(box: Box, allowed: Sequence[str] = ()) -> Flask:
     """The WSGI application of one box. `allowed`: more names to answer at (hosts.read_names)."""
-    app = Flask("stripe_sandbox")
+    app = Application("stripe_sandbox")
     app.url_map.strict_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = LONGEST_BODY
     public = hostname(urlsplit(box.public_url or "").netloc)  # where browsers find it

@@ -44,10 +44,12 @@ class Box:
         """The account's API version: for requests that name none, and for its events."""
         return str(self.store.setting(f"api_version:{account}") or self.api_version or NEWEST)
 
-    def set_version(self, account: str, version: str, *, first: bool = False) -> None:
-        """Give the account a version; `first` only where it has none yet."""
-        if not first or self.store.setting(f"api_version:{account}") is None:
-            self.store.set_setting(f"api_version:{account}", version)
+    def has_version(self, account: str) -> bool:
+        """Whether the account was given a version of its own."""
+        return self.store.setting(f"api_version:{account}") is not None
+
+    def set_version(self, account: str, version: str) -> None:
+        self.store.set_setting(f"api_version:{account}", version)
 
     def emit(
         self,

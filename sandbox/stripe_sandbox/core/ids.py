@@ -35,4 +35,8 @@ def new(prefix: str) -> str:
 
 
 def letters(count: int) -> str:
-    return "".join(secrets.choice(ALPHABET) for _ in range(count))
+    """So many, each as likely as any other: bytes that would favour some are passed over."""
+    found = ""
+    while len(found) < count:
+        found += "".join([ALPHABET[one % 62] for one in secrets.token_bytes(count + 8) if one < 248])
+    return found[:count]

@@ -81,7 +81,10 @@ class Store:
     def __init__(self, path: str = ":memory:") -> None:
         self._lock = threading.RLock()
         self._depth = 0
+        self._alone = 0
         self._callbacks: list[Callable[[], object]] = []
+        #: JSON by name, None where there is no such setting: every request asks for several.
+        self._settings: dict[str, str | None] = {}
         if path != ":memory:":
             _keep_private(path)
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -102,6 +105,7 @@ class Store:
         callbacks: list[Callable[[], object]] = []
         with self._lock:
             outermost = self._depth == 0
+            before = len(self._callbacks)
             if outermost:
                 self._db.execute("BEGIN IMMEDIATE")
             self._depth += 1
@@ -110,20 +114,38 @@ class Store:
             except BaseException:
                 self._depth -= 1
                 if outermost:
-                    self._callbacks.clear()
+                    del self._callbacks[before:]
+                    self._settings.clear()
                     self._db.execute("ROLLBACK")
                 raise
             self._depth -= 1
             if outermost:
-                callbacks, self._callbacks = self._callbacks, []
                 self._db.execute("COMMIT")
+                if not self._alone:
+                    callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """For reading several things: nobody else is let in between, and the disk is not asked for a
+        transaction. What is written inside is in transactions of its own."""
+        callbacks: list[Callable[[], object]] = []
+        with self._lock:
+            self._alone += 1
+            try:
+                yield
+            finally:
+                self._alone -= 1
+                if not self._alone and not self._depth:
+                    callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
             callback()
 
     def on_commit(self, callback: Callable[[], object]) -> None:
         """Call it after the outermost commit, outside the lock; at once where no transaction is open."""
         with self._lock:
-            if self._depth:
+            if self._depth or self._alone:
                 self._callbacks.append(callback)
                 return
         callback()
@@ -320,15 +342,21 @@ class Store:
         return rows[0][0], rows[0][1]
 
     def setting(self, name: str, default: Any = None) -> Any:
-        rows = self.sql("SELECT value FROM settings WHERE name = ?", (name,))
-        return json.loads(rows[0][0]) if rows else default
+        with self._lock:
+            if name not in self._settings:
+                rows = self.sql("SELECT value FROM settings WHERE name = ?", (name,))
+                self._settings[name] = rows[0][0] if rows else None
+            kept = self._settings[name]
+        return default if kept is None else json.loads(kept)
 
     def set_setting(self, name: str, value: Any) -> None:
-        self.sql(
-            "INSERT INTO settings (name, value) VALUES (?, ?) "
-            "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            (name, json.dumps(value)),
-        )
+        with self._lock:
+            self._settings.pop(name, None)
+            self.sql(
+                "INSERT INTO settings (name, value) VALUES (?, ?) "
+                "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                (name, json.dumps(value)),
+            )
 
     def script(self, ddl: str) -> None:
         """Make another module's own tables (CREATE ... IF NOT EXISTS); never inside a transaction."""
@@ -343,6 +371,7 @@ class Store:
     def clear(self) -> None:
         """Forget everything, other modules' tables too; the clock's offset and other settings as well."""
         with self.transaction():
+            self._settings.clear()
             names = self.sql(
                 "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
             )

@@ -7,7 +7,7 @@ listens here for that page's own server, and lets it read and control all of it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from flask import Request
@@ -40,7 +40,8 @@ def hostname(host: str) -> str:
     return (found[1] or found[2]).lower().rstrip(".") if found else ""
 
 
-def is_answered(host: str, allowed: Iterable[str]) -> bool:
+@lru_cache(maxsize=64)
+def is_answered(host: str, allowed: tuple[str, ...]) -> bool:
     """Whether a Host header names this machine, or one of the allowed names."""
     name = hostname(host)
     return any(

@@ -21,6 +21,7 @@ SIGN_OF_LIFE = 0.5
 #: The longest body; one that is longer is refused by Flask.
 LONGEST_BODY = 4 * 1024 * 1024
 PIECE = 64 * 1024
+OF_THE_SERVER = ("content-length", "connection")
 LENGTH = re.compile(r"[0-9]{1,18}")
 
 
@@ -91,18 +92,12 @@ class Handler(WSGIRequestHandler):
         environ["wsgi.input_terminated"] = True
         status, headers, answer = _run(self.server.app, environ)
         self._hold_back(environ.get(HELD_BACK, 0) / 1000)
-        code, _, reason = status.partition(" ")
-        self.send_response_only(int(code), reason)
-        self.send_header("Server", self.version_string())
+        lines = [f"{self.protocol_version} {status}", f"Server: {self.version_string()}"]
         if not any(name.lower() == "date" for name, _ in headers):  # the API's answers tell the box's time
-            self.send_header("Date", self.date_time_string())
-        for name, value in headers:
-            if name.lower() not in ("content-length", "connection"):
-                self.send_header(name, value)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(answer)
+            lines.append(f"Date: {self.date_time_string()}")
+        kept = [f"{name}: {value}" for name, value in headers if name.lower() not in OF_THE_SERVER]
+        head = "\r\n".join([*lines, *kept, f"Content-Length: {len(answer)}", "", ""]).encode("latin-1")
+        self.wfile.write(head if self.command == "HEAD" else head + answer)  # at once: each write is a packet
         self.wfile.flush()
 
     def _hold_back(self, seconds: float) -> None:
