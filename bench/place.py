@@ -130,7 +130,6 @@ class Place:
         from django.db import connection
 
         with connection.cursor() as cursor:
-            cursor.execute("CHECKPOINT")  # or what is only in memory would not count
             cursor.execute(
                 "SELECT pg_database_size(current_database()), "
                 "pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint"
