@@ -5,7 +5,8 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy
 
 from kopeck.backoffice import batches, sales, why
@@ -24,11 +25,20 @@ __all__ = ["DisputeInline", "OrderAdmin", "PaymentAdmin", "RefundInline", "Shipm
 
 class OrderLineInline(ReadOnlyInline):
     model = OrderLine
-    fields = readonly_fields = ["item", "name", "price", "quantity", "discount", "tax", "sum"]  # type: ignore[assignment]
+    fields = readonly_fields = ["goods", "price", "quantity", "discount", "tax", "sum"]  # type: ignore[assignment]
     price = money_column("unit_price", gettext_lazy("unit price"))
     discount = money_column("discount_amount", gettext_lazy("discount"))
     tax = money_column("tax_amount", gettext_lazy("tax"))
     sum = money_column("total", gettext_lazy("total"))
+
+    @admin.display(description=gettext_lazy("name"))
+    def goods(self, line: OrderLine) -> str:
+        """As it was called when it was ordered; it leads to the item as it is now."""
+        if line.item_id is None:
+            return line.name
+        return format_html(
+            '<a href="{}">{}</a>', reverse("admin:catalog_item_change", args=[line.item_id]), line.name
+        )
 
 
 class RefundInline(ReadOnlyInline):
@@ -79,7 +89,7 @@ class OrderAdmin(sales.SaleColumns, ReadOnlyAdmin):
     actions = ["mark_sent", "refund_orders", "resend_receipts", "export_orders"]
     inlines = [OrderLineInline, RefundInline, DisputeInline, NoteInline]
     fields = readonly_fields = (  # type: ignore[assignment]
-        "status before off discount tax included money email created paid_at receipt".split()
+        "before off discount tax included money email created paid_at receipt".split()
     )
     view_on_site = True
     change_form_template = "admin/backoffice/order.html"
@@ -88,6 +98,13 @@ class OrderAdmin(sales.SaleColumns, ReadOnlyAdmin):
     tax = money_column("tax_total", gettext_lazy("tax"))
     included = money_column("tax_included", gettext_lazy("tax included in prices"))
     money = money_column("total", gettext_lazy("total"))
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """What an order has nothing of is left out. Its state stands above them."""
+        known: dict[str, Any] = {"discount": obj and obj.discount_id, "paid_at": obj and obj.paid_at}
+        known |= {"off": obj and obj.discount_total, "tax": obj and obj.tax_total}
+        known |= {"included": obj and obj.tax_included, "receipt": obj and obj.receipt}
+        return [name for name in self.fields if known.get(name, True)]
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         shown: Any = super().get_changelist_instance(request)

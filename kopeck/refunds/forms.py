@@ -52,6 +52,14 @@ class RefundForm(forms.Form):
         except MoneyError:
             raise ValidationError(money_problem(amount, CURRENCIES[self.currency])) from None
 
+    def clean(self) -> dict[str, Any]:
+        """Numbers of a way that is not chosen would be passed over: another sum than the seller meant."""
+        facts: dict[str, Any] = super().clean() or {}
+        what = facts.get("what")
+        if what and what != "lines" and any(facts.get(f"line_{part.line}") for part in self.left.parts):
+            self.add_error("what", _("You gave pieces below. Choose “Some pieces”, or set them to 0."))
+        return facts
+
     def wish(self) -> Wish:
         """ShopError where pieces are to be chosen and none was."""
         facts = self.cleaned_data

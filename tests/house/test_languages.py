@@ -264,3 +264,10 @@ def test_a_russian_browser_gets_russian() -> None:
     with translation.override("ru"):
         assert translation.gettext("Buy") == "Купить"
         assert translation.ngettext("%(n)s item", "%(n)s items", 3) == "%(n)s товара"
+
+
+def test_russian_keeps_a_number_with_its_unit_and_with_its_sign() -> None:
+    """Else a line ends between them."""
+    catalog = of(messages.LOCALE / "ru" / "LC_MESSAGES" / "django.po")
+    torn = re.compile(r"№ |\)[sd] (?:шт|дн|кБ|МБ)\b")
+    assert [text for message in catalog for text in texts(message) if message.id and torn.search(text)] == []

@@ -129,6 +129,8 @@ def test_nothing_is_refunded_before_it_was_looked_at(
         ({"what": "amount", "amount": ""}, "How much?"),
         ({"what": "lines"}, "Choose how many pieces"),
         ({"what": "lines", "line": "2"}, "less than or equal to 1"),
+        ({"what": "rest", "line": "1"}, "You gave pieces below."),
+        ({"what": "amount", "amount": "1.00", "line": "1"}, "You gave pieces below."),
         ({"what": "everything"}, "not one of the available choices"),
         ({"what": "rest", "reason": "boredom"}, "not one of the available choices"),
     ],

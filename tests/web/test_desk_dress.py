@@ -64,3 +64,42 @@ def test_a_cell_knows_its_column_and_whether_it_is_empty() -> None:
     first, second = named(row, [{"text": "name"}, {"text": 'the "sum"'}])
     assert first == '<th data-name="Name" class="field-name"><a href="/1/">A &amp; B</a></th>'
     assert second == '<td data-name="The &quot;sum&quot;" data-empty class="field-sum">-</td>'
+
+
+def test_every_sheet_knows_two_weights_of_letters_alone() -> None:
+    """400 and 650; Django's desk has 300 in places, which is pale."""
+    sheets = list(Path("kopeck").glob("*/static/*.css"))
+    assert len(sheets) > 5
+    weights = {one for sheet in sheets for one in re.findall(r"font-weight: ?(\w+)", sheet.read_text())}
+    assert weights == {"400", "650"}
+    assert "#user-tools { font-weight: 400;" in (STATIC / "admin.css").read_text()
+
+
+@pytest.mark.django_db
+def test_a_page_is_headed_by_its_object_and_names_its_list_once(owner: Client) -> None:
+    item = make_item(name="Pot")
+    page = owner.get(f"/admin/catalog/item/{item.pk}/change/").content.decode()
+    crumbs = page.partition('class="breadcrumbs"')[2].partition("</div>")[0]
+    assert re.findall(r'href="([^"]+)"', crumbs) == ["/admin/", "/admin/catalog/item/"]
+    assert re.search(r'<p class="doing">Change item</p>\s*<h1>Pot</h1>', page)
+    assert "<h2>Pot</h2>" not in page
+
+
+@pytest.mark.django_db
+def test_a_list_without_rows_says_so_and_offers_no_actions_but_the_way_back(owner: Client) -> None:
+    page = owner.get("/admin/catalog/item/").content.decode()
+    assert "There is nothing here yet." in page
+    make_item(name="Pot")
+    page = owner.get("/admin/catalog/item/?q=xyzzy").content.decode()
+    assert "Nothing was found." in page
+    assert '<a href="?">Show the whole list</a>' in page
+    assert "Nothing was found." not in owner.get("/admin/catalog/item/?q=pot").content.decode()
+
+
+@pytest.mark.django_db
+def test_the_menu_has_no_name_that_only_a_librarys_makers_know(owner: Client) -> None:
+    page = owner.get("/admin/", headers={"accept-language": "ru"}).content.decode()
+    menu = page.partition('id="side-menu"')[2].partition("</nav>")[0]
+    names = [name for name in re.findall(r">([^<>]+)</(?:a|p|summary)>", menu) if name.strip()]
+    assert len(names) > 20
+    assert [name for name in names if not re.search("[а-яё]", name, re.IGNORECASE)] == []

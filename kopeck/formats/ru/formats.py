@@ -3,3 +3,5 @@
 DATE_FORMAT = "j b Y"
 DATETIME_FORMAT = "j b Y, H:i"
 TIME_FORMAT = "H:i"
+SHORT_DATE_FORMAT = "j b Y"
+SHORT_DATETIME_FORMAT = "j b Y, H:i"

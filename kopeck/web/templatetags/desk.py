@@ -31,6 +31,12 @@ GROUPS: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (_("Programs"), ("api.Token", "outgoing.Endpoint", "outgoing.Delivery")),
     (_("Staff"), ("auth.User", "auth.Group", "otp_totp.TOTPDevice", "admin.LogEntry")),
 )
+#: Entries whose models are named as their library's makers call them.
+NAMES: dict[str, Any] = {
+    "otp_totp.TOTPDevice": _("Second factors"),
+    "admin.LogEntry": _("History"),
+    "procrastinate.ProcrastinateJob": _("Background jobs"),
+}
 _CELL = re.compile(r"<(?:td|th)\b")
 _FIELD = re.compile(r"<(input|select|textarea)\b(?![^>]*(?:aria-label|type=\"hidden\"))")
 _NOTHING = ("", "-")
@@ -59,12 +65,10 @@ def menu(context: dict[str, Any]) -> list[Group]:
     """What this user may open, the daily things first, all else under "System"."""
     path = context["request"].path
     models = {
-        f"{app['app_label']}.{model['object_name']}": Entry(
-            str(model["name"]), model["admin_url"], path.startswith(model["admin_url"])
-        )
+        name: Entry(str(NAMES.get(name, model["name"])), url, path.startswith(url))
         for app in context.get("available_apps", ())
         for model in app["models"]
-        if model["admin_url"]
+        if (url := model["admin_url"]) and (name := f"{app['app_label']}.{model['object_name']}")
     }
     groups = [
         Group(str(name), entries=[models.pop(one) for one in ours if one in models]) for name, ours in GROUPS
