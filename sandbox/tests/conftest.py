@@ -11,9 +11,10 @@ from playwright.sync_api import Browser
 
 from sandbox_testing import known_differences
 from sandbox_testing.chromium import launched
-from sandbox_testing.own import Own, own_sandbox
+from sandbox_testing.own import Own, Receiver, own_sandbox, receiving
 from sandbox_testing.server import CheckedSandbox, start_checked_sandbox
 from sandbox_testing.shop_page import serving_shop
+from stripe_sandbox.box import Box
 
 stripe.enable_telemetry = False
 # A slow machine makes no random test red.
@@ -56,6 +57,19 @@ def own() -> Iterator[Own]:
     """A sandbox of the module's own, with a clock and switches of its own."""
     with own_sandbox() as own:
         yield own
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def box() -> Iterator[Box]:
+    box = Box()
+    yield box
+    box.close()
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from kopeck.mail.texts import write
 from kopeck.orders.models import Order, locked
 from kopeck.orders.shipment import Shipment
 from kopeck.outgoing.models import Delivery, Event
-from tests.outgoing.test_outgoing import make_endpoint
+from tests.outgoing.receiver import make_endpoint
 from tests.support.buying import paid_order
 from tests.support.shop import ShopSandbox, make_rate
 

@@ -15,7 +15,7 @@ from kopeck.books.models import Statement
 from kopeck.catalog.models import Discount, Tax
 from kopeck.orders.models import Order
 from tests.browser.test_axe_in_browser import violations
-from tests.outgoing.test_outgoing import make_endpoint
+from tests.outgoing.receiver import make_endpoint
 from tests.support.browsing import IN_BROWSER
 from tests.support.buying import Deliver, events_of, paid_order
 from tests.support.programs import make_token

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from kopeck.outgoing.models import Endpoint, Event
+
 
 class Receiver(ThreadingHTTPServer):
     """`got`: headers and body of each request. `answer`: the status of the next answers."""
@@ -52,3 +54,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *words: Any) -> None:
         pass
+
+
+def make_endpoint(url: str, *events: Event, **facts: Any) -> Endpoint:
+    endpoint = Endpoint(url=url, events=[event.value for event in events or Event], **facts)
+    endpoint.give_secret()
+    endpoint.save()
+    return endpoint

@@ -9,14 +9,12 @@ import pytest
 from django.test import Client
 
 from tests.outgoing.receiver import Receiver
-from tests.outgoing.test_outgoing import endpoint, receiver
 from tests.support.buying import paid_order
 from tests.support.lacking import lacks
 from tests.support.shop import ShopSandbox
 from tests.support.starting import BASE_DIR
 from tests.support.worker import work
 
-__all__ = ["endpoint", "receiver"]
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 #: Where the library is kept once it was fetched; nothing of it is in the shop.
 FOLDER = BASE_DIR / ".bench" / "npm" / "standardwebhooks"

@@ -3,7 +3,6 @@
 import json
 import socket
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -19,35 +18,14 @@ from kopeck.orders.shipment import Shipment
 from kopeck.outgoing import jobs, sending
 from kopeck.outgoing.models import Delivery, Endpoint, Event
 from kopeck.payments.models import Payment
-from tests.outgoing.receiver import Receiver
+from tests.outgoing.receiver import Receiver, make_endpoint
 from tests.support.buying import events_of, paid_at_stripe, paid_order, settle
 from tests.support.refunding import Desk
 from tests.support.shop import ShopSandbox
 from tests.support.statements import statements
-from tests.support.worker import forget_jobs, wait_for_retries, work
+from tests.support.worker import wait_for_retries, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def receiver(settings: Any) -> Iterator[Receiver]:
-    settings.WEBHOOKS_TO_PRIVATE_NETWORKS = True
-    forget_jobs()
-    server = Receiver()
-    yield server
-    server.close()
-
-
-def make_endpoint(url: str, *events: Event, **facts: Any) -> Endpoint:
-    endpoint = Endpoint(url=url, events=[event.value for event in events or Event], **facts)
-    endpoint.give_secret()
-    endpoint.save()
-    return endpoint
-
-
-@pytest.fixture
-def endpoint(receiver: Receiver) -> Endpoint:
-    return make_endpoint(receiver.url)
 
 
 def wait_no_longer() -> None:

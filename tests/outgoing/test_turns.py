@@ -1,6 +1,5 @@
 """An endpoint that is silent or owed much holds up neither the worker nor other endpoints."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -14,22 +13,12 @@ from kopeck.orders.wanted import Wanted
 from kopeck.outgoing import jobs, sending
 from kopeck.outgoing.addresses import Target
 from kopeck.outgoing.models import Delivery, Endpoint
-from tests.outgoing.receiver import Receiver
-from tests.outgoing.test_outgoing import make_endpoint
+from tests.outgoing.receiver import Receiver, make_endpoint
 from tests.support.buying import paid_order
 from tests.support.shop import ShopSandbox, make_item
-from tests.support.worker import forget_jobs, work
+from tests.support.worker import work
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def receiver(settings: Any) -> Iterator[Receiver]:
-    settings.WEBHOOKS_TO_PRIVATE_NETWORKS = True
-    forget_jobs()
-    server = Receiver()
-    yield server
-    server.close()
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from kopeck.reconcile.models import Discrepancy
 from kopeck.refunds.models import Refund
 from tests.support.buying import Deliver, bought, events_of, states
 from tests.support.comparing import run
-from tests.support.refunding import at_stripe
+from tests.support.refunding import at_stripe, in_review
 from tests.support.shop import ShopSandbox
 from tests.support.worker import forget_jobs, work
 
@@ -25,14 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def payment(sandbox: ShopSandbox, buyer: Client) -> Payment:
-    """Stripe has taken 48.20; the row says 40.00."""
-    payment = bought(buyer)
-    Payment.objects.update(amount=4000)
-    sandbox.pay(payment.stripe_id)
-    run()
-    payment.refresh_from_db()
-    assert payment.status == "needs_review"
-    return payment
+    return in_review(sandbox, buyer)
 
 
 def address(payment: Payment) -> str:

@@ -18,9 +18,8 @@ from kopeck.refunds.request import Form, Wish
 from kopeck.refunds.review import AtStripe
 from kopeck.stripe_api import client as wire
 from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
-from tests.support.buying import Deliver, bought, paid_order, states
-from tests.support.comparing import run
-from tests.support.refunding import at_stripe
+from tests.support.buying import Deliver, paid_order, states
+from tests.support.refunding import at_stripe, in_review
 from tests.support.shop import ShopSandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -79,13 +78,7 @@ def test_each_try_is_noted_before_stripe_is_asked_so_the_next_sweep_lets_it_be(
 
 @pytest.fixture
 def payment(sandbox: ShopSandbox, buyer: Client) -> Payment:
-    """In review: Stripe has taken 48.20, and the row says 40.00."""
-    payment = bought(buyer)
-    Payment.objects.update(amount=4000)
-    sandbox.pay(payment.stripe_id)
-    run()
-    payment.refresh_from_db()
-    return payment
+    return in_review(sandbox, buyer)
 
 
 def test_money_in_review_is_refunded_once_under_our_names(sandbox: ShopSandbox, payment: Payment) -> None:

@@ -6,6 +6,9 @@ from typing import Any
 from django.test import Client
 
 from kopeck.orders.models import Order
+from kopeck.payments.models import Payment
+from tests.support.buying import bought
+from tests.support.comparing import run
 from tests.support.shop import ShopSandbox
 
 
@@ -36,6 +39,17 @@ class Desk:
 
     def refund(self, **chosen: Any) -> str:
         return self.confirm(self.preview(**chosen))
+
+
+def in_review(sandbox: ShopSandbox, buyer: Client) -> Payment:
+    """Stripe has taken 48.20; the row says 40.00."""
+    payment = bought(buyer)
+    Payment.objects.update(amount=4000)
+    sandbox.pay(payment.stripe_id or "")
+    run()
+    payment.refresh_from_db()
+    assert payment.status == "needs_review"
+    return payment
 
 
 def at_stripe(sandbox: ShopSandbox) -> list[int]:

@@ -13,7 +13,16 @@ from stripe_sandbox.core.errors import DOCS, StripeError
 from stripe_sandbox.core.store import Obj, shown
 from stripe_sandbox.resources import confirmation_tokens, payment_methods
 from stripe_sandbox.rules.cards import Decline
-from stripe_sandbox.server.routes import Call, Params, fetch, listing, merge_metadata, new_metadata, route
+from stripe_sandbox.server.routes import (
+    Call,
+    Params,
+    fetch,
+    fetch_by_secret,
+    listing,
+    merge_metadata,
+    new_metadata,
+    route,
+)
 
 KIND = "setup_intent"
 OPEN = ("requires_payment_method", "requires_confirmation", "requires_action")
@@ -314,18 +323,7 @@ def _take_method(box: Box, account: str, intent: Obj, params: Params) -> None:
 
 
 def _fetch(box: Box, account: str, call: Call, params: Params) -> Obj:
-    """The intent; to a pk_ key only with its client secret."""
-    intent = fetch(box, account, KIND, call.arg(), "setupintent", "intent")
-    secret = params.pop("client_secret", None)
-    if call.publishable and secret is None:
-        raise errors.missing_param("client_secret")
-    if secret is not None and secret != intent["client_secret"]:
-        raise errors.invalid(
-            "The client_secret provided does not match the client_secret associated with this SetupIntent.",
-            code="setup_intent_invalid_parameter",
-            param="client_secret",
-        )
-    return intent
+    return fetch_by_secret(box, account, KIND, "setupintent", call, params)
 
 
 def _for_browser(intent: Obj) -> Obj:

@@ -117,6 +117,22 @@ def fetch(box: Box, account: str, kind: str, id: str, noun: str | None = None, p
     return obj
 
 
+def fetch_by_secret(box: Box, account: str, kind: str, noun: str, call: Call, params: Params) -> Obj:
+    """An intent, by the address; to a pk_ key only with its `client_secret`, which `params` are rid of."""
+    intent = fetch(box, account, kind, call.arg(), noun, "intent")
+    secret = params.pop("client_secret", None)
+    if call.publishable and secret is None:
+        raise errors.missing_param("client_secret")
+    if secret is not None and secret != intent["client_secret"]:
+        name = kind.title().replace("_", "")
+        raise errors.invalid(
+            f"The client_secret provided does not match the client_secret associated with this {name}.",
+            code=f"{kind}_invalid_parameter",
+            param="client_secret",
+        )
+    return intent
+
+
 def each_due(box: Box, kind: str, act: Callable[[str, Obj], Any]) -> int:
     """`act(account, object)` for every object of `kind` whose `_due` has come; how many there were. `act`
     moves `_due`, or it is called for ever. Asked once without a lock: mostly there is nothing, and every

@@ -1,19 +1,11 @@
 """`stripe-sandbox trigger` and `events resend`: real chains, against a server of the module's own."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from sandbox_testing.own import Own, Receiver, eventually, receiving
+from sandbox_testing.own import Own, Receiver, eventually
 from stripe_sandbox.__main__ import main
 from stripe_sandbox.command import trigger
 from stripe_sandbox.command.client import Client
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as receiver:
-        yield receiver
 
 
 def run(own: Own, *words: str, key: str = "sk_test_triggered") -> int:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import stripe
 
-from sandbox_testing.own import SECRET, Own, Receiver, eventually, own_sandbox, receiving
+from sandbox_testing.own import SECRET, Own, Receiver, eventually, own_sandbox
 
 GOOD, DECLINED, CHALLENGED = "4242424242424242", "4000000000000002", "4000002760003184"
 
@@ -21,12 +21,6 @@ GOOD, DECLINED, CHALLENGED = "4242424242424242", "4000000000000002", "4000002760
 def own() -> Iterator[Own]:
     with own_sandbox() as own:
         yield own
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as receiver:
-        yield receiver
 
 
 def new_session(

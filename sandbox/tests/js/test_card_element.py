@@ -6,7 +6,7 @@ import pytest
 
 from sandbox_testing.chromium import visitor
 from sandbox_testing.own import eventually
-from sandbox_testing.shop_page import FRAME, call
+from sandbox_testing.shop_page import FRAME, call, make
 
 pytestmark = pytest.mark.browser
 CHALLENGE = 'iframe[name="__stripeJSChallengeFrame"]'
@@ -52,10 +52,6 @@ def type_card(page, number="4242424242424242", **rest):
         for frame in page.frames[1:]:
             if frame.locator(f"input[name={name}]").count():
                 frame.locator(f"input[name={name}]").press_sequentially(text)
-
-
-def make(own, **more):
-    return own.client.v1.payment_intents.create({"amount": 1000, "currency": "usd", **more})
 
 
 def paying(intent, card="card", **more):

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from sandbox_testing.chromium import visitor
-from sandbox_testing.shop_page import FRAME, call, mount_element, typed
+from sandbox_testing.shop_page import FRAME, call, make, mount_element, typed
 
 pytestmark = pytest.mark.browser
 CHALLENGE = 'iframe[name="__stripeJSChallengeFrame"]'
@@ -30,10 +30,6 @@ def open_page(browser, own, shop):
             return page
 
         yield opened
-
-
-def make(own, **more):
-    return own.client.v1.payment_intents.create({"amount": 1000, "currency": "usd", **more})
 
 
 def status(own, intent):

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from sandbox_testing.chromium import visitor
 from sandbox_testing.own import eventually
-from sandbox_testing.shop_page import call
+from sandbox_testing.shop_page import call, make, of, type_card
 
 pytestmark = pytest.mark.browser
 MOUNT = """async ([key, options, elementsOptions, wanted]) => {
@@ -41,20 +41,6 @@ def open_page(browser, own, shop):
             return page
 
         yield opened
-
-
-def make(own, **more):
-    return own.client.v1.payment_intents.create({"amount": 1000, "currency": "usd", **more})
-
-
-def of(page, type):
-    return page.frame_locator(f"#{type} iframe")
-
-
-def type_card(page, number="4242424242424242"):
-    for name, text in (("number", number), ("expiry", "1234"), ("cvc", "123")):
-        of(page, "payment").locator(f"input[name={name}]").fill("")
-        of(page, "payment").locator(f"input[name={name}]").press_sequentially(text)
 
 
 def english(page, type):

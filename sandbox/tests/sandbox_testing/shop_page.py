@@ -7,6 +7,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import stripe
+
+from sandbox_testing.own import Own
+
 FRAME = 'iframe[name^="__privateStripeFrame"]'
 HEAD = '<!doctype html><title>Shop</title><link rel="icon" href="data:,">'
 
@@ -63,9 +67,27 @@ def mount_element(page: Any, key: str, options: dict[str, Any]) -> None:
     )
 
 
+def make(own: Own, **more: Any) -> stripe.PaymentIntent:
+    """An intent of 10.00 USD in the sandbox."""
+    return own.client.v1.payment_intents.create({"amount": 1000, "currency": "usd", **more})
+
+
+def of(page: Any, type: str) -> Any:
+    """The frame of the Element that was mounted in the place of its type's name."""
+    return page.frame_locator(f"#{type} iframe")
+
+
+def type_card(page: Any, number: str = "4242424242424242") -> None:
+    """Into the Payment Element that was mounted so."""
+    type_into(of(page, "payment"), number)
+
+
 def typed(page: Any, number: str = "4242424242424242", expiry: str = "1234", cvc: str = "123") -> Any:
     """Type a card into the mounted element; its frame."""
-    frame = page.frame_locator(FRAME)
+    return type_into(page.frame_locator(FRAME), number, expiry, cvc)
+
+
+def type_into(frame: Any, number: str, expiry: str = "1234", cvc: str = "123") -> Any:
     for name, text in (("number", number), ("expiry", expiry), ("cvc", cvc)):
         frame.locator(f"input[name={name}]").fill("")
         frame.locator(f"input[name={name}]").press_sequentially(text)

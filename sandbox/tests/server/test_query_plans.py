@@ -1,7 +1,6 @@
 """Reads stay cheap however much there is: held by SQLite's own plans of what they ask, not by a clock."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from flask import Flask
@@ -17,13 +16,6 @@ HEADERS = {"Authorization": "Bearer sk_test_plans"}
 LISTS = sorted(path for method, path in ROUTES if method == "GET" and "{" not in path)
 #: What a list is asked for: everything that its parameters name, with a value of the right shape.
 SHAPES = {"integer": "1", "boolean": "true"}
-
-
-@pytest.fixture
-def box() -> Iterator[Box]:
-    box = Box()
-    yield box
-    box.close()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ Answers of older versions cannot be held against the spec, which is of the newes
 """
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +51,6 @@ class Stripe:
 
     def get(self, path: str, version: str | None = None) -> Any:
         return self.ask("GET", path, None, version)
-
-
-@pytest.fixture
-def box() -> Iterator[Box]:
-    box = Box()
-    yield box
-    box.close()
 
 
 @pytest.fixture

@@ -4,25 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 
 import pytest
 import stripe
 
 from sandbox_testing.own import SECRET, Own, Receiver, eventually, own_sandbox, receiving
 from sandbox_testing.spec import object_violations
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as receiver:
-        yield receiver
-
-
-@pytest.fixture
-def own(receiver: Receiver) -> Iterator[Own]:
-    with own_sandbox(webhooks=(f"{receiver.url}={SECRET}",)) as own:
-        yield own
 
 
 def test_an_event_arrives_signed_as_the_stripe_library_verifies_it(own: Own, receiver: Receiver) -> None:

@@ -9,14 +9,8 @@ from pathlib import Path
 import pytest
 import stripe
 
-from sandbox_testing.own import SECRET, Own, Receiver, eventually, own_sandbox, receiving
+from sandbox_testing.own import SECRET, Own, Receiver, eventually, own_sandbox
 from stripe_sandbox.webhooks.endpoints import parse_endpoint
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as receiver:
-        yield receiver
 
 
 @pytest.fixture

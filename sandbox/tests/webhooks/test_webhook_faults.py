@@ -3,23 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
-import pytest
-
-from sandbox_testing.own import SECRET, Own, Receiver, eventually, own_sandbox, receiving
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as receiver:
-        yield receiver
-
-
-@pytest.fixture
-def own(receiver: Receiver) -> Iterator[Own]:
-    with own_sandbox(webhooks=(f"{receiver.url}={SECRET}",)) as own:
-        yield own
+from sandbox_testing.own import Own, Receiver, eventually
 
 
 def names(receiver: Receiver) -> list[str]:

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox_testing.own import Own, Receiver, receiving
+from sandbox_testing.own import Own, Receiver, own_sandbox
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as receiver:
-        yield receiver
+def own() -> Iterator[Own]:
+    with own_sandbox() as own:
+        yield own
 
 
 def test_each_endpoint_gets_events_in_its_own_version(own: Own, receiver: Receiver) -> None:

@@ -20,7 +20,7 @@ from stripe_sandbox.resources.payment_intents.objects import capture as capture_
 from stripe_sandbox.rules import amounts
 from stripe_sandbox.rules.cards import Card
 from stripe_sandbox.rules.debits import BankAccount
-from stripe_sandbox.server.routes import Call, Params, fetch, listing, merge_metadata, route
+from stripe_sandbox.server.routes import Call, Params, fetch, fetch_by_secret, listing, merge_metadata, route
 
 OPEN = ("requires_payment_method", "requires_confirmation", "requires_action")
 CANCELABLE = (*OPEN[:1], "requires_capture", *OPEN[1:], "processing")
@@ -348,18 +348,7 @@ def _take_method(box: Box, account: str, intent: Obj, params: Params) -> None:
 
 
 def _fetch(box: Box, account: str, call: Call, params: Params) -> Obj:
-    """The intent; to a pk_ key only with its client secret."""
-    intent = fetch(box, account, KIND, call.arg(), "payment_intent", "intent")
-    secret = params.pop("client_secret", None)
-    if call.publishable and secret is None:
-        raise errors.missing_param("client_secret")
-    if secret is not None and secret != intent["client_secret"]:
-        raise errors.invalid(
-            "The client_secret provided does not match the client_secret associated with this PaymentIntent.",
-            code="payment_intent_invalid_parameter",
-            param="client_secret",
-        )
-    return intent
+    return fetch_by_secret(box, account, KIND, "payment_intent", call, params)
 
 
 def _for_browser(intent: Obj) -> Obj:
