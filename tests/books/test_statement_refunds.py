@@ -1,10 +1,13 @@
 """What a statement says of refunds: in parts, failed, and what they take back of discount and delivery."""
 
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from kopeck.books.entries import OF_ORDERS, entries, kind_of
+from kopeck.books.movements import Movement
 from kopeck.catalog.models import Discount, Tax
 from kopeck.orders import placing
 from kopeck.orders.models import Order
@@ -14,7 +17,7 @@ from kopeck.payments.models import Payment
 from kopeck.refunds import request as refunds
 from kopeck.refunds import sync as refund_sync
 from kopeck.refunds.request import Wish
-from tests.books.test_statement import FAILING, made, minor, of_kind
+from tests.books.test_statement import FAILING, SINCE, UNTIL, made, minor, of_kind
 from tests.support.shop import ShopSandbox, make_item, make_rate
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -85,6 +88,21 @@ def test_a_refund_that_fails_is_counted_again_in_every_column(sandbox: ShopSandb
     assert sums(of_kind(rows, "sale", "refund", "refund_failed")) == NOTHING
 
 
+def test_each_row_has_the_time_of_its_movement_and_the_balances_those_of_their_midnights(
+    sandbox: ShopSandbox,
+) -> None:
+    refund(sold(sandbox, FAILING), None)
+    sandbox.control("POST", "clock/advance", {"seconds": 120})
+    moved = {one.id: one.created for one in sandbox.stripe.v1.balance_transactions.list().data}
+    at = {
+        row["stripe_id"] or row["kind"]: datetime.fromisoformat(f"{row['date']} {row['time']}+00:00")
+        for row in made()
+    }
+    assert {name: int(when.timestamp()) for name, when in at.items() if name in moved} == moved
+    midnights = SINCE, UNTIL + timedelta(days=1)
+    assert (at["opening"], at["closing"]) == tuple(datetime.combine(day, time(), UTC) for day in midnights)
+
+
 def test_refunds_in_parts_take_back_the_whole_in_every_column(sandbox: ShopSandbox) -> None:
     payment = sold(sandbox, "4242424242424242")
     for amount in (1, 333, 1999):
@@ -127,3 +145,46 @@ def _foreign(amount: int) -> Any:
     """A payment that another program of the seller's took."""
     facts = {"amount": amount, "currency": "usd", "payment_method": "pm_card_visa", "confirm": True}
     return facts | {"automatic_payment_methods": {"enabled": True, "allow_redirects": "never"}}
+
+
+@pytest.mark.parametrize(
+    ("stripe_type", "amount", "source", "kind"),
+    [
+        ("charge", 5, "charge", "unmatched"),
+        ("payment", 5, "charge", "unmatched"),
+        ("refund", -5, "refund", "unmatched"),
+        ("payment_refund", -5, "refund", "unmatched"),
+        ("refund_failure", 5, "refund", "unmatched"),
+        ("adjustment", -5, "dispute", "unmatched"),
+        ("adjustment", 5, "dispute", "unmatched"),
+        ("adjustment", 5, "charge", "other"),
+        ("payout", -5, "payout", "payout"),
+        ("payout_cancel", 5, "payout", "payout"),
+        ("payout_failure", 5, "payout", "payout"),
+        ("stripe_fee", -5, "", "stripe_fee"),
+        ("topup", 5, "topup", "other"),
+    ],
+)
+def test_what_belongs_to_no_order_is_an_entry_with_stripes_words(
+    stripe_type: str, amount: int, source: str, kind: str
+) -> None:
+    said = {
+        "id": "txn_1",
+        "type": stripe_type,
+        "reporting_category": "",
+        "amount": amount,
+        "fee": 2,
+        "net": amount - 2,
+        "currency": "usd",
+        "created": 1_790_000_000,
+        "description": "In words",
+        "source": {"id": "src_1", "object": source} if source else None,
+    }
+    ((entry, payment),) = entries("default", [Movement(said, 77)])
+    assert (entry.kind, payment, entry.order, entry.receipt) == (kind, None, None, None)
+    assert (entry.amount, entry.fee, entry.net, entry.balance) == (amount, 2, amount - 2, 77)
+    assert (entry.stripe_type, entry.stripe_source) == (stripe_type, "src_1" if source else "")
+    assert entry.note == ("" if kind == "unmatched" else "Stripe says: In words")
+    mine = kind_of(Movement(said, 77))
+    assert kind in (mine, "unmatched")
+    assert (mine in OF_ORDERS) == (kind == "unmatched")
