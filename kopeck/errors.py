@@ -11,3 +11,8 @@ class ShopError(Exception):
         super().__init__(message)
         self.code, self.message, self.status = code, str(message), status
         self.retry_after = retry_after or (10 if status == 503 else 0)
+
+
+def in_a_line(problem: Exception) -> str:
+    """What a library says of it, for a report; its name where it says nothing."""
+    return " ".join(str(problem).split()) or type(problem).__name__

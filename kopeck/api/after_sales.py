@@ -99,7 +99,7 @@ def _key_of(request: ShopRequest) -> UUID:
 def _is_for(refund: Refund, wish: refunds.Wish) -> bool:
     """Whether the refund is the one that is wished for. After a day no answer is kept that would tell."""
     if wish.quantities:
-        return {part.line: part.quantity for part in refund.parts if part.quantity} == wish.quantities
+        return refund.pieces == wish.quantities
     return wish.amount in (None, refund.amount)
 
 

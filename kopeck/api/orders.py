@@ -39,6 +39,7 @@ from kopeck.orders.shipment import Shipment
 from kopeck.orders.wanted import Wanted
 from kopeck.payments import attempts, checkout, stock
 from kopeck.payments.models import Payment
+from kopeck.payments.refusals import not_payable
 from kopeck.storefront.pay import intent_of, session_of
 from kopeck.storefront.views import find_orders_of_item
 from kopeck.typed import read_code
@@ -212,12 +213,8 @@ def change_order(request: ShopRequest, order_id: int, body: OrderChange) -> dict
             _refuse_other_rate(locked, body.shipping_rate)
 
     if not checkout.change(order, act):
-        raise _not_payable()
+        raise not_payable()
     return show_order(request, Order.objects.get(pk=order.pk))
-
-
-def _not_payable() -> ShopError:
-    return ShopError("not_payable", _("This order is not to be paid (any more)."), status=409)
 
 
 @router.post(
@@ -232,7 +229,7 @@ def cancel_order(request: ShopRequest, order_id: int) -> dict[str, Any]:
     order = changeable_order(request, order_id)
     is_done = order.status == Order.Status.CANCELLED or checkout.change(order, Order.cancel)
     if not is_done:
-        raise _not_payable()
+        raise not_payable()
     return show_order(request, Order.objects.get(pk=order.pk))
 
 

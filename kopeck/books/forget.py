@@ -15,7 +15,6 @@ from typing import Any
 
 from django.db import connection, models, transaction
 from django.db.models import Max, Min, Q
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -149,10 +148,9 @@ def _forget_order(order: Order, address: str) -> dict[str, int]:
     """How many rows were changed. Called with the order's row locked."""
     mine: dict[str, Any] = {"email": "", "visitor": ""}
     letter: dict[str, Any] = {"to": "", "subject": "", "text": "", "html": "", "problem": ""}
-    place: dict[str, Any] = {"name": "", "phone": "", "address": {}, "forgotten": timezone.now()}
     counts = {
         "orders": Order.objects.filter(pk=order.pk).exclude(**mine).update(**mine),
-        "shipments": Shipment.objects.filter(order=order, forgotten=None).update(**place),
+        "shipments": Shipment.forget(Shipment.objects.filter(order=order, forgotten=None)),
         "mails": Mail.objects.filter(order=order).exclude(**letter).update(**letter),
         "payments": sum(_forget_payment(payment) for payment in order.payments.all()),
         "texts": sum(_remove(model, name, order, address) for model, name in TEXTS),

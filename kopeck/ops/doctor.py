@@ -16,6 +16,7 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob, ProcrastinateWorker
 
 from kopeck import __version__
+from kopeck.errors import in_a_line
 from kopeck.ops import stripe_checks
 from kopeck.ops.readiness import HEARTBEAT
 from kopeck.ops.stripe_checks import Check
@@ -112,7 +113,7 @@ def _database() -> Iterator[Check]:
         executor = MigrationExecutor(connection)
         pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
     except DatabaseError as problem:
-        said = " ".join(str(problem).split()) or type(problem).__name__
+        said = in_a_line(problem)
         yield Check("database", "PostgreSQL", "fail", said, "start it, or repair DATABASE_URL")
         return
     if number < OLDEST_POSTGRESQL:

@@ -134,8 +134,7 @@ def _delete(rows: "QuerySet[Any]") -> int:
 def _forget_addresses(shipments: "QuerySet[Shipment]") -> int:
     """Of up to a batch of deliveries nothing is kept of who got them, and where."""
     batch = list(shipments.values_list("pk", flat=True)[:BATCH])
-    gone: dict[str, Any] = {"name": "", "phone": "", "address": {}, "forgotten": timezone.now()}
-    Shipment.objects.filter(pk__in=batch).update(**gone)
+    Shipment.forget(Shipment.objects.filter(pk__in=batch))
     return len(batch)
 
 

@@ -70,6 +70,11 @@ class Shipment(models.Model):
         name, phone = _clean(said.get("name")), _clean(said.get("phone"))
         return cls.objects.create(order=order, name=name, phone=phone, address=known)
 
+    @staticmethod
+    def forget(shipments: "models.QuerySet[Shipment]") -> int:
+        """Removes who gets them, and where; how many there were."""
+        return shipments.update(name="", phone="", address={}, forgotten=timezone.now())
+
     @property
     def country(self) -> str:
         return str(self.address.get("country", "")).upper()

@@ -33,6 +33,10 @@ class Price:
         return currency == self.currency and amount <= self.amount
 
 
+def bad_quantity() -> ShopError:
+    return ShopError("bad_quantity", _("Please choose a quantity from 1 to 99."), status=422)
+
+
 def refuse_lines(wanted: Sequence[Wanted]) -> None:
     """ShopError for what cannot be one order."""
     if not wanted:
@@ -48,7 +52,7 @@ def refuse_lines(wanted: Sequence[Wanted]) -> None:
         raise ShopError("mixed_currencies", message, status=422)
     for w in wanted:
         if not 1 <= w.quantity <= MAX_QUANTITY:
-            raise ShopError("bad_quantity", _("Please choose a quantity from 1 to 99."), status=422)
+            raise bad_quantity()
         if not w.item.active:
             message = _("%(item)s is not for sale any more. Please take it out.") % {"item": w.item.name}
             raise ShopError("item_gone", message, status=409)

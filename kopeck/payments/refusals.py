@@ -41,6 +41,10 @@ def currency_not_accepted(currency: str) -> ShopError:
     return ShopError("currency_not_accepted", message, status=422)
 
 
+def not_payable() -> ShopError:
+    return ShopError("not_payable", _("This order is not to be paid (any more)."), status=409)
+
+
 def unavailable() -> ShopError:
     message = _("Our payment service does not answer. Nothing was charged. Please try again in a minute.")
     return ShopError("stripe_unavailable", message, status=503)

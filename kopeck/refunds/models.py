@@ -184,6 +184,11 @@ class Refund(models.Model):
     def parts(self, parts: list[Part]) -> None:
         self.allocation = [asdict(part) for part in parts]
 
+    @property
+    def pieces(self) -> dict[int, int]:
+        """How many pieces, by the id of their line."""
+        return {part.line: part.quantity for part in self.parts if part.quantity}
+
 
 class Dispute(models.Model):
     """A buyer's bank takes the money back, or asks about it: a fact on the order, never its state."""

@@ -147,9 +147,7 @@ def _put_back(order: Order, refund: Refund) -> None:
 
 def _restocked(order: Order, refund: Refund) -> dict[int, int]:
     """Pieces by line id."""
-    if not refund.restock or order.sold_out:
-        return {}
-    return {part.line: part.quantity for part in refund.parts if part.quantity}
+    return refund.pieces if refund.restock and not order.sold_out else {}
 
 
 def _take_again(order: Order, refund: Refund) -> None:

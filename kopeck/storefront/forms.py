@@ -12,7 +12,7 @@ from kopeck.catalog.models import Item
 from kopeck.database import rows
 from kopeck.errors import ShopError
 from kopeck.money import CURRENCIES
-from kopeck.orders.wanted import MAX_QUANTITY, Price, Wanted
+from kopeck.orders.wanted import MAX_QUANTITY, Price, Wanted, bad_quantity
 from kopeck.payments.inputs import Client
 from kopeck.typed import read_number, whole_number
 from kopeck.web.origins import is_from_our_page
@@ -54,7 +54,7 @@ def wanted_item(request: ShopRequest, item_id: int) -> Wanted:
     asked = request.POST if request.method == "POST" else request.GET
     quantity = whole_number(read_number(asked.get("quantity", "1")), 2)
     if quantity is None or not 1 <= quantity <= MAX_QUANTITY:
-        raise _bad_quantity()
+        raise bad_quantity()
     return Wanted(found[0][0], quantity)
 
 
@@ -80,14 +80,10 @@ def quantities(request: ShopRequest) -> dict[int, int]:
         if field := _FIELD.fullmatch(name):
             quantity = whole_number(read_number(str(value)).lstrip("0") or "0", 2)
             if quantity is None or quantity > MAX_QUANTITY:
-                raise _bad_quantity()
+                raise bad_quantity()
             found[int(field[1])] = quantity
     return found
 
 
 def not_on_sale() -> ShopError:
     return ShopError("item_not_found", _("This item is not for sale (any more)."), status=404)
-
-
-def _bad_quantity() -> ShopError:
-    return ShopError("bad_quantity", _("Please choose a quantity from 1 to 99."), status=422)

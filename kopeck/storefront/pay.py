@@ -9,7 +9,6 @@ from django.conf import settings
 from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from kopeck.abuse.budgets import Allowance, allowance_of
@@ -20,7 +19,7 @@ from kopeck.orders.models import Order
 from kopeck.orders.wanted import Wanted
 from kopeck.payments import attempts, checkout, sync
 from kopeck.payments.models import Payment
-from kopeck.payments.refusals import PriceChanged, currency_not_accepted, told_to_the_buyer
+from kopeck.payments.refusals import PriceChanged, currency_not_accepted, not_payable, told_to_the_buyer
 from kopeck.storefront import questions
 from kopeck.storefront.forms import base_url, client_of, shown_price, wanted_item
 from kopeck.stripe_api.accounts import Account
@@ -169,7 +168,7 @@ def pay_page(request: ShopRequest, order_id: int) -> HttpResponse:
         page = order.link if key_in(request, order) else order.get_absolute_url()
         return HttpResponseRedirect(page, status=303)
     if order.status not in Order.PAYABLE:
-        raise ShopError("not_payable", _("This order is not to be paid (any more)."), status=409)
+        raise not_payable()
     key = request.GET.get("key", "")
     context = {
         "order": order,

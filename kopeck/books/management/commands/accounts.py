@@ -14,6 +14,7 @@ from django.db import DatabaseError
 
 from kopeck.books.statement import Sums, trouble_with, write
 from kopeck.books.summary import lines
+from kopeck.errors import in_a_line
 from kopeck.money import MoneyError
 from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
 
@@ -61,8 +62,7 @@ class Command(BaseCommand):
         except MoneyError as problem:
             raise CommandError(str(problem), returncode=2) from None
         except DatabaseError as problem:
-            said = " ".join(str(problem).split()) or type(problem).__name__
-            raise CommandError(f"The database failed: {said}", returncode=2) from None
+            raise CommandError(f"The database failed: {in_a_line(problem)}", returncode=2) from None
 
 
 def _plain(stdout: Any) -> TextIO:

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
+from kopeck.errors import in_a_line
 from kopeck.reconcile.compare import KINDS, Report, Scope, reconcile
 from kopeck.reconcile.management.progress import Bar
 from kopeck.reconcile.models import Discrepancy
@@ -63,8 +64,7 @@ class Command(BaseCommand):
 
                 return reconcile(scope, tell)
         except DatabaseError as problem:
-            said = " ".join(str(problem).split()) or type(problem).__name__
-            raise CommandError(f"The database failed: {said}", returncode=2) from None
+            raise CommandError(f"The database failed: {in_a_line(problem)}", returncode=2) from None
 
     def show(self, report: Report, *, dry_run: bool) -> None:
         for found in sorted(report.discrepancies, key=lambda found: found.is_repaired):
