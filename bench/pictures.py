@@ -162,6 +162,14 @@ def photograph(page: Page, address: str, *, whole: bool = True) -> bytes:
     page.goto(address, wait_until="load")
     if address.endswith("/pay"):
         page.wait_for_selector("[data-testid=pay-intent]:enabled")
+        # Frames of another site are not painted below what is seen.
+        shown: Any = page.viewport_size
+        tall = page.evaluate("document.documentElement.scrollHeight")
+        page.set_viewport_size({**shown, "height": tall})
+        page.wait_for_timeout(500)
+        picture = page.screenshot(animations="disabled")
+        page.set_viewport_size(shown)
+        return picture
     page.wait_for_timeout(200)
     return page.screenshot(full_page=whole, animations="disabled")
 

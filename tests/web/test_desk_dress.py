@@ -103,3 +103,11 @@ def test_the_menu_has_no_name_that_only_a_librarys_makers_know(owner: Client) ->
     names = [name for name in re.findall(r">([^<>]+)</(?:a|p|summary)>", menu) if name.strip()]
     assert len(names) > 20
     assert [name for name in names if not re.search("[а-яё]", name, re.IGNORECASE)] == []
+
+
+@pytest.mark.django_db
+def test_the_page_of_the_log_in_says_what_it_is_and_leads_to_the_shop_and_the_other_language() -> None:
+    page = Client().get("/admin/login/", headers={"accept-language": "ru"}).content.decode()
+    assert "<h1>Вход</h1>" in page
+    assert 'value="Войти"' in page
+    assert re.findall(r'href="([^"]+)"', page.partition('class="elsewhere"')[2]) == ["/", "/en/admin/login/"]
