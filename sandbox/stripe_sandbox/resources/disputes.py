@@ -101,7 +101,7 @@ def _build(charge: Obj, reason: str, now: int) -> Obj:
     inquiry = reason == INQUIRY
     card = charge["payment_method_details"]["card"]
     return {
-        "id": ids.new("dp"),
+        "id": ids.new("du"),
         "object": KIND,
         "amount": charge["amount"] - charge["amount_refunded"],
         "balance_transactions": [],
@@ -133,7 +133,7 @@ def _card(card: Obj, reason: str) -> Obj:
         "brand": card["brand"],
         "case_type": "inquiry" if reason == INQUIRY else "chargeback",
         "network": card["network"],
-        "network_reason_code": "10.4" if reason == "fraudulent" else "13.1",
+        "network_reason_code": {"fraudulent": "10.4", INQUIRY: "10"}.get(reason, "13.1"),
     }
 
 
@@ -145,17 +145,18 @@ def list_(box: Box, account: str, params: Params, call: Call) -> Obj:
 
 @route("GET", "/v1/disputes/{dispute}")
 def retrieve(box: Box, account: str, params: Params, call: Call) -> Obj:
-    return fetch(box, account, KIND, call.arg(), "dispute", "id")
+    return fetch(box, account, KIND, call.arg(), "dispute", "dispute")
 
 
 @route("POST", "/v1/disputes/{dispute}")
 def update(box: Box, account: str, params: Params, call: Call) -> Obj:
-    dispute = fetch(box, account, KIND, call.arg(), "dispute", "id")
+    dispute = fetch(box, account, KIND, call.arg(), "dispute", "dispute")
     if "metadata" in params:
         merge_metadata(dispute, params["metadata"])
     evidence = params.get("evidence")
     if evidence is None and "submit" not in params:
         return save_changed(box, account, dispute, "charge.dispute.updated")
+    _check_open(dispute)
     if dispute["status"] not in UNANSWERED:
         raise errors.invalid(
             f"This dispute's evidence cannot be changed because the dispute has a status of "
@@ -169,6 +170,11 @@ def update(box: Box, account: str, params: Params, call: Call) -> Obj:
     save_changed(box, account, dispute, "charge.dispute.updated")
     verdict = VERDICTS.get(dispute["evidence"]["uncategorized_text"] or "")
     return decide(box, account, dispute, won=verdict) if submitted and verdict is not None else dispute
+
+
+def _check_open(dispute: Obj) -> None:
+    if dispute["status"] in ("won", "lost", "warning_closed"):
+        raise errors.invalid("This dispute is already closed")
 
 
 def _take_evidence(dispute: Obj, evidence: Params) -> None:
@@ -186,7 +192,8 @@ def _take_evidence(dispute: Obj, evidence: Params) -> None:
 
 @route("POST", "/v1/disputes/{dispute}/close")
 def close(box: Box, account: str, params: Params, call: Call) -> Obj:
-    dispute = fetch(box, account, KIND, call.arg(), "dispute", "id")
+    dispute = fetch(box, account, KIND, call.arg(), "dispute", "dispute")
+    _check_open(dispute)
     if dispute["status"] != "needs_response":
         raise errors.invalid(
             f"This dispute cannot be closed because it has a status of {dispute['status']}. Only a dispute "

@@ -268,8 +268,17 @@ def create(box: Box, account: str, params: Params, call: Call) -> Obj:
 
 @route("GET", "/v1/payment_methods")
 def list_(box: Box, account: str, params: Params, call: Call) -> Obj:
-    where = {"type": params.get("type"), "customer": params.get("customer")}
-    return listing(box, account, KIND, params, call, where=where)
+    """Those of a customer; without one Stripe lists none, as there is no Treasury here."""
+    customer = params.get("customer")
+    if customer is None:
+        return {"object": "list", "data": [], "has_more": False, "url": call.url}
+    _check_customer(box, account, customer)
+    return listing(box, account, KIND, params, call, where={"type": params.get("type"), "customer": customer})
+
+
+def _check_customer(box: Box, account: str, id: str) -> None:
+    if box.store.get(account, "customer", id) is None:
+        raise errors.missing_object("customer", id, "customer", status=400)
 
 
 @route("GET", "/v1/payment_methods/{payment_method}")
@@ -308,8 +317,8 @@ def attach(box: Box, account: str, params: Params, call: Call) -> Obj:
     method = resolve(box, account, call.arg(), "payment_method")
     customer = params.get("customer")
     if not customer:
-        raise errors.missing_param("customer")
-    fetch(box, account, "customer", customer, "customer", "customer")
+        raise errors.invalid("Must provide customer or customer_account.", code="parameter_missing")
+    _check_customer(box, account, customer)
     if method["customer"] not in (None, customer):
         raise errors.invalid(
             "The payment method you provided has already been attached to a customer.", param="payment_method"

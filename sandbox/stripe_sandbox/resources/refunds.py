@@ -57,7 +57,7 @@ def _charge(box: Box, account: str, params: Params) -> Obj:
     if "charge" in params:
         charge = box.store.get(account, CHARGE, params["charge"])
         if charge is None:
-            raise errors.missing_object("charge", params["charge"], "charge")
+            raise errors.missing_object("charge", params["charge"])
         if params.get("payment_intent") not in (None, charge["payment_intent"]):
             raise errors.invalid("The charge does not belong to the payment_intent.", param="payment_intent")
     elif "payment_intent" in params:
@@ -72,8 +72,7 @@ def _charge(box: Box, account: str, params: Params) -> Obj:
             )
     else:
         raise errors.invalid(
-            "One of the following params should be provided for this request: payment_intent or charge.",
-            code="parameter_missing",
+            "One of the following params should be provided for this request: payment_intent or charge."
         )
     _check(charge)
     return charge
@@ -86,7 +85,9 @@ def _check(charge: Obj) -> None:
             param="charge",
         )
     if not charge["paid"]:
-        raise errors.invalid(f"Charge {charge['id']} has failed and cannot be refunded.", param="charge")
+        raise errors.invalid(
+            f"This PaymentIntent ({charge['payment_intent']}) does not have a successful charge to refund."
+        )
     if not charge["captured"]:
         raise errors.invalid(
             f"Charge {charge['id']} has not been captured. Cancel its PaymentIntent to release the "
@@ -209,9 +210,6 @@ def update(box: Box, account: str, params: Params, call: Call) -> Obj:
 
 @route("POST", "/v1/refunds/{refund}/cancel")
 def cancel(box: Box, account: str, params: Params, call: Call) -> Obj:
-    refund = fetch(box, account, KIND, call.arg(), "refund", "id")
+    fetch(box, account, KIND, call.arg(), "refund", "id")
     # Only methods that ask the buyer for bank details ever wait in requires_action, and cards never do.
-    raise errors.invalid(
-        f"You cannot cancel this refund because it has a status of {refund['status']}. Only a refund with "
-        "the following status may be canceled: requires_action."
-    )
+    raise errors.invalid("Canceling this refund is unsupported.")

@@ -26,6 +26,7 @@ from stripe_sandbox.server.routes import (
 
 KIND = "setup_intent"
 OPEN = ("requires_payment_method", "requires_confirmation", "requires_action")
+PAST = {"cancel": "canceled", "confirm": "confirmed", "update": "updated"}
 ECHOED = ("allowed_payment_method_types", "customer", "description", "excluded_payment_method_types")
 # Fields of a new one that nothing has happened to yet, or that stay so in the sandbox.
 EMPTY = (
@@ -111,7 +112,7 @@ def update(box: Box, account: str, params: Params, call: Call) -> Obj:
     intent = _fetch(box, account, call, params)
     _check(box, account, params)
     if intent["status"] not in OPEN and params.keys() - {"metadata", "description"}:
-        raise _unexpected(intent, "updated", OPEN)
+        raise _unexpected(intent, "update")
     if "metadata" in params:
         merge_metadata(intent, params["metadata"])
     intent |= {name: params[name] for name in ECHOED if name in params}
@@ -126,7 +127,7 @@ def confirm(box: Box, account: str, params: Params, call: Call) -> Obj:
     intent = _fetch(box, account, call, params)
     _check(box, account, params)
     if intent["status"] not in OPEN:
-        raise _unexpected(intent, "confirmed", OPEN)
+        raise _unexpected(intent, "confirm")
     _check_free(intent)
     confirmation_tokens.spend(box, account, params, intent)
     _take_method(box, account, intent, params)
@@ -143,7 +144,7 @@ def confirm(box: Box, account: str, params: Params, call: Call) -> Obj:
 def cancel(box: Box, account: str, params: Params, call: Call) -> Obj:
     intent = _fetch(box, account, call, params)
     if intent["status"] not in OPEN:
-        raise _unexpected(intent, "canceled", OPEN)
+        raise _unexpected(intent, "cancel")
     _check_free(intent)
     intent.update(status="canceled", cancellation_reason=params.get("cancellation_reason"), next_action=None)
     box.store.save(account, intent)
@@ -181,8 +182,9 @@ def _confirm(box: Box, account: str, intent: Obj, params: Params, call: Call) ->
         )
     if intent["payment_method"] is None:
         raise errors.invalid(
-            "You cannot confirm this SetupIntent because it's missing a payment method. Update the "
-            "SetupIntent with a payment method and then confirm it again.",
+            "You cannot confirm this SetupIntent because it's missing a payment method. You can either "
+            "update the SetupIntent with a payment method and then confirm it again, or confirm it again "
+            "directly with a payment method or ConfirmationToken.",
             code="setup_intent_unexpected_state",
             setup_intent=shown(intent),
         )
@@ -330,10 +332,20 @@ def _for_browser(intent: Obj) -> Obj:
     return {name: intent[name] for name in FOR_BROWSERS if name in intent}
 
 
-def _unexpected(intent: Obj, verb: str, allowed: tuple[str, ...]) -> StripeError:
+def _unexpected(intent: Obj, verb: str) -> StripeError:
+    status = intent["status"]
+    if status == "succeeded" and verb != "cancel":
+        why = "has already succeeded."
+    elif status == "canceled" and verb == "cancel":
+        why = "is already canceled."
+    else:
+        only = "`requires_payment_method`, `requires_confirmation`, or `requires_action`"
+        why = (
+            f"has a status of {status}. Only a SetupIntent with one of the following statuses may be "
+            f"{PAST[verb]}: {only}."
+        )
     return errors.invalid(
-        f"This SetupIntent cannot be {verb} because it has a status of {intent['status']}. Only a "
-        f"SetupIntent with one of the following statuses may be {verb}: {', '.join(allowed)}.",
+        f"You cannot {verb} this SetupIntent because it {why}",
         code="setup_intent_unexpected_state",
         setup_intent=shown(intent),
     )

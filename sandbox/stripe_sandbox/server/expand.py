@@ -34,7 +34,7 @@ REFERENCES = {
     "shipping_rate": "shipping_rate",
 }
 # `source` is a charge or a refund; its id tells which.
-PREFIXES = {"ch": "charge", "re": "refund", "pyr": "refund", "dp": "dispute"}
+PREFIXES = {"ch": "charge", "re": "refund", "pyr": "refund", "du": "dispute", "dp": "dispute"}
 # References that can be there in the spec and are always null here.
 EMPTY = frozenset(
     "account account_tax_ids application application_fee back cancellation_policy customer_communication "

@@ -89,7 +89,7 @@ def test_a_verdict_is_final(client: stripe.StripeClient, sandbox: CheckedSandbox
         lambda: client.v1.disputes.close(id),
         lambda: client.v1.disputes.update(id, {"evidence": {"product_description": "Tea"}}),
     ):
-        with pytest.raises(stripe.InvalidRequestError, match="status of won"):
+        with pytest.raises(stripe.InvalidRequestError, match="This dispute is already closed"):
             ask()
     assert event_types(client) == before
 

@@ -106,7 +106,7 @@ def test_only_the_metadata_of_a_refund_changes(client: stripe.StripeClient, paid
     changed = client.v1.refunds.update(refund.id, {"metadata": {"note": "sorry"}})
     assert changed.metadata is not None
     assert changed.metadata.note == "sorry"
-    with pytest.raises(stripe.InvalidRequestError, match="requires_action"):
+    with pytest.raises(stripe.InvalidRequestError, match="Canceling this refund is unsupported"):
         client.v1.refunds.cancel(refund.id)
 
 

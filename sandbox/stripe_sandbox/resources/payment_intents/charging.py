@@ -170,7 +170,7 @@ def _succeed(box: Box, account: str, intent: Obj, method: Obj, charge: Obj, test
     box.store.save(account, intent)
     keep_method(box, account, intent, method)
     box.emit(account, "charge.succeeded", charge)
+    if test_card.dispute and charge["captured"]:  # Stripe tells of it before it tells of the intent
+        disputes.open_dispute(box, account, charge, test_card.dispute)
     ending = "succeeded" if charge["captured"] else "amount_capturable_updated"
     box.emit(account, f"payment_intent.{ending}", intent)
-    if test_card.dispute and charge["captured"]:
-        disputes.open_dispute(box, account, charge, test_card.dispute)
