@@ -1,6 +1,6 @@
 """Sentences that the shop keeps in its records: timelines, outcomes of events, problems of payments.
 
-They are kept in English, as programs and the log read them, and shown in the language of whoever looks.
+They are kept in English, as programs and the log read them, and shown in the language of the reader.
 """
 
 import re
@@ -35,7 +35,7 @@ class Sentence:
         sentence = self.many if self.many and places["number"] != 1 else self.one
         if not places:
             return Said(sentence)
-        with override(OWN):  # whoever's request or job it is
+        with override(OWN):  # whatever that of the request or job
             return Said(sentence % {name: it() if callable(it) else str(it) for name, it in places.items()})
 
     def shown(self, text: str) -> str | None:

@@ -34,7 +34,7 @@ class ShipmentForm(forms.ModelForm[Shipment]):
     def clean_sent(self) -> bool:
         is_sent = bool(self.cleaned_data["sent"])
         if is_sent and not self.instance.sent_at:
-            # Locked until the form is saved: no refund gets in between, nor whoever presses at this moment.
+            # Locked until the form is saved: no refund gets in between, and no second press at this moment.
             order = locked(self.instance.order_id)
             self.instance.refresh_from_db(fields=["sent_at"])
             if self.instance.sent_at:

@@ -57,7 +57,7 @@ def test_a_record_of_several_sentences_is_read_in_full() -> None:
     assert read == "Заказ №\xa07: за час отклонена 1 карта. Заказ №\xa07: платёж открыт."
 
 
-def test_a_record_is_in_english_whoever_makes_it() -> None:
+def test_a_record_is_in_english_in_every_language() -> None:
     refund = Refund(status=Refund.Status.SUCCEEDED)
     with translation.override("ru"):
         text = handlers.REFUND_NOW(order=7, id="re_1", status=refund.get_status_display)

@@ -62,7 +62,7 @@ def test_while_one_job_is_at_an_endpoint_another_leaves_it_alone_and_the_first_g
     jobs.send(first.pk)
     assert told == [1]
     assert [one.status for one in Delivery.objects.order_by("pk")] == ["sent", "sent", "waiting"]
-    # Whoever died there is not waited for.
+    # A sender that died there is not waited for.
     Delivery.objects.filter(pk=later.pk).update(
         due_at=timezone.now(), lease_until=timezone.now() - timedelta(seconds=1)
     )
