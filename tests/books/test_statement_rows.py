@@ -1,11 +1,13 @@
-"""What a statement says of refunds: in parts, failed, and what they take back of discount and delivery."""
+"""What the rows of a statement say of refunds, failed ones, and what has no order or no movement."""
 
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.utils import timezone
 
+from kopeck.books import statement
 from kopeck.books.entries import OF_ORDERS, entries, kind_of
 from kopeck.books.movements import Movement
 from kopeck.catalog.models import Discount, Tax
@@ -145,6 +147,27 @@ def _foreign(amount: int) -> Any:
     """A payment that another program of the seller's took."""
     facts = {"amount": amount, "currency": "usd", "payment_method": "pm_card_visa", "confirm": True}
     return facts | {"automatic_payment_methods": {"enabled": True, "allow_redirects": "never"}}
+
+
+def test_orders_without_a_movement_are_told_once_each_though_many_were_paid_at_one_time(
+    sandbox: ShopSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statement, "BATCH", 2)
+    item, now = make_item(), timezone.now()
+    times = [now - timedelta(minutes=1), *[now] * 5, now + timedelta(minutes=1)]
+    for number, paid_at in enumerate(times):
+        order = placing.place([Wanted(item, 1)], visitor="v" * 64)
+        Order.objects.filter(pk=order.pk).update(status="paid", paid_at=paid_at)
+        Payment.objects.create(
+            order=order, account="default", status="paid", stripe_id=f"cs_{number}", amount=1, currency="usd",
+            attempt=1, inputs={}, expires_at=now, paid_at=paid_at,
+        )  # fmt: skip
+    told = [int(row["order"]) for row in of_kind(made(), "not_at_stripe")]
+    assert told == [order.pk for order in Order.objects.order_by("paid_at", "pk")]
+    assert len(told) == 7
+    # A payment of another day is none of this one's.
+    Payment.objects.update(paid_at=now - timedelta(days=9))
+    assert of_kind(made(), "not_at_stripe") == []
 
 
 @pytest.mark.parametrize(
