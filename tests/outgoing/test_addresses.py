@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kopeck.outgoing.addresses import Refused, read_target, resolve
+from kopeck.outgoing.addresses import Refused, Target, read_target, resolve
 
 PRIVATE = [
     "https://127.0.0.1/", "https://[::1]/", "https://10.1.2.3/", "https://192.168.0.1/",
@@ -48,3 +48,19 @@ def test_a_name_of_which_one_address_is_private_gets_nothing(monkeypatch: pytest
     monkeypatch.setattr("socket.getaddrinfo", lambda *asked, **more: found)
     with pytest.raises(Refused, match="is not on the internet"):
         resolve(read_target("https://hooks.example/"))
+
+
+@pytest.mark.parametrize(
+    ("url", "target"),
+    [
+        ("https://hooks.example", Target(True, "hooks.example", 443, "/")),
+        ("https://hooks.example:8443/a?b=c#d", Target(True, "hooks.example", 8443, "/a?b=c")),
+        ("https://bücher.example/%C3%A9", Target(True, "xn--bcher-kva.example", 443, "/%C3%A9")),
+        ("http://[2606:4700::1111]/?x", Target(False, "2606:4700::1111", 80, "/?x")),
+    ],
+)
+def test_an_address_is_read_for_what_to_connect_to_and_what_to_ask_for(
+    url: str, target: Target, settings: Any
+) -> None:
+    settings.WEBHOOKS_TO_PRIVATE_NETWORKS = not target.is_https
+    assert read_target(url) == target

@@ -1,5 +1,7 @@
 """An endpoint that is silent or owed much holds up neither the worker nor other endpoints."""
 
+import socket
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -134,3 +136,17 @@ def test_the_host_is_named_without_the_port_that_goes_without_saying(
     assert sending.post(target, "127.0.0.1", b"{}", {}) == 200
     ((headers, _body),) = receiver.got
     assert headers["host"] == host
+
+
+@pytest.mark.parametrize("is_https", [False, True])
+def test_a_silent_program_is_left_long_before_all_of_its_time_is_over(
+    is_https: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Connections are taken, and nothing more: by https not even a hand is shaken."""
+    monkeypatch.setattr(sending, "EACH", 0.3)
+    began = time.monotonic()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        target = Target(is_https, "hooks.example", server.getsockname()[1], "/")
+        with pytest.raises(OSError, match="timed out"):
+            sending.post(target, "127.0.0.1", b"{}", {})
+    assert time.monotonic() - began < 10
