@@ -139,6 +139,21 @@ def test_what_dies_before_its_answer_is_stored_leaves_no_order_behind(
     assert Order.objects.count() == 1
 
 
+def test_a_request_that_is_refused_after_it_wrote_leaves_nothing(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_what: Any) -> None:
+        assert Order.objects.count() == 1
+        raise ShopError("too_late", "It was written, and cannot be told.", status=409)
+
+    body = order_of(make_item())
+    with monkeypatch.context() as patch:
+        patch.setattr("kopeck.api.orders.show_order", refuse)
+        assert code_of(program.post("/api/v1/orders", body, Idempotency_Key="a")) == (409, "too_late")
+    assert not Order.objects.exists()
+    assert program.post("/api/v1/orders", body, Idempotency_Key="a").status_code == 201
+
+
 def test_a_request_that_takes_longer_than_its_lease_does_nothing_once_a_repetition_did_it(
     program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
