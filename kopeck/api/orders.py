@@ -94,8 +94,7 @@ def list_orders(
 def _readable(request: ShopRequest) -> QuerySet[Order]:
     if token_of(request) is not None or reads_all_orders(request):
         return Order.objects.all()
-    visitor = request.visitor.known_key
-    return Order.objects.filter(visitor=visitor) if visitor else Order.objects.none()
+    return Order.of_visitor(request.visitor.known_key)
 
 
 def _made_since(found: QuerySet[Order], since: datetime) -> QuerySet[Order]:

@@ -11,14 +11,13 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models import Max
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob, ProcrastinateWorker
 
 from kopeck import __version__
 from kopeck.errors import in_a_line
 from kopeck.ops import stripe_checks
-from kopeck.ops.readiness import HEARTBEAT
+from kopeck.ops.readiness import HEARTBEAT, last_heartbeat
 from kopeck.ops.stripe_checks import Check
 from kopeck.payments.models import Payment
 from kopeck.reconcile.compare import MIRRORED, latest_runs
@@ -142,7 +141,7 @@ def _pool(most: int) -> Check:
 
 def _worker() -> Iterator[Check]:
     now = timezone.now()
-    seen = ProcrastinateWorker.objects.aggregate(last=Max("last_heartbeat"))["last"]
+    seen = last_heartbeat()
     start = "start one: manage.py worker"
     if seen is None:
         yield Check(

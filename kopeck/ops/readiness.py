@@ -7,7 +7,7 @@ from browsing, and another copy of the shop would not do better: they are told, 
 import logging
 import threading
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import DatabaseError, connection
 from django.db.migrations.loader import MigrationLoader
@@ -68,8 +68,14 @@ def pending_migrations() -> int:
     return len(missing)
 
 
+def last_heartbeat() -> datetime | None:
+    """Of any worker; None where none was ever there."""
+    seen: datetime | None = ProcrastinateWorker.objects.aggregate(last=Max("last_heartbeat"))["last"]
+    return seen
+
+
 def _worker() -> str:
-    seen = ProcrastinateWorker.objects.aggregate(last=Max("last_heartbeat"))["last"]
+    seen = last_heartbeat()
     if seen is None:
         return "none runs"
     ago = timezone.now() - seen

@@ -2,7 +2,6 @@
 
 import re
 
-from django.conf import settings
 from django.http import HttpRequest
 from django.urls import get_script_prefix
 from django.utils.translation import gettext as _
@@ -15,6 +14,7 @@ from kopeck.money import CURRENCIES
 from kopeck.orders.wanted import MAX_QUANTITY, Price, Wanted, bad_quantity
 from kopeck.payments.inputs import Client
 from kopeck.typed import read_number, whole_number
+from kopeck.web.context import site_of
 from kopeck.web.origins import is_from_our_page
 from kopeck.web.visitors import ShopRequest
 
@@ -38,12 +38,8 @@ def client_of(request: ShopRequest, *, places_order: bool = False) -> Client:
 
 
 def base_url(request: HttpRequest) -> str:
-    """SITE_URL where it is set, else the address that was asked for (its host is one of ALLOWED_HOSTS).
-
-    With the language where the address says it, for who comes back from Stripe or from a mail.
-    """
-    site = settings.SITE_URL or request.build_absolute_uri("/").rstrip("/")
-    return f"{site}{get_script_prefix().rstrip('/')}"
+    """The shop's, with the language where the address says it, for buyers who come back from Stripe."""
+    return f"{site_of(request)}{get_script_prefix().rstrip('/')}"
 
 
 def wanted_item(request: ShopRequest, item_id: int) -> Wanted:

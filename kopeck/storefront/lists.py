@@ -24,7 +24,7 @@ class Page:
 
 def orders_of_visitor(visitor: str, *, before: int | None = None, size: int = PAGE) -> Page:
     """The orders that this browser made."""
-    found = Order.objects.filter(visitor=visitor) if visitor else Order.objects.none()
+    found = Order.of_visitor(visitor)
     return _page(found if before is None else found.filter(pk__lt=before), size)
 
 

@@ -41,6 +41,11 @@ def shop_context(request: HttpRequest) -> dict[str, Any]:
     }
 
 
+def site_of(request: HttpRequest) -> str:
+    """SITE_URL where it is set, else the address that was asked for (its host is one of ALLOWED_HOSTS)."""
+    return str(settings.SITE_URL or request.build_absolute_uri("/").rstrip("/"))
+
+
 def _here(request: HttpRequest) -> str:
     if request.method not in ("GET", "HEAD"):
         return "/"  # what was posted is not asked for again

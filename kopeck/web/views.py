@@ -12,6 +12,7 @@ from django.http import (
 )
 from django.views.static import serve
 
+from kopeck.web.context import site_of
 from kopeck.web.middleware import read_only
 
 #: Whatever begins like one of these; "/order" is every order and the list of one's own.
@@ -24,7 +25,7 @@ _ICON = Path(__file__).parent / "static" / "favicon.ico"
 @read_only
 def robots(request: HttpRequest) -> HttpResponse:
     """GET /robots.txt: no crawler starts a payment, and none looks at what belongs to a buyer."""
-    base = settings.SITE_URL or request.build_absolute_uri("/").rstrip("/")
+    base = site_of(request)
     begins = ("", *(f"/{code}" for code, _name in settings.LANGUAGES))
     rules = (f"Disallow: {begin}{path}" for begin in begins for path in NOT_FOR_CRAWLERS)
     lines = ("User-agent: *", *rules, "", f"Sitemap: {base}/sitemap.xml", "")
