@@ -72,6 +72,20 @@ def test_while_one_job_is_at_an_endpoint_another_leaves_it_alone_and_the_first_g
     assert len(receiver.got) == 3
 
 
+def test_a_job_is_of_one_endpoint_and_another_ones_are_not_waited_for(
+    receiver: Receiver, order: Order
+) -> None:
+    mine, other = make_endpoint(receiver.url), make_endpoint(receiver.url)
+    first, second = owed(mine, order, 2)
+    busy, free = owed(other, order, 2)
+    Delivery.objects.filter(pk=busy.pk).update(lease_until=timezone.now() + timedelta(minutes=1))
+    jobs.send(first.pk)
+    sent = set(Delivery.objects.filter(status="sent").values_list("pk", flat=True))
+    assert sent == {first.pk, second.pk}
+    jobs.send(free.pk)
+    assert len(receiver.got) == 2
+
+
 def test_a_failure_ends_the_job_and_the_rest_is_the_sweeps(receiver: Receiver, order: Order) -> None:
     receiver.answer = 500
     first, *_others = owed(make_endpoint(receiver.url), order, 3)
