@@ -120,6 +120,15 @@ def test_the_refund_of_a_payment_that_paid_no_order_is_none_of_a_taking(noon: da
         takings.sum_up()
 
 
+def test_the_period_before_is_as_long_and_no_longer(noon: datetime) -> None:
+    for days, amount in ((0, 1), (6, 10), (7, 100), (13, 1000), (14, 10_000)):
+        sold(NOON - timedelta(days=days), amount)
+    for _summed in range(2):
+        (sums,) = takings.period(7).sums
+        assert (sums.amount, sums.orders, sums.amount_before) == (11, 2, 1100)
+        takings.sum_up()
+
+
 def test_the_shops_time_zone_decides_what_a_day_is(settings: Any, noon: datetime) -> None:
     settings.TIME_ZONE = "Asia/Tokyo"
     with timezone.override("Asia/Tokyo"):
