@@ -66,6 +66,7 @@ def new_customer(box: Box, account: str, params: Params) -> Obj:
         "balance": 0,
         "created": box.clock.now(),
         "currency": None,
+        "customer_account": None,
         "default_source": None,
         "delinquent": False,
         "description": None,

@@ -120,6 +120,17 @@ def test_a_setup_intent_that_is_over_says_why_it_stays_so(client: Client) -> Non
     )
 
 
+def test_fields_that_the_spec_may_leave_out_are_there_where_stripe_has_them(client: Client) -> None:
+    customer = client.v1.customers.create({"payment_method": "pm_card_visa"})
+    [method] = client.v1.payment_methods.list({"customer": customer.id}).data
+    intent = client.v1.payment_intents.create({**PAY, "customer": customer.id, "payment_method": method.id})
+    refund = client.v1.refunds.create({"payment_intent": intent.id})
+    assert (customer.customer_account, refund.customer_account) == (None, None)
+    assert (refund.customer, refund.payment_method) == (customer.id, method.id)
+    assert intent.managed_payments is not None
+    assert intent.managed_payments.enabled is False
+
+
 def test_an_email_address_is_looked_at(client: Client) -> None:
     assert refused(lambda: client.v1.customers.create({"email": "not-an-email"})) == (
         400,

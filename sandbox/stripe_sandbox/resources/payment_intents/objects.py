@@ -45,6 +45,7 @@ def build(box: Box, account: str, params: Params, *, session: str | None = None)
         "created": box.clock.now(),
         "currency": params["currency"],
         "livemode": False,
+        "managed_payments": {"enabled": False},
         "metadata": new_metadata(params),
         "payment_method_options": payment_method_options(params.get("payment_method_options")),
         "status": "requires_payment_method",
