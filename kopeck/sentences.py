@@ -16,6 +16,8 @@ Said = NewType("Said", str)
 _PLACE = re.compile(r"%\((\w+)\)s")
 #: Places that hold words or sentences of ours, which are shown in the reader's language too. Names stay.
 _OURS = ("status", "reason", "problem")
+#: What some of them look like: a count, "48.20 USD", "re_1". All others may be anything.
+_FORMS = {"number": "[0-9]+", "amount": r"\S+ \S+", "id": r"\S+"}
 _all: "list[Sentence]" = []
 
 
@@ -62,7 +64,7 @@ def _form(sentence: str) -> re.Pattern[str]:
     """What the sentence's records look like; a record may go on with another sentence after a full stop."""
     parts = _PLACE.split(sentence)  # text, name, text, name, text
     form = "".join(
-        f"(?P<{part}>{r'[0-9]+' if part == 'number' else '.+?'})" if odd % 2 else re.escape(part)
+        f"(?P<{part}>{_FORMS.get(part, '.+?')})" if odd % 2 else re.escape(part)
         for odd, part in enumerate(parts)
     )
     return re.compile(form + (r"(?: (?P<_rest>.+))?" if sentence.endswith(".") else ""), re.DOTALL)

@@ -26,9 +26,9 @@ from kopeck.stripe_api.client import gateway
 
 log = logging.getLogger(__name__)
 Status = Refund.Status
-REFUNDED = Sentence("%(amount)s was refunded: %(id)s, %(status)s.")
-REFUNDED_AT_STRIPE = Sentence("%(amount)s was refunded at Stripe: %(id)s, %(status)s.")
-RETURNED = Sentence("The refund of %(amount)s is not made (%(status)s): the money is with the shop again.")
+REFUNDED = Sentence("%(amount)s was refunded: %(id)s %(status)s.")
+REFUNDED_AT_STRIPE = Sentence("%(amount)s was refunded at Stripe: %(id)s %(status)s.")
+RETURNED = Sentence("The refund of %(amount)s %(status)s; the money is with the shop again.")
 BACK = Sentence("Back in stock: %(pieces)s.")
 OUT_AGAIN = Sentence("Out of stock again, for the refund failed: %(pieces)s.")
 NOT_TAKEN = Sentence("The bank did not take it: %(reason)s.")

@@ -103,9 +103,6 @@ class HistoryAdmin(ReadOnlyAdmin):
     class Media:
         css = {"all": ["staff.css"]}
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        return super().changelist_view(request, {"title": _("Who changed what"), **(extra_context or {})})
-
     @admin.display(description=_("what"))
     def what(self, entry: LogEntry) -> str:
         model = entry.content_type.model_class() if entry.content_type else None

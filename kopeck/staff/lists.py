@@ -23,6 +23,7 @@ from django.utils.translation import gettext as _
 
 from kopeck.typed import whole_number
 from kopeck.web.fields import SearchField
+from kopeck.web.templatetags.desk import NAMES
 
 #: A table with more rows than this is long. Of a long one so many rows are counted one by one.
 LONG, COUNTED = 20_000, 500
@@ -48,7 +49,7 @@ class Rows(ChangeList):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if not self.is_popup:
-            self.title = str(capfirst(self.opts.verbose_name_plural))
+            self.title = str(capfirst(NAMES.get(self.opts.label, self.opts.verbose_name_plural)))
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         self.rows = about(self.root_queryset)

@@ -21,7 +21,7 @@ TOLD_ELSEWHERE = Sentence("Its Checkout Session's own events tell of it.")
 NOT_OURS = Sentence("Not a payment of this shop.")
 NO_SUCH_REFUND = Sentence("Stripe knows no such refund.")
 NOT_OUR_REFUND = Sentence("Not a refund of this shop.")
-REFUND_NOW = Sentence("Order %(order)s: refund %(id)s is %(status)s.")
+REFUND_NOW = Sentence("Order %(order)s: %(id)s is %(status)s.")
 NO_SUCH_DISPUTE = Sentence("Stripe knows no such dispute.")
 DISPUTE_NOW = Sentence("Order %(order)s: the dispute is now: %(status)s.")
 

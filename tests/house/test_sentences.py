@@ -16,7 +16,7 @@ from tests.support.buying import place_order
 from tests.support.shop import make_item
 
 #: What stands in a place: letters, dots and brackets as in amounts, ids and names.
-SAMPLES = {"number": "3", "amount": "48.20 USD", "pieces": "2 × Pot (blue), 1 × No. 5"}
+SAMPLES = {"number": "3", "amount": "48.20 USD", "pieces": "2 × Pot (blue), 1 × No. 5", "id": "re_1"}
 
 
 def sample(sentence: Sentence, **given: str) -> tuple[str, dict[str, str]]:
@@ -61,7 +61,21 @@ def test_a_record_is_in_english_in_every_language() -> None:
     refund = Refund(status=Refund.Status.SUCCEEDED)
     with translation.override("ru"):
         text = handlers.REFUND_NOW(order=7, id="re_1", status=refund.get_status_display)
-    assert text == "Order 7: refund re_1 is succeeded."
+    assert text == "Order 7: re_1 is succeeded."
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("73.35 USD was refunded: re_1 succeeded.", "Возвращено 73.35 USD: re_1, сделан."),
+        ("Order 2: re_1 is succeeded.", "Заказ №\xa02: возврат re_1 сделан."),
+        ("Order 2: payment is paid.", "Заказ №\xa02: платёж оплачен."),
+        ("anna refunds 12.00 USD.", "anna возвращает 12.00 USD."),
+    ],
+)
+def test_what_0_1_0_wrote_is_read_too(text: str, read: str) -> None:
+    with translation.override("ru"):
+        assert shown(text) == read
 
 
 def test_names_stay_as_they_are_and_so_do_stripes_own_words() -> None:

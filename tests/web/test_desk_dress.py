@@ -81,8 +81,10 @@ def test_a_page_is_headed_by_its_object_and_names_its_list_once(owner: Client) -
     page = owner.get(f"/admin/catalog/item/{item.pk}/change/").content.decode()
     crumbs = page.partition('class="breadcrumbs"')[2].partition("</div>")[0]
     assert re.findall(r'href="([^"]+)"', crumbs) == ["/admin/", "/admin/catalog/item/"]
-    assert re.search(r'<p class="doing">Change item</p>\s*<h1>Pot</h1>', page)
+    assert re.search(r'<p class="doing">Item</p>\s*<h1>Pot</h1>', page)
     assert "<h2>Pot</h2>" not in page
+    assert "<h1>Добавить: товар</h1>" in owner.get("/ru/admin/catalog/item/add/").content.decode()
+    assert "<h1>Second factors</h1>" in owner.get("/admin/otp_totp/totpdevice/").content.decode()
 
 
 @pytest.mark.django_db

@@ -34,7 +34,7 @@ GROUPS: tuple[tuple[Any, tuple[str, ...]], ...] = (
 #: Entries whose models are named as their library's makers call them.
 NAMES: dict[str, Any] = {
     "otp_totp.TOTPDevice": _("Second factors"),
-    "admin.LogEntry": _("History"),
+    "admin.LogEntry": _("Who changed what"),
     "procrastinate.ProcrastinateJob": _("Background jobs"),
 }
 _CELL = re.compile(r"<(?:td|th)\b")
