@@ -30,6 +30,7 @@ PURE = [
     "kopeck/refunds/allocation.py",
     "kopeck/money.py",
     "kopeck/payments/amounts.py",
+    "kopeck/books/taxes.py",
 ]
 WITH_DATABASE = [
     "kopeck/database/leases.py",
