@@ -15,6 +15,7 @@ from django.db.models.functions import Upper
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from kopeck.database import rows
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
 from kopeck.refunds.allocation import Part
@@ -258,7 +259,13 @@ class Dispute(models.Model):
         return stage if status.startswith("warning_") else 3 + stage
 
 
+#: Asked at each payment that comes: by Django's query it was a seventh of all that such an event costs.
+REFUNDED = """
+SELECT coalesce(sum(amount), 0)::bigint FROM refunds_refund WHERE payment_id = %s AND status = ANY(%s)
+"""
+
+
 def refunded(payment: Payment) -> int:
     """How much of a payment Stripe has refunded, in minor units."""
-    made = Refund.objects.filter(payment=payment, status__in=Refund.MADE)
-    return sum(made.values_list("amount", flat=True))
+    ((amount,),) = rows.read(REFUNDED, [payment.pk, list(Refund.MADE)])
+    return int(amount)
