@@ -57,14 +57,13 @@ def place_in_window(wanted: Sequence[Wanted], *, visitor: str, admit: Admit = la
 
 def open_in_window(visitor: str) -> models.QuerySet[Order]:
     """The visitor's unpaid orders that the shop window shows and changes: one a currency."""
-    found = Order.objects.filter(visitor=visitor, buy_item=None, status__in=Order.PAYABLE)
-    return found if visitor else found.none()
+    return Order.of_visitor(visitor).filter(buy_item=None, status__in=Order.PAYABLE)
 
 
 def open_of_buy(item: Item, visitor: str) -> Order | None:
     """The visitor's newest unpaid order that this item's Buy made."""
-    found = Order.objects.filter(visitor=visitor, buy_item=item, status__in=Order.PAYABLE)
-    return found.order_by("-pk").first() if visitor else None
+    found = Order.of_visitor(visitor).filter(buy_item=item, status__in=Order.PAYABLE)
+    return found.order_by("-pk").first()
 
 
 def place_for_buy(

@@ -54,13 +54,17 @@ def most(left: int | None) -> int:
     return MAX_QUANTITY if left is None else min(left, MAX_QUANTITY)
 
 
-def own_purchase(visitor: str, item_id: int) -> Q:
-    """The visitor's unpaid order that the item's Buy button finds again."""
+def own_purchase(visitor: str, item_id: int) -> Q | None:
+    """The visitor's unpaid order that the item's Buy button finds again; None where there is no visitor."""
+    if not visitor:
+        return None
     return Q(order__visitor=visitor, order__buy_item=item_id, order__status__in=Order.PAYABLE)
 
 
-def own_window(visitor: str) -> Q:
-    """The visitor's unpaid orders that the shop window changes."""
+def own_window(visitor: str) -> Q | None:
+    """The visitor's unpaid orders that the shop window changes; None where there is no visitor."""
+    if not visitor:  # as the orders of programs have none
+        return None
     return Q(order__visitor=visitor, order__buy_item=None, order__status__in=Order.PAYABLE)
 
 

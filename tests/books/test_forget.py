@@ -194,6 +194,16 @@ def test_what_is_no_address_is_refused_in_a_sentence(typed: str) -> None:
         run(typed)
 
 
+def test_the_orders_of_a_forgotten_buyer_are_no_strangers(told: Order) -> None:
+    """They have no visitor any more, and a browser without a cookie is no visitor either."""
+    forget(EMAIL)
+    stranger = Client()
+    assert stranger.get("/api/v1/orders").json()["orders"] == []
+    for address in ("/orders", f"/item/by_order/{told.goods[0].item_number}", "/orders/open"):
+        assert f"/order/{told.pk}" not in stranger.get(address, follow=True).content.decode(), address
+    assert stranger.get(f"/order/{told.pk}").status_code == 404
+
+
 def test_signs_of_patterns_in_an_address_are_only_letters(told: Order) -> None:
     assert not forget("b%@example.com").counts
     assert not forget("b.yer@example.com").counts

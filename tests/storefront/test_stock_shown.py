@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from kopeck.orders.models import Order
 from tests.support.buying import buy
+from tests.support.programs import Program, make_token
 from tests.support.shop import ShopSandbox, make_item
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -55,6 +56,13 @@ def test_pieces_that_somebody_else_may_pay_for_are_not_offered(
     assert told(buyer, f"/item/{item.pk}?mine=1") == "Only 1 left"
     assert told(stranger, f"/item/{item.pk}?mine=1") == "Sold out for now"
     assert buy(buyer, item)[0] == 200
+
+
+def test_what_a_program_s_order_holds_is_no_strangers_without_a_cookie(sandbox: ShopSandbox) -> None:
+    item, program = make_item(stock=1), Program(make_token("orders:write"))
+    order = program.post("/api/v1/orders", {"lines": [{"item": item.pk}]}).json()["id"]
+    assert program.post(f"/api/v1/orders/{order}/checkout").status_code == 200
+    assert told(Client(), "/search?q=pot") == "Sold out for now"
 
 
 def test_the_order_says_what_is_not_there_any_more_and_offers_no_payment(
