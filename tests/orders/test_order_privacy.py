@@ -61,6 +61,7 @@ def test_the_api_answers_in_minor_units(buyer: Client, order: Order) -> None:
         "id": order.pk,
         "url": f"http://testserver/order/{order.pk}",
         "status": "open",
+        "sold_out": False,
         "paid_at": None,
         "contact": None,
         "shipment": None,
