@@ -49,7 +49,7 @@ def _show(refund: Refund) -> dict[str, Any]:
 def list_refunds(request: ShopRequest, order_id: int) -> dict[str, Any]:
     """For those who may read the order."""
     order = readable_order(request, order_id)
-    return {"refunds": [_show(refund) for refund in order.refunds.all()]}
+    return {"refunds": [_show(refund) for refund in order.refunds.select_related("payment", "order")]}
 
 
 @router.post(

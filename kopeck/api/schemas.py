@@ -248,7 +248,11 @@ class RefundIn(Said):
 
 
 class RefundOut(Schema):
-    """A refund. `creating`: Stripe has not answered yet, and the shop asks again by itself."""
+    """A refund. `creating`: Stripe has not answered yet, and the shop asks again by itself.
+
+    `cause`: empty where somebody asked for it; `sold_out`; or why its payment paid no order (`paid_before`,
+    `amount`, `terms`, `cancelled`, `code`), and then it takes nothing from the order's money.
+    """
 
     id: int = Field(examples=[3])
     order: int = Field(examples=[42])
@@ -257,6 +261,7 @@ class RefundOut(Schema):
     amount: int = Field(examples=[1000])
     currency: str = Field(examples=["usd"])
     reason: str = Field(examples=[""])
+    cause: str = Field(examples=[""])
     created: datetime = Field(examples=["2026-11-30T08:00:00Z"])
 
 

@@ -147,8 +147,11 @@ class Refund(models.Model):
         return self.stripe_id or f"refund {self.pk}"
 
     def summary(self) -> dict[str, Any]:
-        """What programs are told of it first: ids, state and sum, and nothing of the buyer."""
-        names = ("id", "stripe_id", "status", "amount", "currency", "reason")
+        """What programs are told of it first: ids, state and sum, and nothing of the buyer.
+
+        `cause` too: the refund of a second payment takes nothing from the order's money.
+        """
+        names = ("id", "stripe_id", "status", "amount", "currency", "reason", "cause")
         return {name: getattr(self, name) for name in names}
 
     @classmethod
