@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from kopeck.books import statement
 from kopeck.books.entries import OF_ORDERS, entries, kind_of
-from kopeck.books.movements import Movement
+from kopeck.books.movements import Movement, Period
 from kopeck.catalog.models import Discount, Tax
 from kopeck.orders import placing
 from kopeck.orders.models import Order
@@ -211,3 +211,28 @@ def test_what_belongs_to_no_order_is_an_entry_with_stripes_words(
     mine = kind_of(Movement(said, 77))
     assert kind in (mine, "unmatched")
     assert (mine in OF_ORDERS) == (kind == "unmatched")
+
+
+def test_a_source_that_stripe_only_names_is_told_by_its_id() -> None:
+    facts = {
+        "id": "txn_1",
+        "type": "payout",
+        "amount": -5,
+        "fee": 0,
+        "net": -5,
+        "currency": "usd",
+        "created": 1,
+    }
+    ((entry, _payment),) = entries("default", [Movement({**facts, "source": "po_1"}, 0)])
+    assert (entry.stripe_source, entry.stripe_type, entry.note) == ("po_1", "payout", "")
+
+
+def test_a_currency_of_which_stripe_tells_no_balance_has_one_of_nothing() -> None:
+    noon = datetime(2026, 11, 15, 12, tzinfo=UTC)
+    period = Period("default", noon - timedelta(days=1), noon + timedelta(days=1))
+    movement = period._pass({"currency": "eur", "net": 5, "created": noon.timestamp()})
+    assert movement is not None
+    assert (movement.balance, period.opening, period.closing) == (0, {"eur": -5}, {"eur": 0})
+    # What is at the end is of the next period.
+    assert period._pass({"currency": "eur", "net": 7, "created": period.until.timestamp()}) is None
+    assert (period.opening, period.closing) == ({"eur": -12}, {"eur": -7})
