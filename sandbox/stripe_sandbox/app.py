@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -54,6 +56,7 @@ RESOURCES = (
 #: Each puts the addresses around Stripe's API on the application.
 SURFACES = (hosted, intent_pages, element, script, dashboard, views)
 SWEEP_SECONDS = 1.0
+LOG = logging.getLogger(__name__)
 NOBODY = NullSession()
 
 
@@ -159,4 +162,7 @@ class SandboxServer:
 
     def _sweep(self) -> None:
         while not self._stopping.wait(SWEEP_SECONDS):
-            sweep(self.box)
+            try:
+                sweep(self.box)
+            except sqlite3.Error as error:  # a full disk, or another program that holds the file
+                LOG.error("Nothing could expire or be settled just now: %s. It is tried again.", error)

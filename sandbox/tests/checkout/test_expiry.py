@@ -7,8 +7,9 @@ import pytest
 import stripe
 
 from sandbox_testing.orders import DECLINED, event_types, open_session, pay
-from sandbox_testing.own import Own, own_sandbox
+from sandbox_testing.own import Own, eventually, own_sandbox
 from sandbox_testing.server import CheckedSandbox
+from stripe_sandbox import app
 
 
 @pytest.fixture
@@ -76,6 +77,25 @@ def test_a_session_whose_time_is_past_is_expired_without_anybody_looking(own: Ow
     while "checkout.session.expired" not in event_types(own.client):
         assert time.monotonic() < end, "nothing swept the session"
         time.sleep(0.05)
+
+
+def test_what_the_file_cannot_do_just_now_is_done_later(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(app, "SWEEP_SECONDS", 0.02)
+    with own_sandbox() as own:
+        session = open_session(own.client)
+        own.box.store.script("ALTER TABLE objects RENAME TO out_of_reach")
+        eventually(lambda: "It is tried again." in caplog.text)
+        own.box.store.script("ALTER TABLE out_of_reach RENAME TO objects")
+        own.box.clock.advance(24 * 3600 + 1)
+        eventually(lambda: _ended(own, session.id))
+
+
+def _ended(own: Own, id: str) -> bool:
+    """As it is kept: reading it by the API would expire it."""
+    found = own.box.store.get(own.tail, "checkout.session", id)
+    return found is not None and found["status"] == "expired"
 
 
 def test_a_session_lives_until_its_last_second(own: Own) -> None:
