@@ -8,7 +8,10 @@ from pathlib import Path
 from kopeck.stopping import end_as_first_process
 
 #: What these say is for a person: a line for each question to Stripe would stand in between.
-FOR_PEOPLE = ("doctor", "mirror", "reconcile", "stripe_webhooks")
+FOR_PEOPLE = (
+    *("accounts", "doctor", "forget", "mirror", "reconcile"),
+    *("reset_second_factor", "stripe_webhooks"),
+)
 
 
 def use_local_shop() -> None:

@@ -180,11 +180,10 @@ def _stock() -> Iterator[ToDo]:
         if len(rows) == 1:
             number, name, left = rows[0]
             url = reverse("admin:catalog_item_change", args=[number])
-            said = ngettext(
-                "“%(name)s”: %(left)s piece is left.",
-                "“%(name)s”: %(left)s pieces are left.",
-                left,
-            ) % {"name": name, "left": left}
+            some = ngettext(
+                "“%(item)s”: %(left)s piece is left.", "“%(item)s”: %(left)s pieces are left.", left
+            )
+            said = (some if left else _("“%(item)s” is sold out.")) % {"item": name, "left": left}
         else:
             url = _list(Item, stock__lte=str(settings.LOW_STOCK), active__exact="1")
             said = _("%(n)s items have %(left)s pieces left or fewer.") % {

@@ -11,6 +11,7 @@ import pytest
 from django.core.management import get_commands, load_command_class
 from django.urls import Resolver404, resolve
 
+from manage import FOR_PEOPLE
 from tests.support.starting import BASE_DIR
 
 DOCUMENTS = [
@@ -77,6 +78,12 @@ def test_every_management_command_exists_with_its_options() -> None:
     assert wrong == []
     assert known_options("mirror") >= {"--check", "--repair"}
     assert "worker" in known_options("procrastinate")
+
+
+def test_what_commands_say_to_people_is_not_torn_by_lines_of_the_log() -> None:
+    """docs/observability.md promises it of every command of ours but those that run in containers."""
+    ours = {name for name, app in get_commands().items() if str(app).startswith("kopeck.")}
+    assert set(FOR_PEOPLE) == ours - {"worker", "migrate", "load_demo"}
 
 
 def test_every_script_of_deploy_exists_and_knows_its_options() -> None:
