@@ -27,12 +27,29 @@ from kopeck.catalog.models import Discount, Item, ShippingRate, Tax, shown_perce
 from kopeck.money import format_money
 from kopeck.staff.history import record
 from kopeck.typed import whole_number
-from kopeck.web.admin import RowsFilter
+from kopeck.web.admin import RowsFilter, money_column
 from kopeck.web.context import money_locale
 
 
 class Edited(admin.ModelAdmin[Any]):
     """Only what a form changed is written, of a row that is locked since before the form was weighed."""
+
+    @admin.display(description=_("currency"), ordering="currency")
+    def currency_read(self, row: Any) -> str:
+        return row.currency.upper() or "-"
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fields = super().get_fields(request, obj)
+        return fields if obj is None or self.has_change_permission(request, obj) else self._read(fields)
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        columns = super().get_list_display(request)
+        return columns if self.has_change_permission(request) else self._read(columns)
+
+    def _read(self, names: Any) -> list[Any]:
+        """For who may only look: a form writes an amount as people do, and without one it is minor units."""
+        written = (*getattr(self.form, "MONEY", ()), "currency")
+        return [f"{name}_read" if name in written else name for name in names]
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         number = whole_number(object_id, 18)
@@ -132,7 +149,7 @@ class ItemAdmin(KeptByOrders):
     form = ItemForm
     orders = "order_lines"
     instead = _("Archive it instead: then nobody sees it, and orders keep it.")
-    list_display = ["thumbnail", "name", "price", "currency_shown", "stock", "active", "position"]
+    list_display = ["thumbnail", "name", "price", "currency_read", "stock", "active", "position"]
     list_display_links = ["name"]
     list_editable = ["price", "stock", "active", "position"]
     list_filter = [OnSale, "currency"]
@@ -150,9 +167,7 @@ class ItemAdmin(KeptByOrders):
             '<img class="thumbnail" src="{}" alt="" width="48" height="36" loading="lazy">', address
         )
 
-    @admin.display(description=_("currency"), ordering="currency")
-    def currency_shown(self, item: Item) -> str:
-        return item.currency.upper()
+    price_read = money_column("price", _("price"))
 
     @admin.display(description=_("what buyers see"))
     def seen(self, item: Item) -> str:
@@ -238,6 +253,8 @@ class DiscountAdmin(KeptByOrders):
     list_editable = ["active"]
     list_filter = ["active", "currency"]
     search_fields = ["name", "code"]
+    amount_off_read = money_column("amount_off", _("amount off"))
+    minimum_subtotal_read = money_column("minimum_subtotal", _("minimum subtotal"))
 
     @admin.display(description=_("off"))
     def off(self, discount: Discount) -> str:
@@ -264,20 +281,13 @@ class TaxAdmin(KeptByOrders):
 class ShippingRateAdmin(KeptByOrders):
     form = ShippingRateForm
     orders = "orders"
-    list_display = ["name", "price_shown", "free_shown", "served", "taxed", "active"]
+    list_display = ["name", "amount_read", "free_from_read", "served", "taxed", "active"]
     list_editable = ["active"]
     list_filter = ["active", "currency"]
     search_fields = ["name"]
 
-    @admin.display(description=_("amount"), ordering="amount")
-    def price_shown(self, rate: ShippingRate) -> str:
-        return format_money(rate.amount, rate.currency, money_locale(None))
-
-    @admin.display(description=_("free from"), ordering="free_from")
-    def free_shown(self, rate: ShippingRate) -> str:
-        return (
-            "-" if rate.free_from is None else format_money(rate.free_from, rate.currency, money_locale(None))
-        )
+    amount_read = money_column("amount", _("amount"))
+    free_from_read = money_column("free_from", _("free from"))
 
     @admin.display(description=_("countries"))
     def served(self, rate: ShippingRate) -> str:

@@ -21,7 +21,8 @@ def money_column(name: str, title: Any) -> Callable[[Any, Any], str]:
 
     def shown(self: Any, row: Any) -> str:
         currency = row.currency if hasattr(row, "currency") else row.order.currency
-        return format_money(getattr(row, name), currency, money_locale(None))
+        amount = getattr(row, name)
+        return "-" if amount is None else format_money(amount, currency, money_locale(None))
 
     return admin.display(description=title, ordering=name)(shown)
 

@@ -1,19 +1,22 @@
 """The owner types prices as people write them."""
 
 import io
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import IntegrityError, transaction
 from django.test import Client
+from django.urls import reverse
 from PIL import Image
 
 from kopeck.catalog.forms import ItemForm
-from kopeck.catalog.models import Item
-from tests.support.shop import make_item
+from kopeck.catalog.models import Discount, Item
+from tests.support.shop import make_item, make_rate
 
 pytestmark = pytest.mark.django_db
 
@@ -146,3 +149,26 @@ def test_what_is_transparent_becomes_white_and_not_what_lies_under_it() -> None:
     with item.image.open() as file, Image.open(file) as kept:
         shown = kept.convert("RGB").getpixel((25, 25))
     assert min(shown) > 250  # type: ignore[arg-type, type-var]
+
+
+def test_who_may_only_look_reads_amounts_as_people_write_them() -> None:
+    """Without a form there would be the minor units of the column: 4820, or 6800 that is no 68.00."""
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    viewer.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    client = Client()
+    client.force_login(viewer)
+    rows: dict[Any, tuple[str, ...]] = {
+        make_item(name="Pot", price=4820): ("$48.20", "USD"),
+        make_item(name="Tea", price=6800, currency="jpy"): ("¥6,800", "JPY"),
+        Discount.objects.create(name="Off", amount_off=500, minimum_subtotal=2000, currency="usd"): (
+            *("$5.00", "$20.00", "USD"),
+        ),
+        make_rate(amount=490, free_from=7500): ("$4.90", "$75.00", "USD"),
+    }
+    for row, written in rows.items():
+        name = f"admin:{row._meta.app_label}_{row._meta.model_name}"
+        page = client.get(reverse(f"{name}_change", args=[row.pk])).content.decode()
+        shown = re.findall(r'<div class="readonly">(.*?)</div>', page, re.DOTALL)
+        assert set(written) <= set(shown), (row, shown)
+        listed = client.get(reverse(f"{name}_changelist")).content.decode()
+        assert written[0] in listed
