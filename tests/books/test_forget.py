@@ -127,6 +127,8 @@ def test_nothing_of_a_buyer_is_left_in_any_table_and_the_books_are_whole(
     assert where(*PERSONAL) == []
     of_refunds = StripeEvent.objects.filter(object_id__in=Refund.objects.values("stripe_id"))
     assert set(of_refunds.values_list("payload", flat=True)) == {None}
+    letters = Mail.objects.filter(order=told).values_list("to", "subject", "text", "html", "problem")
+    assert set(letters) == {("", "", "", "", "")}
     assert books() == before
     assert said.startswith("Personal data was removed from: 2 orders, 1 shipment, 2 mails, ")
     assert code == 0
