@@ -1,5 +1,6 @@
 """How sessions end unpaid: by the shop, or by their time."""
 
+import logging
 import time
 from collections.abc import Iterator
 
@@ -83,6 +84,7 @@ def test_what_the_file_cannot_do_just_now_is_done_later(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(app, "SWEEP_SECONDS", 0.02)
+    caplog.set_level(logging.ERROR, app.LOG.name)  # the shop's tests in the same process log less
     with own_sandbox() as own:
         session = open_session(own.client)
         own.box.store.script("ALTER TABLE objects RENAME TO out_of_reach")
