@@ -6,6 +6,7 @@ used. The columns that they name come from the models: a new field is in them by
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -35,24 +36,35 @@ def places(model: type[models.Model], **given: str) -> str:
 
 def values(row: models.Model, *given: str) -> list[Any]:
     """What an INSERT of this new row writes, as the ORM would: all columns but the id and those `given`."""
-    found = []
-    for field, as_it_is in _fields(type(row)):
+    found, here = [], None
+    for field, plain in _fields(type(row)):
         if field.column == "id" or field.column in given:
             continue
         value = getattr(row, field.attname)
-        if type(value) is not as_it_is and not (as_it_is is str and isinstance(value, str)):
+        if plain is None or not (value is None or type(value) is plain or _is_text(value, plain)):
+            here = here or _here()
             value = field.pre_save(row, add=True)
             if isinstance(value, DatabaseDefault):
                 value = value.expression.value  # type: ignore[attr-defined]
                 setattr(row, field.attname, value)
-            value = field.get_db_prep_save(value, _here())
+            value = field.get_db_prep_save(value, here)
         found.append(value)
     return found
 
 
-#: Django's fields that store such values as they are: texts of any class (a TextChoices is one), just int
-#: and bool. For other values, and by other fields, what is stored is asked.
-_PLAIN = {models.CharField: str, models.TextField: str, models.IntegerField: int, models.BooleanField: bool}
+#: Django's fields that store NULL and such values as they are: texts of any class (a TextChoices is one), int
+#: and bool themselves, times (ruff lets none be without its zone). Else the field is asked what it stores.
+_PLAIN = {
+    models.CharField: str,
+    models.TextField: str,
+    models.IntegerField: int,
+    models.BooleanField: bool,
+    models.DateTimeField: datetime,
+}
+
+
+def _is_text(value: Any, plain: type) -> bool:
+    return plain is str and isinstance(value, str)
 
 
 @cache
@@ -63,9 +75,10 @@ def _fields(model: type[models.Model]) -> list[tuple[Any, type | None]]:
         kind: Any = field
         while isinstance(kind, models.ForeignKey):
             kind = kind.target_field
-        is_djangos = type(kind).__module__ == models.Field.__module__
+        is_asked = type(kind).__module__ != models.Field.__module__  # no field of Django's own
+        is_asked = is_asked or getattr(kind, "auto_now", False) or getattr(kind, "auto_now_add", False)
         plain = next((plain for of, plain in _PLAIN.items() if isinstance(kind, of)), None)
-        found.append((field, plain if is_djangos else None))
+        found.append((field, None if is_asked else plain))
     return found
 
 
