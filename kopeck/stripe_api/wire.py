@@ -21,6 +21,8 @@ from kopeck.stripe_api import calls
 
 #: Seconds until there is a connection.
 CONNECT = 3
+#: It is not quoted, for it may hold a password.
+BAD_PROXY = "the proxy that the environment names for Stripe is no http:// or https:// address"
 
 
 class Wire(stripe.HTTPClient):
@@ -47,6 +49,8 @@ class Wire(stripe.HTTPClient):
         return answer.data, answer.status, answer.headers
 
     def _answer(self, method: str, url: str, headers: dict[str, str], data: Any) -> Any:
+        if self._pool is None:
+            raise stripe.APIConnectionError(BAD_PROXY, should_retry=False)  # type: ignore[no-untyped-call]
         try:
             # The library repeats, with the same idempotency key. So no redirect is followed.
             return self._pool.request(method.upper(), url, body=data, headers=headers, retries=False)
@@ -56,11 +60,12 @@ class Wire(stripe.HTTPClient):
             raise stripe.APIConnectionError(message, should_retry=again) from trouble  # type: ignore
 
     def close(self) -> None:
-        self._pool.clear()
+        if self._pool is not None:
+            self._pool.clear()
 
 
-def _pool(base: str, timeout: urllib3.Timeout) -> urllib3.PoolManager:
-    """Connections to Stripe at `base`, by the proxy that the environment names for it."""
+def _pool(base: str, timeout: urllib3.Timeout) -> urllib3.PoolManager | None:
+    """Connections to Stripe at `base`, by the proxy that the environment names for it; None for BAD_PROXY."""
     asked, proxies = urlsplit(base), getproxies()
     proxy = proxies.get(asked.scheme) or proxies.get("all", "")
     kept: dict[str, Any] = {
@@ -69,9 +74,13 @@ def _pool(base: str, timeout: urllib3.Timeout) -> urllib3.PoolManager:
         "cert_reqs": "CERT_REQUIRED",
         "ca_certs": stripe.ca_bundle_path,
     }
-    if not proxy or proxy_bypass(asked.netloc.rpartition("@")[2]):
+    # NO_PROXY names a host with its port or without, and of IPv6 without its brackets.
+    if not proxy or proxy_bypass(asked.netloc.rpartition("@")[2]) or proxy_bypass(asked.hostname or ""):
         return urllib3.PoolManager(**kept)
     proxy = proxy if "://" in proxy else f"http://{proxy}"
-    login = parse_url(proxy).auth
-    headers = make_headers(proxy_basic_auth=unquote(login)) if login else None
-    return urllib3.ProxyManager(proxy, proxy_headers=headers, **kept)
+    try:
+        login = parse_url(proxy).auth
+        headers = make_headers(proxy_basic_auth=unquote(login)) if login else None
+        return urllib3.ProxyManager(proxy, proxy_headers=headers, **kept)
+    except ValueError:
+        return None

@@ -1,8 +1,6 @@
 """By https a webhook goes to who proves the name of its address, and to nobody else."""
 
-import shutil
 import ssl
-import subprocess
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -12,32 +10,20 @@ import pytest
 from kopeck.outgoing import sending
 from kopeck.outgoing.addresses import Target
 from tests.outgoing.receiver import Receiver
-from tests.support.lacking import lacks
+from tests.support.certificates import self_signed, serving
 
 NAME = "hooks.example"
 
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """A certificate of the name that signs itself, and its key in one file."""
-    if (openssl := shutil.which("openssl")) is None:
-        lacks("openssl", ci_brings_it=False)
-    file = tmp_path / "both.pem"
-    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    named = ["-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}"]
-    made = [tmp_path / "key.pem", tmp_path / "certificate.pem"]
-    where = ["-keyout", str(made[0]), "-out", str(made[1])]
-    subprocess.run([openssl, "req", "-x509", *kind, *named, *where], check=True, capture_output=True)
-    file.write_text("".join(part.read_text() for part in made))
-    return file
+    return self_signed(tmp_path, f"DNS:{NAME}")
 
 
 @pytest.fixture
 def receiver(certificate: Path) -> Iterator[Receiver]:
     server = Receiver()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.socket = serving(certificate).wrap_socket(server.socket, server_side=True)
     yield server
     server.close()
 

@@ -5,12 +5,14 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 import stripe
 
-from kopeck.stripe_api.wire import Wire
+from kopeck.stripe_api.wire import BAD_PROXY, Wire
+from tests.support.certificates import self_signed, serving
 
 pytestmark = pytest.mark.sockets
 
@@ -104,8 +106,30 @@ def test_who_does_not_answer_is_asked_again_with_the_same_key(server: Answering)
     assert nobody.value.should_retry
 
 
-def test_who_is_not_stripe_by_its_certificate_is_not_asked_again(server: Answering) -> None:
+def test_who_speaks_no_tls_is_not_asked_again(server: Answering) -> None:
     with pytest.raises(stripe.APIConnectionError) as stranger:
+        create(server.url.replace("http:", "https:"))
+    assert (stranger.value.should_retry, server.connections, server.asked) == (False, 1, [])
+
+
+def test_the_key_is_shown_to_who_proves_the_name_to_stripes_own_bundle(
+    server: Answering, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = self_signed(tmp_path, "IP:127.0.0.1")
+    server.socket = serving(certificate).wrap_socket(server.socket, server_side=True)
+    monkeypatch.setattr(stripe, "ca_bundle_path", str(certificate))
+    assert create(server.url.replace("http:", "https:")).id == "of_ours"
+
+
+@pytest.mark.parametrize(("name", "is_trusted"), [("IP:127.0.0.1", False), ("DNS:stripe.example", True)])
+def test_the_key_is_shown_to_no_stranger(
+    server: Answering, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, is_trusted: bool
+) -> None:
+    certificate = self_signed(tmp_path, name)
+    server.socket = serving(certificate).wrap_socket(server.socket, server_side=True)
+    if is_trusted:
+        monkeypatch.setattr(stripe, "ca_bundle_path", str(certificate))
+    with pytest.raises(stripe.APIConnectionError, match="certificate verify failed") as stranger:
         create(server.url.replace("http:", "https:"))
     assert (stranger.value.should_retry, server.connections, server.asked) == (False, 1, [])
 
@@ -134,3 +158,32 @@ def test_a_proxy_of_the_environment_is_told_its_login(
     with pytest.raises(stripe.APIConnectionError):
         create("http://stripe.example:9")
     assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "written", ["socks5://127.0.0.1:1080", "http://me:pa55@[bad", "http://127.0.0.1:99999"]
+)
+def test_a_proxy_that_cannot_be_one_is_said_at_the_call_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    for name in ("all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, written)
+    asking = client("http://stripe.example")
+    with pytest.raises(stripe.APIConnectionError) as refusal:
+        asking.v1.coupons.create({"percent_off": 5})
+    assert not refusal.value.should_retry
+    assert BAD_PROXY in str(refusal.value)
+    assert "pa55" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("spared", ["::1", "[::1]", "[::1]:9", "*"])
+def test_a_host_is_spared_the_proxy_by_each_way_to_name_it(
+    server: Answering, monkeypatch: pytest.MonkeyPatch, spared: str
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, server.url)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, spared)
+    with pytest.raises(stripe.APIConnectionError):
+        create("http://[::1]:9")
+    assert server.asked == []
