@@ -3,7 +3,8 @@
 Only what was done is kept. A refused request did nothing, so its key may try again. Where nobody but our
 database is asked, the answer commits with what was done (`once`). A refund finds its own row by the key
 (`by_itself`). An order has one way to pay however often it is asked for, and that holds secrets, which are
-written nowhere (`anew`).
+written nowhere (`anew`). Of such a request, which spends no budget, a browser's key is known only while it is
+worked on: else nothing would bound its rows.
 """
 
 import hashlib
@@ -64,7 +65,10 @@ def anew(view: View) -> View:
     def act(request: HttpRequest, answer: Answer, go: Callable[[], HttpResponse]) -> HttpResponse:
         response = go()
         if response.status_code < 400:
-            answer.release()
+            if token_of(request) is None:
+                _forget(answer)
+            else:
+                answer.release()
         return response
 
     return _with_key(view, act)

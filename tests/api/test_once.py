@@ -70,6 +70,19 @@ def test_a_key_of_a_way_to_pay_is_good_for_that_way_alone(program: Program, sand
     assert program.post(f"{address}/checkout", Idempotency_Key="p").json() == session.json()
 
 
+def test_a_browsers_keys_of_what_costs_no_budget_leave_no_rows(buyer: Client, sandbox: ShopSandbox) -> None:
+    """One cookie and a new key each time would else fill the database for a day."""
+    buyer.get(f"/buy/{make_item().pk}")
+    address = f"/api/v1/orders/{Order.objects.get().pk}"
+    for number, what in enumerate(["checkout", "checkout", "intent", "cancel", "cancel"]):
+        headers = {"Idempotency-Key": str(number)}
+        assert (
+            buyer.post(f"{address}/{what}", content_type="application/json", headers=headers).status_code
+            == 200
+        )
+        assert not Answer.objects.exists(), what
+
+
 def test_each_token_and_each_browser_has_keys_of_its_own(program: Program, buyer: Client) -> None:
     item = make_item()
     for other in (program, Program(make_token())):
