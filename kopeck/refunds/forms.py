@@ -58,7 +58,16 @@ class RefundForm(forms.Form):
         what = facts.get("what")
         if what and what != "lines" and any(facts.get(f"line_{part.line}") for part in self.left.parts):
             self.add_error("what", _("You gave pieces below. Choose “Some pieces”, or set them to 0."))
+        if what and what != "amount" and self._gave_amount(facts):
+            self.add_error(
+                "what", _("You gave another amount below. Choose “An amount”, or empty its field.")
+            )
         return facts
+
+    def _gave_amount(self, facts: dict[str, Any]) -> bool:
+        """Another one than the page had shown: all that was left by then."""
+        is_given = bool(str(self.data.get("amount") or "").strip()) and "amount" in self.changed_data
+        return is_given and facts.get("version") == self.left.version
 
     def wish(self) -> Wish:
         """ShopError where pieces are to be chosen and none was."""

@@ -131,6 +131,8 @@ def test_nothing_is_refunded_before_it_was_looked_at(
         ({"what": "lines", "line": "2"}, "less than or equal to 1"),
         ({"what": "rest", "line": "1"}, "You gave pieces below."),
         ({"what": "amount", "amount": "1.00", "line": "1"}, "You gave pieces below."),
+        ({"what": "rest", "amount": "1.00"}, "You gave another amount below."),
+        ({"what": "lines", "line": "1", "amount": "1.00"}, "You gave another amount below."),
         ({"what": "everything"}, "not one of the available choices"),
         ({"what": "rest", "reason": "boredom"}, "not one of the available choices"),
     ],
@@ -152,6 +154,20 @@ def test_what_cannot_be_refunded_is_a_sentence(
     assert answer.status_code == 200
     assert sentence in answer.content.decode()
     assert Refund.objects.count() == 0
+
+
+def test_the_amount_that_the_page_has_shown_is_no_other_amount(
+    sandbox: ShopSandbox, buyer: Client, owner: Client, deliver: Deliver
+) -> None:
+    desk = Desk(owner, paid_order(sandbox, buyer, deliver))
+    shown = desk.preview(what="rest", amount="48.20")
+    Desk(owner, Order.objects.get()).refund(what="amount", amount="8.20")
+    page = desk.confirm(shown)  # and it was all, a moment ago
+    assert fields(page)["previewed"] == "4000"
+    assert "You gave another amount" not in page
+    assert at_stripe(sandbox) == [820]
+    desk.refund(what="rest", amount=" 40.00 ")
+    assert at_stripe(sandbox) == [820, 4000]
 
 
 def test_yen_have_no_decimals_and_crowns_of_iceland_no_hundredths(
