@@ -17,7 +17,8 @@ _RUN = """() => axe.run().then(({ violations }) =>
     violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 200)}`)))"""
 
 
-#: Buttons whose words break into two lines or are cut off, and a page that is wider than its window.
+#: Buttons whose words break into two lines or are cut off, or that stand out of their row; and a page that is
+#: wider than its window.
 _UNFIT = """() => {
     const buttons = document.querySelectorAll("button:not(.unseen), a.primary, a.second, summary");
     const found = [...buttons].filter((one) => {
@@ -29,6 +30,12 @@ _UNFIT = """() => {
         const lines = height / parseFloat(getComputedStyle(one).fontSize);
         return parts.length && (lines > 1.9 || one.scrollWidth > one.clientWidth + 1);
     }).map((one) => `does not fit: ${one.textContent.trim()}`);
+    for (const one of document.querySelectorAll(".submit-row > *")) {
+        const row = one.parentElement, padding = parseFloat(getComputedStyle(row).paddingRight);
+        if (one.getBoundingClientRect().right > row.getBoundingClientRect().right - padding + 1) {
+            found.push(`stands out of its row: ${one.value || one.textContent.trim()}`);
+        }
+    }
     const { scrollWidth } = document.documentElement;
     return scrollWidth > innerWidth ? [...found, `${scrollWidth} px wide`] : found;
 }"""
