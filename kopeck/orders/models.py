@@ -214,7 +214,10 @@ class Order(models.Model):
             if discount is None or not refusal.code.startswith("discount_"):
                 raise
             self.rewrite(wanted, None, todays_taxes())
-            self.note(DROPPED(discount=discount))
+            said = DROPPED(discount=discount)
+            # Once: a buyer may enter the code and change the lines as often as they like.
+            if not self.notes.filter(text=said).exists():
+                self.note(said)
 
     def set_discount(self, discount: "Discount | None", wanted: Sequence[Wanted] | None = None) -> None:
         """With other lines too, where they are `wanted`. Raises ShopError where the order cannot have it."""
