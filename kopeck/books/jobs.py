@@ -5,11 +5,12 @@ import io
 import logging
 
 from django.conf import settings
+from procrastinate import JobContext
 from procrastinate.contrib.django import app
 
 from kopeck.books.models import Statement
 from kopeck.books.statement import write
-from kopeck.database.retries import AWAY, backoff
+from kopeck.database.retries import backoff
 from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
 from kopeck.telemetry.redaction import scrub
 
@@ -19,8 +20,8 @@ BACKOFF = backoff()
 BOM = "\ufeff"
 
 
-@app.task(retry=BACKOFF)
-def make(statement_id: int) -> None:
+@app.task(retry=BACKOFF, pass_context=True)
+def make(context: JobContext, statement_id: int) -> None:
     """Makes one that waits. Where Stripe does not tell, it fails with a sentence, and can be made again."""
     statement = Statement.objects.filter(pk=statement_id, status=Statement.Status.WAITING).first()
     if statement is None:
@@ -34,9 +35,9 @@ def make(statement_id: int) -> None:
         log.error("statement %s is not made: %s", statement.pk, trouble)
         statement.finish(Statement.Status.FAILED, problem=str(trouble))
         return
-    except AWAY:
-        raise  # it is begun anew
     except Exception as trouble:
+        if BACKOFF.get_retry_decision(exception=trouble, job=context.job):
+            raise  # the database was away, and it is begun anew
         # Of a defect, too, the owner hears, in place of waiting for ever. The job fails as well.
         said = scrub(f"{type(trouble).__name__}: {trouble}")[:500]
         statement.finish(Statement.Status.FAILED, problem=said)

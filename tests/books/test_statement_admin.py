@@ -115,6 +115,23 @@ def test_a_restart_of_the_database_leaves_it_to_the_next_try(
     assert Statement.objects.get().status == "ready"
 
 
+def test_a_database_that_always_fails_at_it_makes_it_fail_in_the_end(
+    sandbox: ShopSandbox, owner: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_what: Any) -> None:
+        raise OperationalError("No space is left for this.")
+
+    ask(owner)
+    monkeypatch.setattr(jobs, "write", full)
+    states = []
+    for _try in range(7):
+        work()
+        states.append(Statement.objects.get().status)
+        wait_for_retries()
+    assert states == ["waiting"] * 5 + ["failed"] * 2
+    assert Statement.objects.get().problem == "OperationalError: No space is left for this."
+
+
 def test_only_who_may_view_statements_downloads_them_and_only_who_may_add_them_asks(
     sandbox: ShopSandbox, owner: Client
 ) -> None:
