@@ -4,6 +4,7 @@ They are kept in English, as programs and the log read them, and shown in the la
 """
 
 import re
+from bisect import insort
 from typing import NewType
 
 from django.utils.translation import gettext, ngettext, override
@@ -15,9 +16,10 @@ Said = NewType("Said", str)
 #: %(name)s: what differs from one record to the next.
 _PLACE = re.compile(r"%\((\w+)\)s")
 #: Places that hold words or sentences of ours, which are shown in the reader's language too. Names stay.
-_OURS = ("status", "reason", "problem")
+_OURS = ("status", "here", "was", "what", "reason", "problem", "theirs", "ours")
 #: What some of them look like: a count, "48.20 USD", "re_1". All others may be anything.
-_FORMS = {"number": "[0-9]+", "amount": r"\S+ \S+", "id": r"\S+"}
+_FORMS = {"number": "[0-9]+", "amount": r"\S+ \S+", "id": r"\S+", "type": r"\S+"}
+#: Those with the most words of their own come first: a record of theirs may look like one of a shorter too.
 _all: "list[Sentence]" = []
 
 
@@ -31,7 +33,7 @@ class Sentence:
     def __init__(self, one: str, many: str = "") -> None:
         self.one, self.many = one, many
         self._forms = [_form(sentence) for sentence in (one, many) if sentence]
-        _all.append(self)
+        insort(_all, self, key=lambda one: -len(_PLACE.sub("", one.one)))
 
     def __call__(self, **places: object) -> Said:
         sentence = self.many if self.many and places["number"] != 1 else self.one
@@ -46,10 +48,10 @@ class Sentence:
         if found is None:
             return None
         places = found.groupdict()
-        rest = places.pop("_rest", None)
+        stop, rest = places.pop("_stop", None) or "", places.pop("_rest", None)
         sentence = ngettext(self.one, self.many, int(places["number"])) if self.many else gettext(self.one)
         said = sentence % {name: shown(it) if name in _OURS else it for name, it in places.items()}
-        return f"{said} {shown(rest)}" if rest else said
+        return f"{said}{stop} {shown(rest)}" if rest else f"{said}{stop}"
 
 
 def shown(text: str) -> str:
@@ -61,10 +63,14 @@ def shown(text: str) -> str:
 
 
 def _form(sentence: str) -> re.Pattern[str]:
-    """What the sentence's records look like; a record may go on with another sentence after a full stop."""
+    """What the sentence's records look like. A record may go on with another sentence, after a full stop
+    or, where the sentence ends without one, a semicolon. A problem takes all that follows."""
     parts = _PLACE.split(sentence)  # text, name, text, name, text
     form = "".join(
         f"(?P<{part}>{_FORMS.get(part, '.+?')})" if odd % 2 else re.escape(part)
         for odd, part in enumerate(parts)
     )
-    return re.compile(form + (r"(?: (?P<_rest>.+))?" if sentence.endswith(".") else ""), re.DOTALL)
+    rest = r"(?: (?P<_rest>.+))?"
+    if not sentence.endswith("."):
+        rest = "" if sentence.endswith("%(problem)s") else f"(?:(?P<_stop>[.;]){rest})?"
+    return re.compile(form + rest, re.DOTALL)

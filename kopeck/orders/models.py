@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Prefetch, prefetch_related_objects
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext, gettext_lazy, gettext_noop
 
 from kopeck.catalog.models import Discount, Item, ShippingRate, Tax
 from kopeck.database import rows
@@ -109,7 +109,7 @@ class Order(models.Model):
     class Meta:
         verbose_name, verbose_name_plural = gettext_lazy("order"), gettext_lazy("orders")
         ordering = ["-pk"]
-        permissions = [("forget_buyer", "Can remove a buyer's personal data")]
+        permissions = [("forget_buyer", gettext_noop("Can remove a buyer's personal data"))]
         constraints, indexes = guards.CONSTRAINTS, guards.INDEXES
 
     def __str__(self) -> str:
@@ -214,10 +214,7 @@ class Order(models.Model):
             if discount is None or not refusal.code.startswith("discount_"):
                 raise
             self.rewrite(wanted, None, todays_taxes())
-            said = DROPPED(discount=discount)
-            # Once: a buyer may enter the code and change the lines as often as they like.
-            if not self.notes.filter(text=said).exists():
-                self.note(said)
+            self.note(DROPPED(discount=discount))
 
     def set_discount(self, discount: "Discount | None", wanted: Sequence[Wanted] | None = None) -> None:
         """With other lines too, where they are `wanted`. Raises ShopError where the order cannot have it."""

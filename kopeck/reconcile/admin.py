@@ -1,6 +1,6 @@
 """Discrepancies between Stripe and the shop, and the comparisons that found them: to be read."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -9,8 +9,38 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from kopeck.reconcile.models import Discrepancy, Run
-from kopeck.web.admin import ReadOnlyAdmin
+from kopeck.reconcile.models import Code, Discrepancy, Run
+from kopeck.web.admin import ReadOnlyAdmin, sentence_column
+
+#: What is compared, as Stripe and the admin call it.
+KINDS = {
+    "session": "Checkout Session",
+    "intent": "Payment Intent",
+    "refund": _("refund"),
+    "dispute": _("dispute"),
+    "event": _("event"),
+    "order": _("order"),
+    "coupon": _("coupon"),
+    "tax_rate": _("tax rate"),
+}
+
+
+class Named(admin.AllValuesFieldListFilter):
+    """Its choices are words for programs, and their names are read."""
+
+    names: ClassVar[dict[str, Any]]
+
+    def choices(self, changelist: Any) -> Any:
+        for choice in super().choices(changelist):
+            yield {**choice, "display": self.names.get(str(choice["display"]), choice["display"])}
+
+
+class ByCode(Named):
+    names: ClassVar[dict[str, Any]] = dict(Code.choices)
+
+
+class ByKind(Named):
+    names: ClassVar[dict[str, Any]] = KINDS
 
 
 class There(admin.SimpleListFilter):
@@ -38,9 +68,22 @@ class There(admin.SimpleListFilter):
 
 @admin.register(Discrepancy)
 class DiscrepancyAdmin(ReadOnlyAdmin):
-    list_display = ["code", "said", "its_order", "account", "first_seen", "last_seen", "gone"]
-    list_filter = [There, "code", "account"]
+    list_display = ["its_name", "said_shown", "its_order", "account", "first_seen", "last_seen", "gone"]
+    list_filter = [There, ("code", ByCode), "account"]
     search_fields = ["=object_id", "=order__id"]
+    fields = readonly_fields = [  # type: ignore[assignment]
+        *("its_name", "said_shown", "its_order", "its_kind", "object_id", "account"),
+        *("first_seen", "last_seen", "gone"),
+    ]
+    said_shown = sentence_column("said", _("what is different"))
+
+    @admin.display(description=_("what"), ordering="code")
+    def its_name(self, discrepancy: Discrepancy) -> str:
+        return discrepancy.what
+
+    @admin.display(description=_("kind"))
+    def its_kind(self, discrepancy: Discrepancy) -> str:
+        return _named(discrepancy)
 
     @admin.display(description=_("order"), ordering="order")
     def its_order(self, discrepancy: Discrepancy) -> str:
@@ -52,5 +95,18 @@ class DiscrepancyAdmin(ReadOnlyAdmin):
 
 @admin.register(Run)
 class RunAdmin(ReadOnlyAdmin):
-    list_filter = ["account", "kind"]
-    list_display = ["account", "kind", "started", "ended", "checked", "repaired", "left", "trouble"]
+    list_filter = ["account", ("kind", ByKind)]
+    list_display = ["account", "its_kind", "started", "ended", "checked", "repaired", "left", "trouble_shown"]
+    fields = readonly_fields = [  # type: ignore[assignment]
+        *("account", "its_kind", "started", "ended", "up_to", "checked", "repaired", "left", "trouble_shown"),
+    ]
+    trouble_shown = sentence_column("trouble", _("trouble"))
+
+    @admin.display(description=_("kind"), ordering="kind")
+    def its_kind(self, run: Run) -> str:
+        return _named(run)
+
+
+def _named(row: Discrepancy | Run) -> str:
+    """The name of its kind."""
+    return str(KINDS.get(row.kind, row.kind))

@@ -18,6 +18,7 @@ from kopeck.reconcile.models import Discrepancy, Run
 from kopeck.reconcile.orders import Orders
 from kopeck.reconcile.payments import Intents, Sessions
 from kopeck.reconcile.refunds import Disputes, Refunds
+from kopeck.sentences import Sentence
 from kopeck.stripe_api import listing
 from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
 
@@ -39,6 +40,18 @@ KINDS: dict[str, Kind] = {
 }
 #: Discounts and taxes as Stripe has them: a change made there may be meant.
 MIRRORED = frozenset({Coupons.name, TaxRates.name})
+
+#: What stopped the comparison of a kind.
+TROUBLE = {
+    Sessions.name: Sentence("sessions: %(problem)s"),
+    Intents.name: Sentence("intents: %(problem)s"),
+    Refunds.name: Sentence("refunds: %(problem)s"),
+    Disputes.name: Sentence("disputes: %(problem)s"),
+    Events.name: Sentence("events: %(problem)s"),
+    Orders.name: Sentence("orders: %(problem)s"),
+    Coupons.name: Sentence("coupons: %(problem)s"),
+    TaxRates.name: Sentence("tax rates: %(problem)s"),
+}
 
 Tell = Callable[[int, int, str], None]
 
@@ -152,7 +165,7 @@ def _go(plan: Plan, done: int, total: int, tell: Tell) -> int:
         if not run.trouble:
             kind.finish(run, plan.begin)
     except (StripeUnavailable, StripeRefused) as trouble:
-        run.trouble = f"{kind.name.replace('_', ' ')}s: {trouble}"
+        run.trouble = TROUBLE[kind.name](problem=trouble)
     return done + len(plan.stretches)
 
 

@@ -6,14 +6,25 @@ from typing import Any
 from django.db.models import Q
 from django.utils import timezone
 
-from kopeck.reconcile.kinds import OVERLAP, Kind, Stretch
-from kopeck.reconcile.models import Run
+from kopeck.reconcile.kinds import IT_IS_NOW, OVERLAP, Kind, Stretch
+from kopeck.reconcile.models import Code, Run
+from kopeck.sentences import Said, Sentence
 from kopeck.stripe_api.client import StripeUnavailable
 from kopeck.webhooks import intake, recovery
 from kopeck.webhooks.models import StripeEvent
 
 #: An event that came a moment ago is being processed.
 MOMENT = timedelta(minutes=2)
+
+MISSING = Sentence("%(type)s %(id)s of %(time)s never arrived")
+CANNOT_PROCESS = Sentence("%(type)s %(id)s of %(time)s never arrived, and can't be processed: %(problem)s")
+PROCESSED = Sentence("it is %(status)s now: %(problem)s")
+SINCE = Sentence("%(type)s %(id)s is %(status)s since %(time)s")
+BECAUSE = Sentence("%(type)s %(id)s is %(status)s since %(time)s: %(problem)s")
+TRACED = Sentence(
+    "%(type)s %(id)s is %(status)s since %(time)s: %(problem)s. Its page in the admin has the traceback."
+)
+CUT_OFF = Sentence("cut off")
 
 
 class Events(Kind):
@@ -39,18 +50,18 @@ class Events(Kind):
 
 def _take(run: Run, event: dict[str, Any]) -> None:
     made = f"{datetime.fromtimestamp(event['created'], UTC):%Y-%m-%d %H:%M:%S}"
-    said = f"{event['type']} {event['id']} of {made} never arrived"
+    places = {"type": event["type"], "id": event["id"], "time": made}
     if not run.may_repair:
-        return run.find("event_missing", event["id"], f"{said}.")
+        return run.find(Code.EVENT_MISSING, event["id"], Said(f"{MISSING(**places)}."))
     try:
         stored = recovery.take(run.account, event)
     except StripeUnavailable:
         raise
     except Exception as error:
-        said = f"{said}, and can't be processed: {type(error).__name__}: {error}"
-        return run.find("event_failed", event["id"], said)
-    said = f"{said}; it is {stored.status} now: {stored.outcome}"
-    return run.find("event_missing", event["id"], said, repaired=True)
+        said = CANNOT_PROCESS(**places, problem=f"{type(error).__name__}: {error}")
+        return run.find(Code.EVENT_FAILED, event["id"], said)
+    now = PROCESSED(status=stored.get_status_display, problem=stored.outcome)
+    return run.find(Code.EVENT_MISSING, event["id"], Said(f"{MISSING(**places)}; {now}"), repaired=True)
 
 
 def _failed(run: Run) -> None:
@@ -62,16 +73,24 @@ def _failed(run: Run) -> None:
     for pk, event_id in list(waiting.order_by("attempts", "received").values_list("pk", "event_id")):
         with run.at(event_id):
             event = StripeEvent.objects.get(pk=pk)
-            said = f"{event} is {event.status} since {event.received:%Y-%m-%d %H:%M}"
+            places = {
+                "type": event.type,
+                "id": event_id,
+                "status": event.get_status_display,
+                "time": f"{event.received:%Y-%m-%d %H:%M}",
+            }
+            said = SINCE(**places)
             if not run.may_repair:
-                run.find("event_failed", event_id, f"{said}: {event.outcome or 'cut off'}")
+                said = BECAUSE(**places, problem=event.outcome or CUT_OFF())
+                run.find(Code.EVENT_FAILED, event_id, said)
                 continue
             try:
                 event = intake.process(event)
             except StripeUnavailable:
                 raise
             except Exception as error:
-                said = f"{said}: {type(error).__name__}: {error}. Its page in the admin has the traceback."
-                run.find("event_failed", event_id, said)
+                said = TRACED(**places, problem=f"{type(error).__name__}: {error}")
+                run.find(Code.EVENT_FAILED, event_id, said)
             else:
-                run.find("event_failed", event_id, f"{said}; it is {event.status} now.", repaired=True)
+                said = Said(f"{said}; {IT_IS_NOW(status=event.get_status_display)}")
+                run.find(Code.EVENT_FAILED, event_id, said, repaired=True)

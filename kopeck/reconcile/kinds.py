@@ -6,9 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from kopeck.reconcile.models import Discrepancy, Run
+from kopeck.sentences import Sentence
 from kopeck.stripe_api import listing
 from kopeck.stripe_api.client import StripeRefused, gateway
 
+#: How what was found ends, after a semicolon.
+NOW_IT_IS = Sentence("now it is %(status)s.")
+IT_IS_NOW = Sentence("it is %(status)s now.")
+HERE_TOO = Sentence("here as well now.")
 #: Read again each time: longer than a session can be paid, and than clocks differ.
 OVERLAP = timedelta(hours=3)
 #: Stripe's lists are read in stretches of so much, the oldest first: one that was read whole is done.

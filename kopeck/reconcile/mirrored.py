@@ -16,30 +16,58 @@ from kopeck.mirror.described import Described, describe, read
 from kopeck.mirror.models import StripeMirror
 from kopeck.mirror.sync import doubt, sync
 from kopeck.reconcile.kinds import Kind
-from kopeck.reconcile.models import Run
+from kopeck.reconcile.models import Code, Run
+from kopeck.sentences import Said, Sentence
 from kopeck.stripe_api.client import StripeRefused, StripeUnavailable, gateway, shop_mark
 
 Status = StripeMirror.Status
-NOT_IN_USE = "not_in_use"
+
+#: By `thing`. `object` is its number, and Stripe's id in brackets.
+WRONG = {
+    "discount": Sentence("discount %(object)s: %(problem)s"),
+    "tax": Sentence("tax %(object)s: %(problem)s"),
+}
+NOT_IN_USE = Sentence("not in use any more")
+KNOWN_NO_MORE = Sentence("Stripe knows it no more")
+MISSING = Sentence("missing at Stripe")
+ARCHIVED = Sentence("archived at Stripe")
+NOT_ARCHIVED = Sentence("switched off here and not archived at Stripe")
+NOT_REPAIRED = Sentence("Not repaired: %(problem)s")
+#: What differs, by Stripe's name for it.
+DIFFERS = {
+    "name": Sentence("name is %(theirs)s at Stripe and %(ours)s here"),
+    "percent_off": Sentence("percent_off is %(theirs)s at Stripe and %(ours)s here"),
+    "amount_off": Sentence("amount_off is %(theirs)s at Stripe and %(ours)s here"),
+    "currency": Sentence("currency is %(theirs)s at Stripe and %(ours)s here"),
+    "display_name": Sentence("display_name is %(theirs)s at Stripe and %(ours)s here"),
+    "percentage": Sentence("percentage is %(theirs)s at Stripe and %(ours)s here"),
+    "inclusive": Sentence("inclusive is %(theirs)s at Stripe and %(ours)s here"),
+    "country": Sentence("country is %(theirs)s at Stripe and %(ours)s here"),
+    "state": Sentence("state is %(theirs)s at Stripe and %(ours)s here"),
+    "jurisdiction": Sentence("jurisdiction is %(theirs)s at Stripe and %(ours)s here"),
+}
+#: What a value may be besides a text or a number.
+VALUES = (Sentence("None"), Sentence("True"), Sentence("False"))
 
 
 @dataclass(frozen=True, slots=True)
 class _Wrong:
     """A mirrored object that is not as it should be. `stripe_id` is "" where Stripe has nothing."""
 
-    code: str
+    code: Code
     thing: str
     object_id: int
     stripe_id: str
-    said: str
+    problem: Said
 
     @property
     def id(self) -> str:
         return self.stripe_id or f"{self.thing} {self.object_id}"
 
-    def __str__(self) -> str:
+    @property
+    def said(self) -> Said:
         at = f" ({self.stripe_id})" if self.stripe_id else ""
-        return f"{self.thing} {self.object_id}{at}: {self.said}"
+        return WRONG[self.thing](object=f"{self.object_id}{at}", problem=self.problem)
 
 
 class _Mirrored(Kind):
@@ -56,13 +84,14 @@ class _Mirrored(Kind):
             left = {one.id: one for one in self._wrong(run)}
             for one in found.values():
                 if one.id not in left:
-                    run.find(one.code, one.id, str(one), repaired=True)
+                    run.find(one.code, one.id, one.said, repaired=True)
             for one in left.values():
                 problem = problems.get(one.id, "")
-                run.find(one.code, one.id, f"{one}{f'. Not repaired: {problem}' if problem else ''}")
+                said = Said(f"{one.said}. {NOT_REPAIRED(problem=problem)}") if problem else one.said
+                run.find(one.code, one.id, said)
         else:
             for one in found.values():
-                run.find(one.code, one.id, str(one))
+                run.find(one.code, one.id, one.said)
         return None
 
     def _wrong(self, run: Run) -> Iterator[_Wrong]:
@@ -85,24 +114,23 @@ class _Mirrored(Kind):
                 continue
             object_id = owners.get(found["id"]) or self._owner(found["metadata"])
             if object_id and found.get("active", True):
-                yield _Wrong(NOT_IN_USE, self.thing, object_id, found["id"], "not in use any more")
+                yield _Wrong(Code.NOT_IN_USE, self.thing, object_id, found["id"], NOT_IN_USE())
 
-    def _compare(self, wanted: Described, stripe_id: str, theirs: dict[str, Any] | None) -> tuple[str, str]:
+    def _compare(self, wanted: Described, stripe_id: str, theirs: dict[str, Any] | None) -> tuple[Code, Said]:
         """A code and a sentence, "" where they agree."""
         if theirs is None:
-            said = "Stripe knows it no more" if stripe_id else "missing at Stripe" if wanted.needed else ""
-            return "missing_at_stripe", said
+            said = KNOWN_NO_MORE() if stripe_id else MISSING() if wanted.needed else Said("")
+            return Code.MISSING_AT_STRIPE, said
         has = read(self.kind, theirs)
         here, there = {**wanted.facts, **wanted.details}, {**has.facts, **has.details}
         differ = [
-            f"{name} is {there.get(name)!r} at Stripe and {here.get(name)!r} here"
+            DIFFERS[name](theirs=repr(there.get(name)), ours=repr(here.get(name)))
             for name in sorted({*here, *there} - {"active"})
             if here.get(name) != there.get(name)
         ]
         if here.get("active") != there.get("active"):
-            off = "switched off here and not archived at Stripe"
-            differ.append("archived at Stripe" if here["active"] else off)
-        return "differs_at_stripe", "; ".join(differ)
+            differ.append(ARCHIVED() if here["active"] else NOT_ARCHIVED())
+        return Code.DIFFERS_AT_STRIPE, Said("; ".join(differ))
 
     def _owner(self, metadata: dict[str, Any]) -> int:
         """The discount's or tax's number in our own metadata; 0 in that of others."""
@@ -112,7 +140,7 @@ class _Mirrored(Kind):
 
     def _repair(self, account: str, one: _Wrong) -> str:
         """Makes Stripe have it as the shop has it; why that could not be done. StripeUnavailable."""
-        if one.code == NOT_IN_USE:
+        if one.code == Code.NOT_IN_USE:
             # To be retired, unless it has just come into use.
             row = StripeMirror(
                 account=account,

@@ -12,16 +12,48 @@ from django.utils.translation import gettext_lazy as _
 from kopeck import stopping
 from kopeck.database.retries import AWAY
 from kopeck.orders.models import Order
+from kopeck.sentences import Said, Sentence
 from kopeck.stripe_api.client import StripeUnavailable
 from kopeck.telemetry.redaction import scrub
 
 log = logging.getLogger(__name__)
+CANNOT_COMPARE = Sentence("%(id)s can't be compared: %(problem)s")
+
+
+class Code(models.TextChoices):
+    """What a discrepancy is: a word for programs, and its name in the admin."""
+
+    NEEDS_REVIEW = "needs_review", _("Payment needs review")
+    WAITS_FOR_NOTHING = "waits_for_nothing", _("Order waits for no payment")
+    ORDER_WITHOUT_PAYMENT = "order_without_payment", _("Order paid without a payment")
+    ORDER_DIFFERS = "order_differs", _("Order and its payment differ")
+    REFUND_STATE = "refund_state", _("Order does not follow its refunds")
+    NOT_REFUNDED = "not_refunded", _("Sold out and not refunded")
+    UNKNOWN_AT_STRIPE = "unknown_at_stripe", _("Unknown at Stripe")
+    ID_NOT_STORED = "id_not_stored", _("Answer of Stripe’s was lost")
+    STATUS_DIFFERS = "status_differs", _("Status differs")
+    AMOUNT_DIFFERS = "amount_differs", _("Amount differs")
+    STILL_PAYABLE = "still_payable", _("Can still be paid at Stripe")
+    INTENT_DIFFERS = "intent_differs", _("Paid by another payment intent")
+    SECOND_OBJECT = "second_object", _("Second payment of one attempt")
+    UNKNOWN_ORDER = "unknown_order", _("Payment of an unknown order")
+    UNKNOWN_ATTEMPT = "unknown_attempt", _("Unknown payment of an order")
+    REFUNDS_DIFFER = "refunds_differ", _("Sum of refunds differs")
+    REFUND_DIFFERS = "refund_differs", _("Refund differs")
+    DISPUTE_DIFFERS = "dispute_differs", _("Dispute differs")
+    REFUND_STUCK = "refund_stuck", _("Refund was not confirmed")
+    EVENT_MISSING = "event_missing", _("Event never arrived")
+    EVENT_FAILED = "event_failed", _("Event could not be processed")
+    CANNOT_COMPARE = "cannot_compare", _("Could not be compared")
+    NOT_IN_USE = "not_in_use", _("At Stripe, and not in use here")
+    MISSING_AT_STRIPE = "missing_at_stripe", _("Missing at Stripe")
+    DIFFERS_AT_STRIPE = "differs_at_stripe", _("Different at Stripe")
 
 
 class Discrepancy(models.Model):
     """Something on which Stripe and the shop do not agree. What no run could repair waits for a person.
 
-    `code` names what it is, `kind` and `object_id` what it is about. `gone`: both sides agree since then.
+    `code` is a `Code`, `kind` and `object_id` what it is about. `gone`: both sides agree since then.
     """
 
     account = models.CharField(_("Stripe account"), max_length=20, blank=True)
@@ -48,7 +80,12 @@ class Discrepancy(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.code} {self.object_id}"
+        return self.what
+
+    @property
+    def what(self) -> str:
+        """The name of its code, for people."""
+        return str(dict(Code.choices).get(self.code, self.code))
 
     @property
     def name(self) -> tuple[str, str, str, str]:
@@ -133,13 +170,14 @@ class Run(models.Model):
             raise
         except Exception as error:
             log.exception("%s %s of account %s can't be compared", self.kind, id, self.account)
-            self.find("cannot_compare", id, f"{id} can't be compared: {type(error).__name__}: {error}")
+            said = CANNOT_COMPARE(id=id, problem=f"{type(error).__name__}: {error}")
+            self.find(Code.CANNOT_COMPARE, id, said)
 
     def find(
         self,
-        code: str,
+        code: Code,
         id: str,
-        said: str,
+        said: Said,
         *,
         kind: str = "",
         order: int | None = None,
@@ -149,7 +187,7 @@ class Run(models.Model):
         now = timezone.now()
         discrepancy = Discrepancy(
             account=self.account,
-            code=code,
+            code=code.value,
             kind=kind or self.kind,
             object_id=id[:255],
             order_id=order,

@@ -16,14 +16,23 @@ from django.utils import timezone
 from kopeck.money import in_words
 from kopeck.orders.models import Order
 from kopeck.payments.models import Payment
-from kopeck.reconcile.kinds import Kind
-from kopeck.reconcile.models import Discrepancy, Run
+from kopeck.reconcile.kinds import IT_IS_NOW, Kind
+from kopeck.reconcile.models import Code, Discrepancy, Run
 from kopeck.refunds import review
 from kopeck.refunds.models import Dispute, Refund, refunded
+from kopeck.sentences import Said, Sentence
 
 Status = Payment.Status
 #: Payments that need review are asked about for so long though they were refunded, and looked at where not.
 REMEMBERED, REVIEWED = timedelta(days=30), timedelta(days=92)
+
+IN_REVIEW = Sentence("Order %(order)s: %(problem)s %(amount)s is not refunded.")
+WAITS = Sentence("Order %(order)s waits for a payment, and there is none under way")
+PAYABLE_AGAIN = Sentence("it can be paid again now.")
+NO_PAYMENT = Sentence("Order %(order)s is %(status)s, and no payment of it is paid.")
+DIFFERS = Sentence("Order %(order)s is %(status)s at %(total)s, and its payment %(id)s took %(amount)s.")
+STATE = Sentence("Order %(order)s was %(status)s, and %(amount)s of %(total)s was refunded")
+KEPT = Sentence("Order %(order)s was paid when it was sold out, and its money was not refunded.")
 
 
 class Orders(Kind):
@@ -41,7 +50,7 @@ def back() -> Coalesce:
     return Coalesce(made.annotate(sum=Sum("amount")).values("sum"), 0)
 
 
-def _told(run: Run, code: str) -> list[int]:
+def _told(run: Run, code: Code) -> list[int]:
     """The orders of which an earlier run told the same, and both sides have not agreed since."""
     told = Discrepancy.objects.filter(account=run.account, code=code, gone=None, order__isnull=False)
     return list(told.values_list("order_id", flat=True))
@@ -56,15 +65,15 @@ def _in_review(run: Run, since: datetime) -> None:
     # What was refunded comes back where the refund fails after weeks.
     failed = Q(status__in=[Refund.Status.FAILED, Refund.Status.CANCELED, Refund.Status.REFUSED])
     undone = Refund.objects.filter(failed, account=run.account, asked_at__gte=since).values("payment")
-    for news in (Q(order__in=_told(run, "needs_review")), Q(pk__in=undone)):
+    for news in (Q(order__in=_told(run, Code.NEEDS_REVIEW)), Q(pk__in=undone)):
         found |= set(payments.filter(news))
     for payment in sorted(found, key=lambda payment: -payment.pk):
         with run.at(payment.stripe_id or ""):
             money_there = review.at_stripe(payment)
             if money_there.left:
                 money = in_words(money_there.left, money_there.currency)
-                said = f"Order {payment.order_id}: {payment.problem} {money} is not refunded."
-                run.find("needs_review", payment.stripe_id or "", said, order=payment.order_id)
+                said = IN_REVIEW(order=payment.order_id, problem=payment.problem, amount=money)
+                run.find(Code.NEEDS_REVIEW, payment.stripe_id or "", said, order=payment.order_id)
 
 
 def _waiting_for_nothing(run: Run, since: datetime) -> None:
@@ -73,10 +82,10 @@ def _waiting_for_nothing(run: Run, since: datetime) -> None:
         with run.at(str(order.pk)):
             if not review.waits_for_nothing(order):
                 continue
-            said = f"Order {order.pk} waits for a payment, and there is none under way"
+            said = WAITS(order=order.pk)
             released = run.may_repair and review.release(order.pk)
-            end = "; it can be paid again now." if released else "."
-            run.find("waits_for_nothing", str(order.pk), f"{said}{end}", order=order.pk, repaired=released)
+            said = Said(f"{said}; {PAYABLE_AGAIN()}" if released else f"{said}.")
+            run.find(Code.WAITS_FOR_NOTHING, str(order.pk), said, order=order.pk, repaired=released)
 
 
 def _orders(run: Run) -> QuerySet[Order]:
@@ -92,22 +101,27 @@ def _without_payment(run: Run, since: datetime) -> None:
     paid = Payment.objects.filter(order=OuterRef("pk"), status=Status.PAID)
     unpaid = _orders(run).filter(~Exists(paid), status__in=Order.WAS_PAID)
     # One query for each: an OR of both would read the whole table.
-    for news in (Q(paid_at__gte=since), Q(pk__in=_told(run, "order_without_payment"))):
+    for news in (Q(paid_at__gte=since), Q(pk__in=_told(run, Code.ORDER_WITHOUT_PAYMENT))):
         for order in unpaid.filter(news):
-            said = f"Order {order.pk} is {order.status}, and no payment of it is paid."
-            run.find("order_without_payment", str(order.pk), said, order=order.pk)
+            said = NO_PAYMENT(order=order.pk, status=order.get_status_display)
+            run.find(Code.ORDER_WITHOUT_PAYMENT, str(order.pk), said, order=order.pk)
 
 
 def _without_order(run: Run, since: datetime) -> None:
     paid = Payment.objects.filter(account=run.account, status=Status.PAID).select_related("order")
     wrong = ~Q(order__status__in=Order.WAS_PAID) | ~Q(amount=F("order__total"))
     different = paid.filter(wrong | ~Q(currency=F("order__currency")))
-    for news in (Q(paid_at__gte=since), Q(order__in=_told(run, "order_differs"))):
+    for news in (Q(paid_at__gte=since), Q(order__in=_told(run, Code.ORDER_DIFFERS))):
         for payment in different.filter(news):
             order = payment.order
-            said = f"Order {order.pk} is {order.status} at {in_words(order.total, order.currency)}, "
-            said += f"and its payment {payment} took {in_words(payment.amount, payment.currency)}."
-            run.find("order_differs", str(order.pk), said, order=order.pk)
+            said = DIFFERS(
+                order=order.pk,
+                status=order.get_status_display,
+                total=in_words(order.total, order.currency),
+                id=payment,
+                amount=in_words(payment.amount, payment.currency),
+            )
+            run.find(Code.ORDER_DIFFERS, str(order.pk), said, order=order.pk)
 
 
 def wrong_states(account: str) -> QuerySet[Payment]:
@@ -134,20 +148,25 @@ def _states(run: Run, since: datetime) -> None:
     refunds = Refund.objects.filter(account=run.account)
     asked = refunds.filter(asked_at__gte=since).values("payment")
     made = refunds.filter(created__gte=since).values("payment")
-    told, wrong = _told(run, "refund_state"), wrong_states(run.account)
+    told, wrong = _told(run, Code.REFUND_STATE), wrong_states(run.account)
     news = (Q(paid_at__gte=since), Q(pk__in=asked), Q(pk__in=made), Q(order__in=told))
     for payment in {payment for new in news for payment in wrong.filter(new)}:
         with run.at(str(payment.order_id)):
             order, back = payment.order, refunded(payment)
-            said = f"Order {order.pk} was {order.status}, and {in_words(back, order.currency)} "
-            said += f"of {in_words(order.total, order.currency)} was refunded"
+            said = STATE(
+                order=order.pk,
+                status=order.get_status_display,
+                amount=in_words(back, order.currency),
+                total=in_words(order.total, order.currency),
+            )
             if run.may_repair:
                 with transaction.atomic():
                     order = Order.objects.select_for_update().get(pk=order.pk)
                     order.mark_refunded(refunded(payment))
             agreed = order.status == order.status_with(refunded(payment))
-            end = f"; it is {order.status} now." if agreed else "."
-            run.find("refund_state", str(order.pk), f"{said}{end}", order=order.pk, repaired=agreed)
+            now = IT_IS_NOW(status=order.get_status_display)
+            said = Said(f"{said}; {now}" if agreed else f"{said}.")
+            run.find(Code.REFUND_STATE, str(order.pk), said, order=order.pk, repaired=agreed)
 
 
 def _kept(run: Run, since: datetime) -> None:
@@ -158,5 +177,5 @@ def _kept(run: Run, since: datetime) -> None:
     lost = Dispute.objects.filter(payment=OuterRef("pk"), status=Dispute.Status.LOST)
     kept = Payment.objects.filter(Exists(refused), ~Exists(under_way), ~Exists(lost), account=run.account)
     for payment in kept & review.late():
-        said = f"Order {payment.order_id} was paid when it was sold out, and its money was not refunded."
-        run.find("not_refunded", payment.stripe_id or "", said, order=payment.order_id)
+        said = KEPT(order=payment.order_id)
+        run.find(Code.NOT_REFUNDED, payment.stripe_id or "", said, order=payment.order_id)

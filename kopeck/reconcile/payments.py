@@ -4,7 +4,7 @@ Every repair goes through `sync.apply`, as a webhook does. What could still be p
 closed at Stripe first.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,12 +17,13 @@ from kopeck.payments import sync
 from kopeck.payments.inputs import key_in
 from kopeck.payments.models import Payment
 from kopeck.payments.sync import Truth
-from kopeck.reconcile.kinds import Listed
-from kopeck.reconcile.models import Run
+from kopeck.reconcile.kinds import HERE_TOO, NOW_IT_IS, Listed
+from kopeck.reconcile.models import Code, Run
 from kopeck.reconcile.orders import back
 from kopeck.refunds import sync as refund_sync
 from kopeck.refunds.models import refunded
 from kopeck.refunds.review import left_at_stripe
+from kopeck.sentences import Said, Sentence
 from kopeck.stripe_api.client import gateway, shop_mark
 
 Status, Kind = Payment.Status, Payment.Kind
@@ -32,6 +33,27 @@ NAMES = {kind: name for name, kind in KINDS.items()}
 SETTLED = (Status.PAID, Status.NEEDS_REVIEW)
 #: Longer than the two calls that close an object together.
 LEASE = timedelta(seconds=60)
+
+UNKNOWN_AT_STRIPE = Sentence("Order %(order)s: %(id)s is %(status)s here, and Stripe knows no such object")
+OTHER_KEYS = Sentence("Are these the keys of another account?")
+NOT_STORED = Sentence("Order %(order)s: at Stripe %(id)s is %(status)s, and its id was never stored here")
+DIFFERS = Sentence("Order %(order)s: at Stripe %(id)s is %(status)s, here it was %(here)s")
+COSTS = Sentence("Order %(order)s: at Stripe %(id)s is %(status)s at %(theirs)s, here it costs %(ours)s")
+PAYABLE = Sentence(
+    "Order %(order)s: at Stripe %(id)s is %(status)s, here the order was %(was)s and it %(here)s"
+)
+STAYS = Sentence("a person has to look at it: it stays %(status)s.")
+TOOK = Sentence("Order %(order)s: Stripe took %(theirs)s by %(id)s, here it is %(ours)s.")
+PAID_BY = Sentence("Order %(order)s: %(id)s was paid by %(theirs)s, here by %(ours)s.")
+NO_INTENT, NONE = Sentence("no intent"), Sentence("none")
+BESIDES = Sentence("Order %(order)s: %(id)s was made besides %(other)s")
+NO_ORDER = Sentence("%(id)s is of order %(order)s, which is not known here")
+NO_ATTEMPT = Sentence("Order %(order)s: %(id)s is of an attempt that is not known here")
+CAN_BE_PAID = Sentence("it can be paid.")
+CLOSED = Sentence("it could be paid and is closed now.")
+REFUND_IT = Sentence("it is %(status)s at Stripe: %(amount)s. Refund it in Stripe's Dashboard.")
+OTHER_SUM = Sentence("Order %(order)s: %(theirs)s was refunded at Stripe, here %(ours)s")
+LOOK_AT_REFUNDS = Sentence("Look at its refunds in Stripe's Dashboard.")
 
 
 class _Payable(Listed):
@@ -74,15 +96,15 @@ class _Payable(Listed):
         found = Payment.objects.filter(account=run.account, stripe_id=stripe_id, status__in=statuses)
         if (payment := found.first()) is None:
             return
-        said = f"Order {payment.order_id}: {stripe_id} is {payment.status} here, "
-        said += "and Stripe knows no such object"
+        said = UNKNOWN_AT_STRIPE(order=payment.order_id, id=stripe_id, status=payment.get_status_display)
         repaired = False
         if payment.is_live and run.may_repair:
             payment = sync.refresh(payment)
-            said, repaired = f"{said}; now it is {payment.status}.", not payment.is_live
+            said = Said(f"{said}; {NOW_IT_IS(status=payment.get_status_display)}")
+            repaired = not payment.is_live
         else:
-            said = f"{said}. Are these the keys of another account?"
-        run.find("unknown_at_stripe", stripe_id, said, order=payment.order_id, repaired=repaired)
+            said = Said(f"{said}. {OTHER_KEYS()}")
+        run.find(Code.UNKNOWN_AT_STRIPE, stripe_id, said, order=payment.order_id, repaired=repaired)
 
 
 class Sessions(_Payable):
@@ -117,8 +139,8 @@ def compare(run: Run, payment: Payment, now: dict[str, Any], *, mine: bool = Fal
         if not mine:
             claimed.release()
     agreed = _agrees(payment, truth)
-    end = "now it is" if agreed else "a person has to look at it: it stays"
-    said = f"{said}; {end} {payment.status}."
+    end = (NOW_IT_IS if agreed else STAYS)(status=payment.get_status_display)
+    said = Said(f"{said}; {end}")
     run.find(code, now["id"], said, kind=name, order=payment.order_id, repaired=agreed)
     return None
 
@@ -157,17 +179,23 @@ def _must_close(payment: Payment, truth: Truth) -> bool:
     )
 
 
-def _what_differs(payment: Payment, truth: Truth, stripe_id: str) -> tuple[str, str]:
+def _what_differs(payment: Payment, truth: Truth, stripe_id: str) -> tuple[Code, Said]:
     """A code, and the beginning of a sentence."""
-    at_stripe = f"Order {payment.order_id}: at Stripe {stripe_id} is {truth.status}"
+    at_stripe = {"order": payment.order_id, "id": stripe_id, "status": _status(truth)}
     if not payment.stripe_id:
-        return "id_not_stored", f"{at_stripe}, and its id was never stored here"
+        return Code.ID_NOT_STORED, NOT_STORED(**at_stripe)
     if not _must_close(payment, truth):
-        return "status_differs", f"{at_stripe}, here it was {payment.status}"
+        return Code.STATUS_DIFFERS, DIFFERS(**at_stripe, here=payment.get_status_display)
     if payment.is_live and (truth.amount, truth.currency) != (payment.amount, payment.currency):
         theirs, mine = in_words(truth.amount, truth.currency), in_words(payment.amount, payment.currency)
-        return "amount_differs", f"{at_stripe} at {theirs}, here it costs {mine}"
-    return "still_payable", f"{at_stripe}, here the order was {payment.order.status} and it {payment.status}"
+        return Code.AMOUNT_DIFFERS, COSTS(**at_stripe, theirs=theirs, ours=mine)
+    was = payment.order.get_status_display
+    return Code.STILL_PAYABLE, PAYABLE(**at_stripe, was=was, here=payment.get_status_display)
+
+
+def _status(truth: Truth) -> Callable[[], str]:
+    """Stripe's side of a payment in our words: for a sentence."""
+    return lambda: str(truth.status.label)
 
 
 def _claim(payment: Payment) -> bool:
@@ -191,12 +219,12 @@ def _amounts(run: Run, payment: Payment, truth: Truth) -> None:
     name, id = NAMES[Kind(payment.kind)], payment.stripe_id or ""
     if (truth.amount, truth.currency) != (payment.amount, payment.currency):
         theirs, mine = in_words(truth.amount, truth.currency), in_words(payment.amount, payment.currency)
-        said = f"Order {payment.order_id}: Stripe took {theirs} by {id}, here it is {mine}."
-        run.find("amount_differs", id, said, kind=name, order=payment.order_id)
+        said = TOOK(order=payment.order_id, theirs=theirs, id=id, ours=mine)
+        run.find(Code.AMOUNT_DIFFERS, id, said, kind=name, order=payment.order_id)
     if truth.status == Status.PAID and truth.payment_intent != payment.payment_intent:
-        said = f"Order {payment.order_id}: {id} was paid by {truth.payment_intent or 'no intent'}, "
-        said += f"here by {payment.payment_intent or 'none'}."
-        run.find("intent_differs", id, said, kind=name, order=payment.order_id)
+        by = {"theirs": truth.payment_intent or NO_INTENT(), "ours": payment.payment_intent or NONE()}
+        said = PAID_BY(order=payment.order_id, id=id, **by)
+        run.find(Code.INTENT_DIFFERS, id, said, kind=name, order=payment.order_id)
 
 
 def _intent_of_session(run: Run, payment: Payment, intent: dict[str, Any]) -> None:
@@ -218,8 +246,8 @@ def _sessions_of(account: str, intent: str) -> list[dict[str, Any]]:
 
 def _twin(run: Run, payment: Payment, now: dict[str, Any]) -> None:
     """A second object of one attempt: Stripe was asked twice, with its idempotency key forgotten between."""
-    said = f"Order {payment.order_id}: {now['id']} was made besides {payment.stripe_id}"
-    _close_or_tell(run, now, "second_object", said, payment.order_id)
+    said = BESIDES(order=payment.order_id, id=now["id"], other=payment.stripe_id)
+    _close_or_tell(run, now, Code.SECOND_OBJECT, said, payment.order_id)
 
 
 def _stray(run: Run, now: dict[str, Any]) -> None:
@@ -233,23 +261,23 @@ def _stray(run: Run, now: dict[str, Any]) -> None:
     known = number.isdecimal() and len(number) < 19
     order = Order.objects.filter(pk=number).first() if known else None
     if order is None:
-        said = f"{now['id']} is of order {number or '?'}, which is not known here"
-        _close_or_tell(run, now, "unknown_order", said, None)
+        said = NO_ORDER(id=now["id"], order=number or "?")
+        _close_or_tell(run, now, Code.UNKNOWN_ORDER, said, None)
     else:
-        said = f"Order {order.pk}: {now['id']} is of an attempt that is not known here"
-        _close_or_tell(run, now, "unknown_attempt", said, order.pk)
+        said = NO_ATTEMPT(order=order.pk, id=now["id"])
+        _close_or_tell(run, now, Code.UNKNOWN_ATTEMPT, said, order.pk)
 
 
-def _close_or_tell(run: Run, now: dict[str, Any], code: str, said: str, order: int | None) -> None:
+def _close_or_tell(run: Run, now: dict[str, Any], code: Code, said: Said, order: int | None) -> None:
     """What can still be paid is closed; what was paid is told of until its money is refunded."""
     read = sync.read_session if run.kind == "session" else sync.read_intent
     truth, wire = read(now), gateway(run.account)
     if truth.status in (Status.OPEN, Status.FAILED) and now["status"] != "complete":
         if not run.may_repair:
-            return run.find(code, now["id"], f"{said}, and can be paid", order=order)
+            return run.find(code, now["id"], Said(f"{said}; {CAN_BE_PAID()}"), order=order)
         truth = read(wire.expire(run.kind, now["id"]))
         if truth.status == Status.EXPIRED:
-            said = f"{said}; it could be paid and is closed now."
+            said = Said(f"{said}; {CLOSED()}")
             return run.find(code, now["id"], said, order=order, repaired=True)
     if truth.status not in (Status.PAID, Status.PROCESSING):
         return None
@@ -257,7 +285,7 @@ def _close_or_tell(run: Run, now: dict[str, Any], code: str, said: str, order: i
     if truth.status == Status.PAID and not left_at_stripe(now.get("payment_intent", now)):
         return None
     money = in_words(truth.amount, truth.currency)
-    said = f"{said}; it is {truth.status} at Stripe: {money}. Refund it in Stripe's Dashboard."
+    said = Said(f"{said}; {REFUND_IT(status=_status(truth), amount=money)}")
     return run.find(code, now["id"], said, order=order)
 
 
@@ -270,14 +298,14 @@ def _refunds_add_up(run: Run, payment: Any, intent: dict[str, Any]) -> None:
     theirs, mine = _back(wire.retrieve("intent", id)), refunded(payment)
     if mine == theirs:
         return
-    said = f"Order {payment.order_id}: {in_words(theirs, payment.currency)} was refunded at Stripe, "
-    said += f"here {in_words(mine, payment.currency)}"
+    there, here = in_words(theirs, payment.currency), in_words(mine, payment.currency)
+    said = OTHER_SUM(order=payment.order_id, theirs=there, ours=here)
     if run.may_repair:
         refund_sync.learn_payment(payment)
         theirs = _back(wire.retrieve("intent", id))
     agreed = refunded(payment) == theirs
-    end = "; here as well now." if agreed else f" ({id}). Look at its refunds in Stripe's Dashboard."
-    run.find("refunds_differ", id, f"{said}{end}", order=payment.order_id, repaired=agreed)
+    said = Said(f"{said}; {HERE_TOO()}" if agreed else f"{said} ({id}). {LOOK_AT_REFUNDS()}")
+    run.find(Code.REFUNDS_DIFFER, id, said, order=payment.order_id, repaired=agreed)
 
 
 def _back(intent: dict[str, Any]) -> int:

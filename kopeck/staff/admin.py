@@ -10,15 +10,17 @@ from axes.models import AccessFailureLog
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
 from django.contrib.auth.hashers import make_password
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.html import format_html
+from django.utils.text import capfirst
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 from django_otp.plugins.otp_static.models import StaticDevice
@@ -27,9 +29,40 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from kopeck.staff import second_factor
 from kopeck.web.admin import ReadOnlyAdmin
 
-for model in (User, StaticDevice, TOTPDevice, AccessFailureLog):  # that log is not kept
+for model in (User, Group, StaticDevice, TOTPDevice, AccessFailureLog):  # that log is not kept
     if admin.site.is_registered(model):
         admin.site.unregister(model)
+
+
+#: What may be done with a model, by the first word of the permission's code.
+MAY = {
+    "add": _("Can add"),
+    "change": _("Can change"),
+    "delete": _("Can delete"),
+    "view": _("Can view"),
+}
+
+
+def _named(permission: Permission) -> str:
+    """A permission in the reader's language, short enough for its list. Django's name of it is in English."""
+    model, (word, _line, of) = permission.content_type, permission.codename.partition("_")
+    may = MAY[word] if word in MAY and of == model.model else gettext(permission.name)
+    return f"{capfirst(model.name)} | {may}"
+
+
+class WithPermissions:
+    """A form in which permissions are chosen."""
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+        field: Any = super().formfield_for_manytomany(db_field, request, **options)  # type: ignore[misc]
+        if field and db_field.related_model is Permission:
+            field.label_from_instance = _named
+        return field
+
+
+@admin.register(Group)
+class StaffGroupAdmin(WithPermissions, GroupAdmin):  # type: ignore[misc]
+    pass
 
 
 class NewAccountForm(AdminUserCreationForm[User]):
@@ -47,7 +80,7 @@ class NewAccountForm(AdminUserCreationForm[User]):
 
 
 @admin.register(User)
-class AccountAdmin(UserAdmin[User]):
+class AccountAdmin(WithPermissions, UserAdmin[User]):
     add_form = NewAccountForm
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:

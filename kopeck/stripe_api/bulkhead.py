@@ -14,7 +14,9 @@ from functools import cache
 from django.conf import settings
 
 from kopeck.front.crowd import aside
+from kopeck.sentences import Sentence
 
+TOO_MANY = Sentence("Too many requests wait for Stripe already.")
 #: How long one waits for room, in seconds, and how long nothing is heard before Stripe counts as silent.
 PATIENCE, SILENCE = 1.5, 3.0
 #: Failures to reach Stripe in a row, after which it is asked by one at a time.
@@ -64,7 +66,7 @@ class Bulkhead:
         while len(self._asking) >= (1 if self._failures >= FAILURES else self.size):
             left = deadline - time.monotonic()
             if left <= 0 or self._failures >= FAILURES or self._is_silent():
-                raise Full("Too many requests wait for Stripe already.")
+                raise Full(TOO_MANY())
             self._changed.wait(left)
         self._asking[me] = time.monotonic()
 

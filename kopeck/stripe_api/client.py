@@ -19,11 +19,14 @@ from django.utils.crypto import salted_hmac
 
 from kopeck import stopping
 from kopeck.database.slow import release_database
+from kopeck.sentences import Sentence
 from kopeck.stripe_api.accounts import Account
 from kopeck.stripe_api.bulkhead import Full, bulkhead
 from kopeck.stripe_api.wire import Wire
 
 API_VERSION = "2026-10-28.endive"
+NO_ANSWER = Sentence("Stripe did not answer: %(problem)s")
+NO_KEYS = Sentence("No keys are configured for the account %(account)s.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +223,7 @@ def _describe(error: stripe.StripeError) -> str:
     """For logs and the admin: what Stripe said and its request id; Stripe's messages hold no keys in full."""
     if isinstance(error, stripe.APIConnectionError):
         # The library's own message is for its makers: a page of classes and retries around the one cause.
-        return f"Stripe did not answer: {_cause(error)}"
+        return NO_ANSWER(problem=_cause(error))
     said = f"{type(error).__name__}: {error.user_message or 'no answer'}"
     return f"{said} ({error.request_id})" if error.request_id else said
 
@@ -237,7 +240,7 @@ def gateway(account_name: str) -> Gateway:
     """The gateway of an account. StripeUnavailable for one whose keys are not configured (any more)."""
     account = settings.STRIPE_ACCOUNTS.get(account_name)
     if account is None:
-        raise StripeUnavailable(f"No keys are configured for the account {account_name}.")
+        raise StripeUnavailable(NO_KEYS(account=account_name))
     return Gateway(account)
 
 

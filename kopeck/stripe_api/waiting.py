@@ -5,8 +5,11 @@ from collections.abc import Callable
 
 from kopeck import stopping
 from kopeck.database.slow import release_database
+from kopeck.sentences import Sentence
 from kopeck.stripe_api.bulkhead import bulkhead
 from kopeck.stripe_api.client import StripeUnavailable
+
+SILENT = Sentence("Stripe is silent, and too many wait for it.")
 
 
 def wait_until(done: Callable[[], bool], *, patience: float) -> bool:
@@ -23,5 +26,5 @@ def wait_until(done: Callable[[], bool], *, patience: float) -> bool:
             stopping.sleep(pause)
             pause = min(pause * 1.5, 0.3)
             if bulkhead().is_crowded():
-                raise StripeUnavailable("Stripe is silent, and too many wait for it.")
+                raise StripeUnavailable(SILENT())
         return True

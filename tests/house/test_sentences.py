@@ -16,7 +16,13 @@ from tests.support.buying import place_order
 from tests.support.shop import make_item
 
 #: What stands in a place: letters, dots and brackets as in amounts, ids and names.
-SAMPLES = {"number": "3", "amount": "48.20 USD", "pieces": "2 × Pot (blue), 1 × No. 5", "id": "re_1"}
+SAMPLES = {
+    "number": "3",
+    "amount": "48.20 USD",
+    "pieces": "2 × Pot (blue), 1 × No. 5",
+    "id": "re_1",
+    "type": "refund.created",
+}
 
 
 def sample(sentence: Sentence, **given: str) -> tuple[str, dict[str, str]]:
@@ -71,11 +77,44 @@ def test_a_record_is_in_english_in_every_language() -> None:
         ("Order 2: re_1 is succeeded.", "Заказ №\xa02: возврат re_1 сделан."),
         ("Order 2: payment is paid.", "Заказ №\xa02: платёж оплачен."),
         ("anna refunds 12.00 USD.", "anna возвращает 12.00 USD."),
+        (
+            "Order 2: at Stripe cs_1 is paid, here it was open; a person has to look at it: it stays open.",
+            "Заказ №\xa02: в Stripe у cs_1 статус «оплачен», здесь был «открыт»; "
+            "решить должен человек: статус остаётся «открыт».",
+        ),
+        (
+            "Order 2: Stripe took 48.20 USD, not 0.01 USD. 48.20 USD is not refunded.",
+            "Заказ №\xa02: Stripe взял 48.20 USD, а не 0.01 USD. Не возвращено: 48.20 USD.",
+        ),
+        (
+            "Order 2: 5.00 USD was refunded at Stripe, here 0.00 USD (pi_1). "
+            "Look at its refunds in Stripe's Dashboard.",
+            "Заказ №\xa02: в Stripe возвращено 5.00 USD, а здесь 0.00 USD (pi_1). "
+            "Посмотрите его возвраты в панели Stripe.",
+        ),
+        (
+            "Order 2: refund re_1 is succeeded here, and Stripe knows none.",
+            "Заказ №\xa02: возврат re_1 здесь в статусе «сделан», а Stripe его не знает.",
+        ),
+        (
+            "tax 3 (txr_1): display_name is 'Mr. A; B' at Stripe and None here; archived at Stripe. "
+            "Not repaired: CardError: no",
+            "Налог №\xa03 (txr_1): название в Stripe — 'Mr. A; B', здесь — нет; "
+            "в Stripe перенесено в архив. Исправить не удалось: CardError: no",
+        ),
+        ("refunds: Stripe did not answer: timed out", "возвраты: Stripe не ответил: timed out"),
     ],
 )
 def test_what_0_1_0_wrote_is_read_too(text: str, read: str) -> None:
     with translation.override("ru"):
         assert shown(text) == read
+
+
+def test_of_two_sentences_that_fit_the_one_with_more_words_is_read() -> None:
+    text = "Order 2: pi_1 is paid here, and Stripe knows no such object"
+    assert handlers.REFUND_NOW.shown(f"{text}.")
+    with translation.override("ru"):
+        assert "статус «оплачен», а Stripe такого объекта не знает." in shown(f"{text}.")
 
 
 def test_names_stay_as_they_are_and_so_do_stripes_own_words() -> None:

@@ -168,7 +168,7 @@ def test_the_owner_reads_what_is_left_and_since_when(
     found = Discrepancy.objects.get()
     assert found.first_seen == first < found.last_seen
     page = owner.get("/admin/reconcile/discrepancy/").content.decode()
-    assert "unknown_attempt" in page
+    assert "Unknown payment of an order" in page
     assert f"/admin/orders/order/{payment.order_id}/why/" in page
     (charge,) = sandbox.charges()
     sandbox.control("POST", f"charges/{charge.id}/refund", {})

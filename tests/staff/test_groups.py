@@ -1,5 +1,6 @@
 """The groups that the shop comes with: what each may open and do, page by page. They are the owner's."""
 
+import re
 from typing import Any
 
 import pytest
@@ -213,3 +214,21 @@ def test_the_owner_sees_them_in_the_admin(owner: Client) -> None:
     make_groups()
     page = owner.get(reverse("admin:auth_group_changelist")).content.decode()
     assert all(name in page for name in GROUPS)
+
+
+def test_what_a_group_may_do_is_chosen_in_the_language_of_the_desk(owner: Client) -> None:
+    number, account = Group.objects.get(name="Seller").pk, User.objects.get(username="owner").pk
+    for address in (f"/admin/auth/group/{number}/change/", f"/admin/auth/user/{account}/change/"):
+        page = owner.get(address).content.decode()
+        assert ">Order | Can view</option>" in page
+        assert ">Order | Can remove a buyer&#x27;s personal data</option>" in page
+        page = owner.get(address, headers={"accept-language": "ru"}).content.decode()
+        assert ">Заказ | смотреть</option>" in page
+        assert ">Заказ | удалять персональные данные покупателя</option>" in page
+        assert "Can " not in page
+
+
+def test_no_two_permissions_of_a_form_look_the_same(owner: Client) -> None:
+    page = owner.get("/admin/auth/group/add/", headers={"accept-language": "ru"}).content.decode()
+    named = re.findall(r'<option value="\d+">([^<]*)</option>', page)
+    assert len(set(named)) == len(named) == Permission.objects.count()

@@ -2,11 +2,15 @@
 
 import io
 import json
+import re
 from typing import Any
 
 from django.core.management import CommandError, call_command
+from django.utils import translation
 
 from kopeck.payments.models import Payment
+from kopeck.reconcile.models import Code
+from kopeck.sentences import shown
 from tests.support.shop import ShopSandbox
 
 
@@ -23,7 +27,22 @@ def run(*options: str) -> dict[str, Any]:
     assert code == (2 if told["troubles"] else 1 if told["left"] else 0)
     assert told["repaired"] == sum(one["repaired"] for one in told["discrepancies"])
     assert told["left"] == len(told["discrepancies"]) - told["repaired"]
+    for one in told["discrepancies"]:
+        assert one["code"] in Code.values
+        assert not left_in_english(one["said"]), one["said"]
     return {**told, "code": code}
+
+
+#: What is the same in every language: ids, codes and names of Stripe's, amounts, values in quotes, errors.
+_SAME = re.compile(
+    r"\w+(?:[._]\w+)+(?: [A-Z]{3})?|\(\w+\)|'[^']*'|Stripe|Checkout|Session|Payment Intent|(?s:\w+Error: .*)"
+)
+
+
+def left_in_english(said: str) -> list[str]:
+    """The English words that a Russian reader of a discrepancy finds."""
+    with translation.override("ru"):
+        return re.findall("[A-Za-z]{2,}", _SAME.sub("", shown(said)))
 
 
 def codes(told: dict[str, Any], *, repaired: bool) -> list[str]:
