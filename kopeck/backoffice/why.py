@@ -53,7 +53,7 @@ def page(request: HttpRequest, order_id: int) -> HttpResponse:
             messages.success(request, said)
         except (StripeUnavailable, StripeRefused) as trouble:
             said = _("Stripe did not answer as it should: %(trouble)s")
-            messages.error(request, said % {"trouble": trouble})
+            messages.error(request, said % {"trouble": shown(str(trouble))})
         return HttpResponseRedirect(request.path)
     context = {
         **_parts(request, order),

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_noop, ngettext
 from kopeck.mirror.jobs import sync
 from kopeck.mirror.models import StripeMirror
 from kopeck.staff.history import record
-from kopeck.web.admin import ReadOnlyAdmin
+from kopeck.web.admin import ReadOnlyAdmin, sentence_column
 
 
 class Trouble(admin.SimpleListFilter):
@@ -34,12 +34,14 @@ class Trouble(admin.SimpleListFilter):
 
 @admin.register(StripeMirror)
 class StripeMirrorAdmin(ReadOnlyAdmin):
-    list_display = ["what", "account", "stripe_id", "status", "problem", "tries", "updated"]
+    list_display = ["what", "account", "stripe_id", "status", "problem_shown", "tries", "updated"]
     list_display_links = ["stripe_id"]
     list_filter = [Trouble, "kind", "account", "status"]
     search_fields = ["=stripe_id", "=object_id"]
-    exclude = ["lease_until"]
+    exclude = ["lease_until", "problem"]
+    readonly_fields = ["problem_shown"]
     actions = ["try_again"]
+    problem_shown = sentence_column("problem", _("problem"))
 
     @admin.display(description=_("discount or tax"), ordering="object_id")
     def what(self, row: StripeMirror) -> str:

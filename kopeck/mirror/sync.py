@@ -21,11 +21,14 @@ from kopeck.catalog.models import Discount, Tax
 from kopeck.database.locks import one_at_a_time
 from kopeck.mirror.described import Described, describe, find, kind_of, read
 from kopeck.mirror.models import StripeMirror
+from kopeck.sentences import Sentence
 from kopeck.stripe_api.client import Gateway, StripeRefused, StripeUnavailable, gateway, shop_mark
 from kopeck.stripe_api.waiting import wait_until
 
 log = logging.getLogger(__name__)
 Kind, Status = StripeMirror.Kind, StripeMirror.Status
+KEEPS_CHANGING = Sentence("It keeps changing while Stripe is asked.")
+ANOTHER_ASKS = Sentence("Another process is asking Stripe for the same.")
 
 #: Longer than one try at Stripe; then the one who asks counts as dead. If it only tries again meanwhile, no
 #: harm is done: both ask with the same key, and the later one writes "doubtful". Shorter than PATIENCE, so
@@ -96,7 +99,7 @@ def sync(account_name: str, kind: StripeMirror.Kind, object_id: int, *, retire: 
             _wait(step.mirrored, deadline)
         else:
             _ask(step)
-    raise StripeUnavailable("It keeps changing while Stripe is asked.")
+    raise StripeUnavailable(KEEPS_CHANGING())
 
 
 def _next_step(account_name: str, kind: StripeMirror.Kind, object_id: int, *, retire: bool) -> Step | None:
@@ -160,7 +163,7 @@ def _wait(mirrored: StripeMirror, deadline: float) -> None:
         return True
 
     if not wait_until(done, patience=deadline - time.monotonic()):
-        raise StripeUnavailable("Another process is asking Stripe for the same.")
+        raise StripeUnavailable(ANOTHER_ASKS())
 
 
 def _ask(step: Step) -> None:

@@ -23,6 +23,7 @@ from kopeck.refunds import request as refunds
 from kopeck.refunds import review
 from kopeck.refunds.forms import RefundForm
 from kopeck.refunds.models import Refund
+from kopeck.sentences import shown
 from kopeck.staff.history import record
 from kopeck.stripe_api.client import StripeRefused, StripeUnavailable
 from kopeck.web.context import money_locale
@@ -80,7 +81,8 @@ def refund_payment(request: HttpRequest, payment_id: int) -> HttpResponse:
     try:
         at_stripe = review.at_stripe(payment)
     except (StripeUnavailable, StripeRefused) as trouble:
-        messages.error(request, _("Stripe did not answer as it should: %(trouble)s") % {"trouble": trouble})
+        said = _("Stripe did not answer as it should: %(trouble)s")
+        messages.error(request, said % {"trouble": shown(str(trouble))})
         return back
     if not at_stripe.left or payment.status != Payment.Status.NEEDS_REVIEW:
         messages.info(request, _("There is nothing to refund."))

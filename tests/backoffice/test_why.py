@@ -73,6 +73,19 @@ def test_stripe_down_is_a_sentence(sandbox: ShopSandbox, buyer: Client, owner: C
     assert "Stripe did not answer" in owner.post(address(), {"action": "ask"}, follow=True).content.decode()
 
 
+def test_why_stripe_was_not_asked_is_said_in_the_language_of_the_desk(
+    sandbox: ShopSandbox, buyer: Client, owner: Client
+) -> None:
+    payment = bought(buyer)
+    Payment.objects.update(account="gone")
+    russian = {"accept-language": "ru"}
+    asked = owner.post(address(), {"action": "ask"}, follow=True, headers=russian)
+    refund = f"/admin/payments/payment/{payment.pk}/refund/"
+    Payment.objects.update(status="needs_review", payment_intent="pi_1")
+    for page in (asked, owner.get(refund, follow=True, headers=russian)):
+        assert "Для аккаунта gone не заданы ключи." in page.content.decode()
+
+
 def test_it_is_for_staff_only(sandbox: ShopSandbox, buyer: Client, stranger: Client) -> None:
     bought(buyer)
     for client in (buyer, stranger):

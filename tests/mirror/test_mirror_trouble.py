@@ -233,6 +233,17 @@ def test_what_stripe_refuses_is_shown_to_the_owner_who_can_try_again(
     assert owner.get(f"/admin/mirror/stripemirror/{copy.pk}/change/").status_code == 200
 
 
+def test_why_a_copy_is_not_in_step_is_said_in_the_language_of_the_desk(owner: Client) -> None:
+    said = "Stripe did not answer: timed out"
+    copy = StripeMirror.objects.create(account="default", kind="coupon", object_id=1, problem=said)
+    for path in ("", f"{copy.pk}/change/"):
+        address = f"/admin/mirror/stripemirror/{path}"
+        assert said in owner.get(address).content.decode()
+        page = owner.get(address, headers={"accept-language": "ru"}).content.decode()
+        assert "Stripe не ответил: timed out" in page
+        assert said not in page
+
+
 def test_the_list_of_copies_is_made_in_a_constant_number_of_queries(
     sandbox: ShopSandbox, owner: Client, django_assert_max_num_queries: Any
 ) -> None:
