@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from kopeck.catalog import pictures
 from kopeck.catalog.countries import SHIPPABLE, read_country
 from kopeck.catalog.edits import EditForm
-from kopeck.catalog.models import Discount, Item, ShippingRate, Tax
+from kopeck.catalog.models import Discount, Item, ShippingRate, Tax, shown_percent
 from kopeck.money import CURRENCIES, MoneyError, to_decimal, to_minor
 from kopeck.typed import whole_number
 from kopeck.web.fields import AmountField, CodeField, CountField, NameField, NoteField, money_problem
@@ -178,6 +178,13 @@ class ItemForm(MoneyForm, StockForm):
             )
 
 
+class PercentField(AmountField):
+    """Shown without the zeros that its column has at the end."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return shown_percent(value) if isinstance(value, Decimal) else value
+
+
 class DiscountForm(MoneyForm):
     """The code in capitals, and a sentence for each odd mix."""
 
@@ -215,7 +222,7 @@ class DiscountForm(MoneyForm):
         field_classes = {
             "name": NameField,
             "code": CodeField,
-            "percent_off": AmountField,
+            "percent_off": PercentField,
             "max_redemptions": CountField,
         }
 
@@ -264,7 +271,7 @@ class TaxForm(EditForm):
         ]
         field_classes = {
             "display_name": NameField,
-            "percentage": AmountField,
+            "percentage": PercentField,
             "country": CodeField,
             "state": NoteField,
             "jurisdiction": NoteField,

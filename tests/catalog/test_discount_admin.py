@@ -109,6 +109,7 @@ def test_the_owner_adds_a_tax(owner: Client) -> None:
     tax = Tax.objects.get()
     assert (tax.percentage, tax.country, tax.is_default) == (Decimal("8.875"), "US", True)
     assert "8.875 %" in owner.get("/admin/catalog/tax/").content.decode()
+    assert 'value="8.875"' in owner.get(f"/admin/catalog/tax/{tax.pk}/change/").content.decode()
 
 
 @pytest.mark.parametrize(
