@@ -217,6 +217,7 @@ def test_the_owner_sees_them_in_the_admin(owner: Client) -> None:
 
 
 def test_what_a_group_may_do_is_chosen_in_the_language_of_the_desk(owner: Client) -> None:
+    make_groups()
     number, account = Group.objects.get(name="Seller").pk, User.objects.get(username="owner").pk
     for address in (f"/admin/auth/group/{number}/change/", f"/admin/auth/user/{account}/change/"):
         page = owner.get(address).content.decode()
