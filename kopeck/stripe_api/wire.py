@@ -52,7 +52,7 @@ class Wire(stripe.HTTPClient):
         if self._pool is None:
             raise stripe.APIConnectionError(BAD_PROXY, should_retry=False)  # type: ignore[no-untyped-call]
         try:
-            # The library repeats, with the same idempotency key. So no redirect is followed.
+            # The library repeats, with the same idempotency key. Without retries no redirect is followed.
             return self._pool.request(method.upper(), url, body=data, headers=headers, retries=False)
         except (HTTPError, HTTPException, OSError, ValueError) as trouble:
             again = isinstance(trouble, TimeoutError | ProtocolError | ProxyError | OSError)
