@@ -118,8 +118,8 @@ def test_lines_that_end_otherwise_are_no_conflict(owner: Client) -> None:
 def test_two_who_change_one_discount_are_told_too(owner: Client) -> None:
     discount = Discount.objects.create(name="Off", code="OFF", percent_off=10)
     address = f"/admin/catalog/discount/{discount.pk}/change/"
-    assert 'name="initial-percent_off" value="10.0000"' in text(owner.get(address))
-    data = {"name": "Off", "code": "OFF", "percent_off": "30", "initial-percent_off": "10.0000"}
+    assert 'name="initial-percent_off" value="10"' in text(owner.get(address))
+    data = {"name": "Off", "code": "OFF", "percent_off": "30", "initial-percent_off": "10"}
     data |= {"amount_off": "", "minimum_subtotal": "", "currency": "", "max_redemptions": "", "active": "on"}
     data |= {"valid_from_0": "", "valid_from_1": "", "valid_until_0": "", "valid_until_1": ""}
     Discount.objects.update(percent_off=20)
@@ -137,7 +137,7 @@ def test_two_who_move_one_end_of_a_discount_are_told_in_the_date_as_people_read_
     discount = Discount.objects.create(name="Off", code="OFF", percent_off=10, valid_until=day(1))
     address = f"/admin/catalog/discount/{discount.pk}/change/"
     shown = {"valid_until_0": "2030-01-01", "valid_until_1": "12:30:00", "name": "Off", "code": "OFF"}
-    shown |= {"percent_off": "10.0000", "active": "on"}
+    shown |= {"percent_off": "10", "active": "on"}
     Discount.objects.update(valid_until=day(2))
     form = (
         {f"initial-{name}": value for name, value in shown.items()} | shown | {"valid_until_0": "2030-01-03"}
@@ -167,7 +167,7 @@ def test_a_date_is_saved_though_another_field_was_wrong_at_first(owner: Client) 
 def test_a_tax_keeps_what_another_form_wrote(owner: Client) -> None:
     tax = Tax.objects.create(display_name="VAT", percentage=20, country="DE")
     address = f"/admin/catalog/tax/{tax.pk}/change/"
-    shown = {"percentage": "20.0000", "display_name": "VAT", "country": "DE", "state": "", "jurisdiction": ""}
+    shown = {"percentage": "20", "display_name": "VAT", "country": "DE", "state": "", "jurisdiction": ""}
     form = shown | {f"initial-{name}": value for name, value in shown.items()} | {"active": "on"}
     Tax.objects.update(percentage=19)
     assert owner.post(address, form | {"country": "AT"}).status_code == 302
