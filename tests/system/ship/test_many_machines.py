@@ -31,6 +31,11 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
         started.close()
 
 
+#: Seconds in which Caddy may still send by a connection that it has kept to a dead server, where the machine
+#: is too busy for it to read that it was closed: its health check asks once a second.
+UNNOTICED = 1.0
+
+
 def kill_all_in_turn(machines: Machines, buyers: Buyers) -> list[tuple[float, float]]:
     """One web server and one worker of each machine, while purchases go on.
 
@@ -69,7 +74,8 @@ def test_three_machines_killed_in_turn_lose_no_order(machines: Machines) -> None
     with buyers:
         killed = kill_all_in_turn(machines, buyers)
     at_the_kill = [
-        any(began <= dead and dying <= ended for dying, dead in killed) for began, ended, _ in buyers.failures
+        any(began <= dead + UNNOTICED and dying <= ended for dying, dead in killed)
+        for began, ended, _ in buyers.failures
     ]
     assert all(at_the_kill), buyers.failures
     assert len(buyers.failures) <= BUYERS * MACHINES
