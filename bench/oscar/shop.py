@@ -9,7 +9,10 @@ import sys
 from pathlib import Path
 
 import django
+from django.apps import apps
 from django.conf import settings
+from django.core.wsgi import get_wsgi_application
+from django.urls import include, path
 from oscar.defaults import *  # noqa: F403 - the documentation's own way
 from psycopg.conninfo import conninfo_to_dict
 
@@ -93,10 +96,6 @@ settings.configure(
     LOGGING={"version": 1, "root": {"level": "ERROR"}},
 )
 django.setup()
-
-from django.apps import apps  # noqa: E402 - Django has to be set up first
-from django.core.wsgi import get_wsgi_application  # noqa: E402
-from django.urls import include, path  # noqa: E402
 
 urlpatterns = [
     path("i18n/", include("django.conf.urls.i18n")),

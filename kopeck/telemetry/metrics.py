@@ -9,14 +9,10 @@ from functools import lru_cache
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import ResolverMatch
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
+from prometheus_client.multiprocess import MultiProcessCollector
 
-from kopeck.configuration.env import made_folder
-
-#: The library reads it when it is imported, and fails at the first count where the folder is not there.
-SHARED = made_folder("PROMETHEUS_MULTIPROC_DIR")
-
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram  # noqa: E402
-from prometheus_client.multiprocess import MultiProcessCollector  # noqa: E402
+from kopeck.telemetry import SHARED
 
 REQUESTS = Counter("kopeck_requests", "Requests answered.", ["route", "method", "status"])
 REQUEST_SECONDS = Histogram(

@@ -79,7 +79,7 @@ def canceled(client: Client, given: Params) -> None:
 
 
 def refunded(card: str, wait: int = 0) -> Chain:
-    """A payment given back; some test cards decide later, when the clock has moved."""
+    """A payment that is refunded; some test cards decide later, when the clock has moved."""
 
     def chain(client: Client, given: Params) -> None:
         refund = client.post("refunds", payment_intent=paid(card)(client, {})["id"], **given)

@@ -68,7 +68,7 @@ def _refund(refund: Json, sessions: dict[str, Json]) -> Json:
 
 
 def _totals(charges: list[Json], refunds: list[Json]) -> dict[str, Json]:
-    """By currency: what was taken (`charged`), given back (`refunded`, pending ones too), and `net`."""
+    """By currency: what was `charged`, what was `refunded` (pending ones too), and `net`."""
     totals: dict[str, Json] = defaultdict(
         lambda: {"charged": 0, "refunded": 0, "net": 0, "charges": 0, "refunds": 0, "failed_charges": 0}
     )
